@@ -1,0 +1,24 @@
+//! What a protocol author writes against: two traits, their contexts, errors by consequence, payload formats, topics.
+//!
+//! A source implements [`Source`] and touches nothing but its [`SourceCtx`]. A destination implements
+//! [`Destination`] and yields a [`Link`]. `gateway/src/registry.rs` lists both, one line each.
+
+pub mod counters;
+pub mod destination;
+pub mod probe;
+pub mod secret;
+pub mod settings;
+pub mod source;
+
+pub use counters::DropCounters;
+pub use destination::{
+    AddressBook, Batch, BatchLimits, BoxSink, Destination, DestinationKind, Link, Receipt,
+    Rejected, Sequenced, SinkCtx, SinkError,
+};
+pub use probe::{Probe, Rung, RungState};
+pub use secret::{Secret, SecretError, SecretRef, Secrets};
+pub use settings::{Problem, SettingsError};
+pub use source::{
+    Delivery, Devices, Durable, Health, HealthReport, NotAccepted, ProbeCtx, Readings, Source,
+    SourceCtx, SourceError, SourceKind,
+};

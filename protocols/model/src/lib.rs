@@ -1,0 +1,22 @@
+//! The words of the product: what a reading is, where it came from, how good it is.
+//!
+//! Everything else speaks in these types, the browser included, so this crate has no I/O, no async
+//! runtime, and builds for `wasm32-unknown-unknown`.
+
+mod device;
+mod drop_reason;
+mod event;
+mod id;
+mod quality;
+mod reading;
+mod timestamp;
+mod value;
+
+pub use device::{Device, Point};
+pub use drop_reason::DropReason;
+pub use event::Event;
+pub use id::{DeviceId, IdError, PointId, escape_segment, unescape_segment};
+pub use quality::{Quality, QualityLevel};
+pub use reading::{Class, Reading};
+pub use timestamp::Timestamp;
+pub use value::Value;

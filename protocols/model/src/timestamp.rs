@@ -68,9 +68,9 @@ impl Timestamp {
         }
         out.push_str(std::str::from_utf8(&digits).expect("ASCII digits and marks"));
         let nanos = at.nanosecond();
-        if nanos % 1_000_000 == 0 {
+        if nanos.is_multiple_of(1_000_000) {
             push_padded(out, nanos / 1_000_000, 3);
-        } else if nanos % 1_000 == 0 {
+        } else if nanos.is_multiple_of(1_000) {
             push_padded(out, nanos / 1_000, 6);
         } else {
             push_padded(out, nanos, 9);

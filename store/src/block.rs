@@ -1,0 +1,254 @@
+//! A commit's records packed into blocks, and blocks cut into values small enough that sled writes no blob (pure).
+//!
+//! ```text
+//! block  = version u8 | codec u8 | reserved u16 | crc32c u32 | first u64 | count u32 | plain_len u32 | stored_len u32 | stored
+//! plain  = count × (body length, accepted_at − previous, routes ^ previous; each a varint, the second zigzag) | bodies
+//! value  = at most 4 KiB of a block under the key: first u64 BE | chunk u16 BE
+//! ```
+//! Integers are little-endian. The CRC covers everything of the block but itself.
+
+use bytes::Bytes;
+
+use crate::{
+    options::MAX_BODY_BYTES,
+    types::{Record, RouteMask, Seq},
+};
+
+pub(crate) const MAX_VALUE_BYTES: usize = 4096;
+pub(crate) const HEADER_BYTES: usize = 28;
+const VERSION: u8 = 1;
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+/// A block is closed at this size, so that a read unpacks little more than it needs.
+const BLOCK_BYTES: usize = 256 << 10;
+const MAX_PLAIN_BYTES: usize = MAX_BODY_BYTES + (1 << 20);
+/// Below this zstd's own header eats the gain.
+const WORTH_COMPRESSING: usize = 128;
+
+pub(crate) type Key = [u8; 10];
+
+/// One block as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub first: Seq,
+    pub bytes: Vec<u8>,
+}
+
+/// Why a block cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadBlock {
+    #[error("it is cut short")]
+    Short,
+    #[error("its version or codec is unknown")]
+    Unknown,
+    #[error("its checksum does not match")]
+    Checksum,
+    #[error("its contents contradict its header")]
+    Contents,
+}
+
+/// Packs records into blocks; keeps its buffers between commits.
+pub(crate) struct Packer {
+    compressor: Option<zstd::bulk::Compressor<'static>>,
+    plain: Vec<u8>,
+}
+
+// === impl Packer ===
+
+impl Packer {
+    pub fn new() -> Packer {
+        // Without a compressor (out of memory at start) blocks are stored plain.
+        Packer { compressor: zstd::bulk::Compressor::new(1).ok(), plain: Vec::new() }
+    }
+
+    /// The blocks of consecutive `records`.
+    pub fn pack(&mut self, records: &[Record]) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        let mut rest = records;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(block_len(rest));
+            blocks.push(self.pack_one(now));
+            rest = later;
+        }
+        blocks
+    }
+
+    fn pack_one(&mut self, records: &[Record]) -> Block {
+        self.plain.clear();
+        write_plain(records, &mut self.plain);
+        let mut bytes = vec![0; HEADER_BYTES];
+        let codec = self.write_stored(&mut bytes);
+        let stored_len = (bytes.len() - HEADER_BYTES) as u32;
+        let first = records[0].seq;
+        bytes[0] = VERSION;
+        bytes[1] = codec;
+        bytes[8..16].copy_from_slice(&first.0.to_le_bytes());
+        bytes[16..20].copy_from_slice(&(records.len() as u32).to_le_bytes());
+        bytes[20..24].copy_from_slice(&(self.plain.len() as u32).to_le_bytes());
+        bytes[24..28].copy_from_slice(&stored_len.to_le_bytes());
+        let crc = checksum(&bytes);
+        bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+        Block { first, bytes }
+    }
+
+    /// Appends the plain bytes, compressed when that saves at least an eighth.
+    fn write_stored(&mut self, bytes: &mut Vec<u8>) -> u8 {
+        if self.plain.len() >= WORTH_COMPRESSING
+            && let Some(compressor) = &mut self.compressor
+            && let Ok(packed) = compressor.compress(&self.plain)
+            && packed.len() < self.plain.len() - self.plain.len() / 8
+        {
+            bytes.extend_from_slice(&packed);
+            return ZSTD;
+        }
+        bytes.extend_from_slice(&self.plain);
+        PLAIN
+    }
+}
+
+/// How many of `records` go into the next block.
+fn block_len(records: &[Record]) -> usize {
+    let mut bytes = 0;
+    for (index, record) in records.iter().enumerate() {
+        bytes += record.body.len() + 8;
+        if bytes > BLOCK_BYTES && index > 0 {
+            return index;
+        }
+    }
+    records.len()
+}
+
+fn write_plain(records: &[Record], plain: &mut Vec<u8>) {
+    let (mut at, mut routes) = (0i64, 0u64);
+    for record in records {
+        write_varint(plain, record.body.len() as u64);
+        write_varint(plain, zigzag(record.accepted_at_ms.wrapping_sub(at)));
+        write_varint(plain, record.routes.0 ^ routes);
+        (at, routes) = (record.accepted_at_ms, record.routes.0);
+    }
+    for record in records {
+        plain.extend_from_slice(&record.body);
+    }
+}
+
+// === blocks and values ===
+
+/// The records of a block, or why it cannot be read. Never panics, whatever the bytes are.
+pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<Record>, BadBlock> {
+    let whole = stored_block_len(bytes).ok_or(BadBlock::Short)?;
+    let bytes = bytes.get(..whole).ok_or(BadBlock::Short)?;
+    if bytes[0] != VERSION || bytes[1] > ZSTD {
+        return Err(BadBlock::Unknown);
+    }
+    if read_u32(bytes, 4) != Some(checksum(bytes)) {
+        return Err(BadBlock::Checksum);
+    }
+    let first = first_of(bytes).ok_or(BadBlock::Short)?;
+    let count = read_u32(bytes, 16).ok_or(BadBlock::Short)? as usize;
+    let plain_len = read_u32(bytes, 20).ok_or(BadBlock::Short)? as usize;
+    if plain_len > MAX_PLAIN_BYTES || count > plain_len {
+        return Err(BadBlock::Contents);
+    }
+    let stored = &bytes[HEADER_BYTES..];
+    let plain = match bytes[1] {
+        PLAIN => stored.to_vec(),
+        _ => zstd::bulk::decompress(stored, plain_len).map_err(|_| BadBlock::Contents)?,
+    };
+    if plain.len() != plain_len {
+        return Err(BadBlock::Contents);
+    }
+    read_plain(first, count, Bytes::from(plain)).ok_or(BadBlock::Contents)
+}
+
+/// The length of the block that starts at `bytes`, as its header says.
+pub(crate) fn stored_block_len(bytes: &[u8]) -> Option<usize> {
+    Some(HEADER_BYTES + read_u32(bytes, 24)? as usize)
+}
+
+/// The first sequence number of the block that starts at `bytes`, as its header says.
+pub(crate) fn first_of(bytes: &[u8]) -> Option<Seq> {
+    Some(Seq(u64::from_le_bytes(bytes.get(8..16)?.try_into().ok()?)))
+}
+
+/// The values of a block with their keys.
+pub(crate) fn values(block: &Block) -> impl Iterator<Item = (Key, &[u8])> {
+    let first = block.first;
+    block.bytes.chunks(MAX_VALUE_BYTES).enumerate().map(move |(chunk, value)| {
+        let chunk = u16::try_from(chunk).expect("MAX_PLAIN_BYTES keeps a block under 65,536 values");
+        (key(first, chunk), value)
+    })
+}
+
+pub(crate) fn key(first: Seq, chunk: u16) -> Key {
+    let mut key = [0; 10];
+    key[..8].copy_from_slice(&first.0.to_be_bytes());
+    key[8..].copy_from_slice(&chunk.to_be_bytes());
+    key
+}
+
+/// The parts of a key; `None` for a key that is not ours.
+pub(crate) fn parse_key(key: &[u8]) -> Option<(Seq, u16)> {
+    let key: Key = key.try_into().ok()?;
+    let first = u64::from_be_bytes(key[..8].try_into().ok()?);
+    Some((Seq(first), u16::from_be_bytes([key[8], key[9]])))
+}
+
+fn read_plain(first: Seq, count: usize, plain: Bytes) -> Option<Vec<Record>> {
+    let mut heads = Vec::with_capacity(count);
+    let (mut position, mut at, mut routes) = (0, 0i64, 0u64);
+    for _ in 0..count {
+        let len = usize::try_from(read_varint(&plain, &mut position)?).ok()?;
+        at = at.wrapping_add(unzigzag(read_varint(&plain, &mut position)?));
+        routes ^= read_varint(&plain, &mut position)?;
+        heads.push((len, at, routes));
+    }
+    let mut records = Vec::with_capacity(count);
+    for (index, (len, accepted_at_ms, routes)) in heads.into_iter().enumerate() {
+        let end = position.checked_add(len).filter(|end| *end <= plain.len())?;
+        records.push(Record {
+            seq: Seq(first.0.checked_add(index as u64)?),
+            routes: RouteMask(routes),
+            accepted_at_ms,
+            body: plain.slice(position..end),
+        });
+        position = end;
+    }
+    (position == plain.len()).then_some(records)
+}
+
+fn checksum(block: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&block[..4]), &block[8..])
+}
+
+fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn read_varint(bytes: &[u8], position: &mut usize) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*position)?;
+        *position += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}

@@ -1,0 +1,236 @@
+//! The two documents of a lane: which generations there are, and how far its consumers have come.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{Record, RouteBit, RouteMask, Seq};
+
+pub(crate) const MANIFEST: (&str, [u8; 4]) = ("MANIFEST", *b"FGQM");
+pub(crate) const CURSORS: (&str, [u8; 4]) = ("CURSORS", *b"FGQC");
+
+/// `MANIFEST.a/.b`: the generations in order; all are sealed but, at most, the last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// No record with this number or a higher one was durable when this was written into a sealed generation.
+    pub high_water: u64,
+    pub next_id: u64,
+    pub generations: Vec<GenerationInfo>,
+}
+
+/// What is known of one generation; of an unsealed one the counts are those at the time of writing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GenerationInfo {
+    pub id: u64,
+    /// The first record it holds or will hold.
+    pub first: u64,
+    /// The last durable record; `first − 1` while there is none. What lies behind it was never accepted.
+    pub last: u64,
+    pub sealed: bool,
+    /// Records are missing between `first` and `last`; they have been counted as lost.
+    pub damaged: bool,
+    pub records: u64,
+    pub payload_bytes: u64,
+    pub first_at_ms: i64,
+    pub last_at_ms: i64,
+    pub per_bit: PerBit,
+    /// The length of the data file when it was sealed; a shorter one is suspicious.
+    pub file_len: u64,
+    pub disk_bytes: u64,
+}
+
+/// `CURSORS.a/.b`: consumers, routes and their counts, all as of one moment: when `durable` was the last durable record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cursors {
+    pub durable: u64,
+    pub consumers: Vec<(String, u64)>,
+    pub routes: Vec<RouteState>,
+    pub next_bit: u8,
+}
+
+/// One route as it is stored. `pending` is not: it is counted again at every open.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RouteState {
+    pub key: String,
+    pub bit: u8,
+    pub consumer: String,
+    pub retiring: bool,
+    /// Its consumer was dropped: what still arrives for it counts as evicted.
+    pub orphan: bool,
+    pub accepted: u64,
+    pub acked: u64,
+    pub expired: u64,
+    pub evicted: u64,
+    pub dead_lettered: u64,
+    pub lost_detected: u64,
+}
+
+/// A count for each of the 64 route bits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PerBit(Vec<u64>);
+
+/// The route masks of records in order, run by run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MaskRuns {
+    runs: Vec<(u64, u64, RouteMask)>,
+}
+
+// === impl GenerationInfo ===
+
+impl GenerationInfo {
+    pub fn new(id: u64, first: Seq) -> GenerationInfo {
+        GenerationInfo {
+            id,
+            first: first.0,
+            last: first.0 - 1,
+            sealed: false,
+            damaged: false,
+            records: 0,
+            payload_bytes: 0,
+            first_at_ms: 0,
+            last_at_ms: 0,
+            per_bit: PerBit::default(),
+            file_len: 0,
+            disk_bytes: 0,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// Counts records that became durable, or that were found.
+    pub fn count(&mut self, records: &[Record]) {
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
+        if self.records == 0 {
+            self.first_at_ms = first.accepted_at_ms;
+        }
+        self.last_at_ms = last.accepted_at_ms;
+        self.last = last.seq.0;
+        self.records += records.len() as u64;
+        self.payload_bytes += records.iter().map(|record| record.body.len() as u64).sum::<u64>();
+        self.per_bit.count(records);
+    }
+
+    pub fn dir(&self, lane: &Path) -> PathBuf {
+        lane.join(dir_name(self.id))
+    }
+}
+
+// === directories ===
+
+pub(crate) fn dir_name(id: u64) -> String {
+    format!("gen-{id:08}")
+}
+
+/// The generations that stand in a lane's directory, by id, in order.
+pub(crate) fn generation_dirs(lane: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(lane)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| name.strip_prefix("gen-")).and_then(|id| id.parse().ok());
+        if let Some(id) = id {
+            found.push((id, entry.path()));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+// === impl PerBit ===
+
+impl Default for PerBit {
+    fn default() -> PerBit {
+        PerBit(vec![0; 64])
+    }
+}
+
+impl PerBit {
+    pub fn get(&self, bit: u8) -> u64 {
+        self.0.get(usize::from(bit)).copied().unwrap_or(0)
+    }
+
+    pub fn add(&mut self, mask: RouteMask, count: u64) {
+        for RouteBit(bit) in mask.iter() {
+            if let Some(counter) = self.0.get_mut(usize::from(bit)) {
+                *counter += count;
+            }
+        }
+    }
+
+    pub fn count(&mut self, records: &[Record]) {
+        for run in records.chunk_by(|a, b| a.routes == b.routes) {
+            self.add(run[0].routes, run.len() as u64);
+        }
+    }
+
+    pub fn add_all(&mut self, other: &PerBit) {
+        for (counter, more) in self.0.iter_mut().zip(&other.0) {
+            *counter += more;
+        }
+    }
+
+    /// `self − other`, never below 0.
+    pub fn without(&self, other: &PerBit) -> PerBit {
+        PerBit(self.0.iter().zip(&other.0).map(|(all, some)| all.saturating_sub(*some)).collect())
+    }
+
+    /// Every count times `part / whole`.
+    pub fn share(&self, part: u64, whole: u64) -> PerBit {
+        let scale = |count: &u64| (u128::from(*count) * u128::from(part) / u128::from(whole.max(1))) as u64;
+        PerBit(self.0.iter().map(scale).collect())
+    }
+
+    pub fn take_up_to(&mut self, bit: u8, most: u64) -> u64 {
+        let Some(counter) = self.0.get_mut(usize::from(bit)) else { return 0 };
+        let taken = most.min(*counter);
+        *counter -= taken;
+        taken
+    }
+}
+
+// === impl MaskRuns ===
+
+impl MaskRuns {
+    pub fn push(&mut self, records: &[Record]) {
+        for run in records.chunk_by(|a, b| a.routes == b.routes) {
+            let (first, count, mask) = (run[0].seq.0, run.len() as u64, run[0].routes);
+            match self.runs.last_mut() {
+                Some((start, len, same)) if *same == mask && *start + *len == first => *len += count,
+                _ => self.runs.push((first, count, mask)),
+            }
+        }
+    }
+
+    /// For each bit, the records after `after` and up to `through`.
+    pub fn count_between(&self, after: u64, through: u64) -> PerBit {
+        let mut counts = PerBit::default();
+        for (first, count, mask) in &self.runs {
+            let from = (*first).max(after.saturating_add(1));
+            let until = (first + count - 1).min(through);
+            if from <= until {
+                counts.add(*mask, until - from + 1);
+            }
+        }
+        counts
+    }
+
+    pub fn count_after(&self, after: u64) -> PerBit {
+        self.count_between(after, u64::MAX)
+    }
+
+    /// How many of the numbers from `first` to `last` that come after `after` are not there.
+    pub fn missing_after(&self, first: u64, last: u64, after: u64) -> u64 {
+        let from = first.max(after.saturating_add(1));
+        let wanted = (last + 1).saturating_sub(from);
+        let there = self.runs.iter().map(|(start, count, _)| {
+            let end = start + count;
+            end.min(last + 1).saturating_sub((*start).max(from))
+        });
+        wanted.saturating_sub(there.sum())
+    }
+}

@@ -1,0 +1,264 @@
+//! The words of a lane: sequence numbers, routes, entries going in, records coming out, and what is counted.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The place of a record in its lane: counted from 1, never reused. `Seq(0)` stands before everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Seq(pub u64);
+
+/// One route's bit in a [`RouteMask`], 0..=63; allocated by [`crate::Lane::route_bit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RouteBit(pub u8);
+
+/// The routes that let a record through, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RouteMask(pub u64);
+
+/// What is appended: one framed reading and the routes it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub routes: RouteMask,
+    /// Milliseconds since 1970-01-01 UTC, by the gateway's clock.
+    pub accepted_at_ms: i64,
+    /// At most [`crate::MAX_BODY_BYTES`] bytes, and at most a quarter of the lane's `max_bytes`.
+    pub body: Bytes,
+}
+
+/// What is read back: an [`Entry`] with its place in the lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub seq: Seq,
+    pub routes: RouteMask,
+    pub accepted_at_ms: i64,
+    pub body: Bytes,
+}
+
+/// How soon an append has to be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Somebody upstream is acknowledged when the ticket resolves: commit within a few milliseconds.
+    Waiting,
+    /// Nobody waits: gather up to [`crate::LaneOptions::window_max`], to spare the flash.
+    Relaxed,
+}
+
+/// The first and last sequence number of one durable append. An empty append has `last < first`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    pub first: Seq,
+    pub last: Seq,
+}
+
+/// How far a consumer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Everything up to and including this record is done with.
+    pub through: Seq,
+}
+
+/// The most that one [`crate::Lane::peek`] returns. One record is returned even when it alone exceeds `bytes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeekLimits {
+    pub records: usize,
+    pub bytes: usize,
+}
+
+/// A run of records in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub records: Vec<Record>,
+    /// Every record up to here was looked at; those not in `records` belong to other routes. A page may be empty and
+    /// still have moved on: ask again from here while it stands before [`crate::Lane::durable`].
+    pub scanned_through: Seq,
+}
+
+/// How a record left the queue for one route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Exit {
+    Acked,
+    Expired,
+    DeadLettered,
+    Evicted,
+}
+
+/// What one acknowledgement lets go of: for each route, how many records left in which way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    exits: Vec<(RouteBit, Exit, u64)>,
+}
+
+/// The accounting of one route. See [`RouteBalance::unaccounted`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteBalance {
+    pub key: String,
+    pub consumer: String,
+    pub accepted: u64,
+    pub acked: u64,
+    /// Counted on its own (up on append, down on exits, recounted from the records at every open), not derived.
+    pub pending: i64,
+    pub expired: u64,
+    pub evicted: u64,
+    pub dead_lettered: u64,
+    /// Above 0 only after damage to the medium.
+    pub lost_detected: u64,
+    pub retiring: bool,
+}
+
+/// One route of a consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteOf {
+    pub key: String,
+    pub bit: RouteBit,
+    pub retiring: bool,
+}
+
+/// A lane's figures at one moment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LaneStats {
+    /// Records that are retained, delivered or not.
+    pub records: u64,
+    /// The bodies of those records, before compression.
+    pub payload_bytes: u64,
+    /// Blocks really allocated on the disk.
+    pub disk_bytes: u64,
+    pub max_bytes: u64,
+    pub generations: usize,
+    /// The first retained record; `last + 1` when nothing is retained.
+    pub first: Seq,
+    pub last: Seq,
+    pub oldest_accepted_at_ms: Option<i64>,
+    pub commits: u64,
+    /// How long the last commit took: pack, write, flush, sync.
+    pub last_commit_ms: f64,
+    /// Files that sled wrote outside its log; anything but 0 is a defect (they are not synced).
+    pub blob_files: u64,
+    /// `RefuseNewest` only: the lane is full and holds appends back.
+    pub held_back: bool,
+    /// Generations set aside or repaired since the lane was opened.
+    pub damaged_generations: u64,
+    pub consumers: Vec<ConsumerStats>,
+}
+
+/// What one consumer still has before it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConsumerStats {
+    pub name: String,
+    pub through: Seq,
+    /// Deliveries outstanding, summed over the consumer's routes.
+    pub pending_records: u64,
+    /// Estimated from the average size of the records between the cursor and the end.
+    pub pending_bytes: u64,
+    /// Exact while the consumer reads from memory, else interpolated within the generation it reads.
+    pub oldest_accepted_at_ms: Option<i64>,
+}
+
+// === impl Seq ===
+
+impl Seq {
+    /// The one after this.
+    pub fn next(self) -> Seq {
+        Seq(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+// === impl RouteMask ===
+
+impl RouteMask {
+    pub const EMPTY: RouteMask = RouteMask(0);
+    pub const ALL: RouteMask = RouteMask(u64::MAX);
+
+    /// Adds `bit`; bits above 63 do not exist and are ignored.
+    pub fn insert(&mut self, bit: RouteBit) {
+        self.0 |= 1u64.checked_shl(u32::from(bit.0)).unwrap_or(0);
+    }
+
+    pub fn contains(self, bit: RouteBit) -> bool {
+        self.0 & 1u64.checked_shl(u32::from(bit.0)).unwrap_or(0) != 0
+    }
+
+    pub fn intersects(self, other: RouteMask) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The bits that are set, in ascending order.
+    pub fn iter(self) -> impl Iterator<Item = RouteBit> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            (rest != 0).then(|| {
+                let bit = rest.trailing_zeros() as u8;
+                rest &= rest - 1;
+                RouteBit(bit)
+            })
+        })
+    }
+}
+
+impl FromIterator<RouteBit> for RouteMask {
+    fn from_iter<I: IntoIterator<Item = RouteBit>>(bits: I) -> RouteMask {
+        let mut mask = RouteMask::EMPTY;
+        for bit in bits {
+            mask.insert(bit);
+        }
+        mask
+    }
+}
+
+impl From<RouteBit> for RouteMask {
+    fn from(bit: RouteBit) -> RouteMask {
+        RouteMask::from_iter([bit])
+    }
+}
+
+// === impl Tally ===
+
+impl Tally {
+    pub fn new() -> Tally {
+        Tally::default()
+    }
+
+    /// Counts `count` more records of `route` as gone by `exit`.
+    pub fn add(&mut self, route: RouteBit, exit: Exit, count: u64) {
+        match self.exits.iter_mut().find(|(r, e, _)| *r == route && *e == exit) {
+            Some((_, _, n)) => *n += count,
+            None => self.exits.push((route, exit, count)),
+        }
+    }
+
+    /// Counts one record as gone by `exit` for each of its `routes`.
+    pub fn add_record(&mut self, routes: RouteMask, exit: Exit) {
+        for route in routes.iter() {
+            self.add(route, exit, 1);
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.exits.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (RouteBit, Exit, u64)> + '_ {
+        self.exits.iter().copied()
+    }
+}
+
+// === impl RouteBalance ===
+
+impl RouteBalance {
+    /// `accepted − (acked + pending + expired + evicted + dead-lettered + lost)`: 0, or there is a defect.
+    pub fn unaccounted(&self) -> i64 {
+        let exits = self.acked + self.expired + self.evicted + self.dead_lettered + self.lost_detected;
+        self.accepted as i64 - exits as i64 - self.pending
+    }
+}

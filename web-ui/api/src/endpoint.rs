@@ -1,0 +1,210 @@
+//! The table of endpoints: one row each, from which the gateway's router, the console's client and OpenAPI come.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{config, state};
+
+/// The HTTP methods in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Put,
+    Post,
+    Delete,
+}
+
+/// One row: a method, a path with `{name}` places, and what goes in and out as JSON. `()` is no body.
+pub trait Endpoint {
+    const METHOD: Method;
+    const PATH: &'static str;
+    /// One line for the documentation.
+    const SUMMARY: &'static str;
+    type Request: Serialize + DeserializeOwned + 'static;
+    type Response: Serialize + DeserializeOwned + 'static;
+}
+
+/// A row with its types erased, for listing and for the OpenAPI document.
+#[derive(Clone, Copy)]
+pub struct Row {
+    pub name: &'static str,
+    pub method: Method,
+    pub path: &'static str,
+    pub summary: &'static str,
+    /// Writes the request's schema; none for `()`.
+    #[cfg(feature = "schema")]
+    pub request: fn(&mut schemars::SchemaGenerator) -> Option<schemars::Schema>,
+    /// Writes the response's schema; none for `()`.
+    #[cfg(feature = "schema")]
+    pub response: fn(&mut schemars::SchemaGenerator) -> Option<schemars::Schema>,
+}
+
+impl Method {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// The path of an endpoint with its places filled, percent-encoded: `path::<GetSource>(&["press"])`.
+#[must_use]
+pub fn path<E: Endpoint>(places: &[&str]) -> String {
+    let mut filled = String::new();
+    let mut places = places.iter();
+    for (index, piece) in E::PATH.split(['{', '}']).enumerate() {
+        if index % 2 == 0 {
+            filled.push_str(piece);
+        } else {
+            percent_encode(places.next().unwrap_or(&""), &mut filled);
+        }
+    }
+    filled
+}
+
+/// RFC 3986, 2.3: everything but the unreserved characters.
+fn percent_encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+fn schema_of<T: schemars::JsonSchema + 'static>(
+    generator: &mut schemars::SchemaGenerator,
+) -> Option<schemars::Schema> {
+    let nothing = std::any::TypeId::of::<T>() == std::any::TypeId::of::<()>();
+    (!nothing).then(|| generator.subschema_for::<T>())
+}
+
+macro_rules! endpoints {
+    ($($(#[doc = $summary:literal])+ $name:ident: $method:ident $path:literal, $request:ty => $response:ty;)*) => {
+        $(
+            $(#[doc = $summary])+
+            pub struct $name;
+
+            impl Endpoint for $name {
+                const METHOD: Method = Method::$method;
+                const PATH: &'static str = $path;
+                const SUMMARY: &'static str = concat!($($summary),+);
+                type Request = $request;
+                type Response = $response;
+            }
+        )*
+
+        /// Every endpoint that speaks JSON. Beside them stand `/metrics`, the console's files and the WebSocket.
+        pub const TABLE: &[Row] = &[
+            $(Row {
+                name: stringify!($name),
+                method: Method::$method,
+                path: $path,
+                summary: <$name as Endpoint>::SUMMARY,
+                #[cfg(feature = "schema")]
+                request: schema_of::<$request>,
+                #[cfg(feature = "schema")]
+                response: schema_of::<$response>,
+            },)*
+        ];
+    };
+}
+
+endpoints! {
+    /// Alive: the process answers.
+    GetHealth: Get "/healthz", () => state::Alive;
+    /// Ready: the configuration is loaded and the queue is open; 503 until then.
+    GetReady: Get "/readyz", () => state::Ready;
+
+    /// Is data flowing? The verdict, the strip, the ledger.
+    GetOverview: Get "/api/v1/overview", () => state::Overview;
+    /// Everything that can be configured, with the schemas its forms are drawn from.
+    GetKinds: Get "/api/v1/kinds", () => config::Kinds;
+
+    /// All sources.
+    GetSources: Get "/api/v1/sources", () => Vec<state::SourceView>;
+    /// One source.
+    GetSource: Get "/api/v1/sources/{id}", () => state::SourceView;
+    /// Creates or changes a source.
+    PutSource: Put "/api/v1/sources/{id}", config::Draft => config::Saved;
+    /// Removes a source that the console made.
+    DeleteSource: Delete "/api/v1/sources/{id}", () => config::Saved;
+    /// Tries a source's settings without saving them.
+    TestSource: Post "/api/v1/sources/{id}/test", config::Draft => config::TestReport;
+    /// Starts the next attempt now instead of waiting.
+    RetrySource: Post "/api/v1/sources/{id}/retry", () => ();
+
+    /// All destinations.
+    GetDestinations: Get "/api/v1/destinations", () => Vec<state::DestinationView>;
+    /// One destination.
+    GetDestination: Get "/api/v1/destinations/{id}", () => state::DestinationView;
+    /// Creates or changes a destination.
+    PutDestination: Put "/api/v1/destinations/{id}", config::Draft => config::Saved;
+    /// Removes a destination that the console made; what it had not delivered is counted as evicted.
+    DeleteDestination: Delete "/api/v1/destinations/{id}", () => config::Saved;
+    /// Tries a destination's settings without saving them.
+    TestDestination: Post "/api/v1/destinations/{id}/test", config::Draft => config::TestReport;
+    /// Starts the next attempt now instead of waiting.
+    RetryDestination: Post "/api/v1/destinations/{id}/retry", () => ();
+
+    /// All routes.
+    GetRoutes: Get "/api/v1/routes", () => Vec<state::RouteView>;
+    /// One route.
+    GetRoute: Get "/api/v1/routes/{id}", () => state::RouteView;
+    /// Creates or changes a route.
+    PutRoute: Put "/api/v1/routes/{id}", config::Draft => config::Saved;
+    /// Removes a route that the console made; what it has accepted is still delivered.
+    DeleteRoute: Delete "/api/v1/routes/{id}", () => config::Saved;
+    /// What a route would do with what is live right now, without saving it.
+    TestRoute: Post "/api/v1/routes/{id}/test", config::Draft => config::RouteTest;
+
+    /// All devices.
+    GetDevices: Get "/api/v1/devices", () => Vec<state::DeviceView>;
+    /// One device with its points; `{id}` is `source/device`, percent-encoded.
+    GetDevice: Get "/api/v1/devices/{id}", () => state::DevicePage;
+    /// One point; `{id}` is `source/device/point`, percent-encoded.
+    GetPoint: Get "/api/v1/points/{id}", () => state::PointView;
+
+    /// The queue: lanes, backlogs, ledger.
+    GetQueue: Get "/api/v1/queue", () => state::QueueView;
+    /// The newest dead letters, at most 200.
+    GetDeadLetters: Get "/api/v1/queue/dead", () => Vec<state::DeadLetter>;
+
+    /// The configuration in force.
+    GetConfig: Get "/api/v1/config", () => config::ConfigView;
+    /// The revisions of what the console configured, the newest first.
+    GetRevisions: Get "/api/v1/config/revisions", () => Vec<config::Revision>;
+    /// One revision with its text and its diff.
+    GetRevision: Get "/api/v1/config/revisions/{number}", () => config::RevisionDetail;
+    /// Makes a new revision that says what revision `{number}` said.
+    RevertTo: Post "/api/v1/config/revisions/{number}/revert", () => config::Saved;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_filled_and_encoded() {
+        assert_eq!(
+            path::<GetDevice>(&["press/Line%2FA"]),
+            "/api/v1/devices/press%2FLine%252FA"
+        );
+        assert_eq!(path::<GetOverview>(&[]), "/api/v1/overview");
+    }
+
+    #[test]
+    fn no_row_stands_twice() {
+        for (index, row) in TABLE.iter().enumerate() {
+            let twin = TABLE[..index]
+                .iter()
+                .find(|other| other.path == row.path && other.method == row.method);
+            assert!(twin.is_none(), "{} {}", row.method.as_str(), row.path);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The HTTP contract: every type that crosses it, and the one table of endpoints.
+//!
+//! The gateway mounts [`endpoint::TABLE`], the console calls through the same rows, and the OpenAPI document is
+//! written from them. Nothing here does I/O; it builds for `wasm32-unknown-unknown`.
+
+pub mod config;
+pub mod endpoint;
+pub mod live;
+pub mod state;
+pub mod trouble;
+
+/// Every request that changes something carries this header; a foreign page cannot send it (SECURITY: CSRF).
+pub const GUARD_HEADER: &str = "x-fieldgate";
+/// Its value.
+pub const GUARD_VALUE: &str = "1";

@@ -1,0 +1,315 @@
+//! What is going on: overview, sources, devices, points, routes, destinations, queues, the ledger.
+
+use std::collections::BTreeMap;
+
+use fieldgate_model::{QualityLevel, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::config::Item;
+
+/// How something is, for a colour and an icon beside the sentence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// As it should be.
+    Good,
+    /// On its way, or not asked to do anything.
+    #[default]
+    Idle,
+    /// We cope; look when you have time.
+    Warning,
+    /// Something does not work; a person is needed.
+    Bad,
+}
+
+/// A sentence about something: subject, state, since when, what to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Status {
+    pub level: Level,
+    /// One word or two: `running`, `connecting`, `waiting to retry`, `refused`, `paused`, `stopped`.
+    pub state: String,
+    /// The sentence.
+    pub words: String,
+    pub since: Option<Timestamp>,
+    /// When the next attempt starts, if one is waited for.
+    pub retry_at: Option<Timestamp>,
+    /// Attempts since it last was healthy.
+    pub attempts: u64,
+}
+
+/// Is data flowing?
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Overview {
+    pub gateway: String,
+    pub version: String,
+    pub started: Timestamp,
+    pub now: Timestamp,
+    /// The configuration revision in force.
+    pub revision: u64,
+    pub verdict: Status,
+    pub sources: Vec<FlowNode>,
+    pub routes: Vec<FlowNode>,
+    pub queue: FlowNode,
+    pub destinations: Vec<FlowNode>,
+    pub ledger: Ledger,
+    /// Percent of one processor core over the last seconds, and resident memory in bytes.
+    pub cpu_percent: f64,
+    pub rss_bytes: u64,
+}
+
+/// One box of the strip sources → routes → queue → destinations.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FlowNode {
+    pub id: String,
+    pub title: String,
+    pub status: Status,
+    /// Readings a second over the last seconds.
+    pub rate_in: f64,
+    pub rate_out: f64,
+    /// What it is connected to further down: a route names its destination, a source the routes that take from it.
+    pub to: Vec<String>,
+}
+
+/// The balance: accepted = acked + pending + expired + evicted + dead_lettered + lost_detected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Ledger {
+    pub rows: Vec<LedgerRow>,
+    pub total: LedgerSum,
+    /// Readings that did not become accepted, by reason (`no_route`, `deadband`, …), since the start.
+    pub dropped_before: BTreeMap<String, u64>,
+}
+
+/// One route in one lane.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LedgerRow {
+    /// `normal` or `critical`.
+    pub lane: String,
+    pub route: String,
+    pub destination: String,
+    pub sum: LedgerSum,
+}
+
+/// Counts of readings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LedgerSum {
+    pub accepted: u64,
+    pub acked: u64,
+    pub pending: u64,
+    pub expired: u64,
+    pub evicted: u64,
+    pub dead_lettered: u64,
+    pub lost_detected: u64,
+    /// accepted less all the others: zero, always.
+    pub unaccounted: i64,
+}
+
+/// A source and how it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SourceView {
+    pub item: Item,
+    pub status: Status,
+    pub devices: u64,
+    pub points: u64,
+    /// Points from which no value comes.
+    pub points_with_problems: u64,
+    pub rate: f64,
+    pub readings_total: u64,
+}
+
+/// A destination and how it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DestinationView {
+    pub item: Item,
+    pub status: Status,
+    pub acked_total: u64,
+    pub rate: f64,
+    pub pending: u64,
+    pub in_flight: u64,
+    pub last_ack: Option<Timestamp>,
+    /// From sending a batch to its acknowledgement, the median of the last ones.
+    pub ack_ms: Option<f64>,
+    pub dead_letters: u64,
+    /// Refused readings by the far side's own words.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// A route and how it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RouteView {
+    pub item: Item,
+    pub status: Status,
+    /// How many points its patterns match today.
+    pub matches: u64,
+    pub rate_in: f64,
+    pub rate_out: f64,
+    pub in_total: u64,
+    pub out_total: u64,
+    /// What its steps held back, by reason, since the start.
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// A device in the list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DeviceView {
+    /// `source/device`.
+    pub id: String,
+    pub name: String,
+    pub source: String,
+    pub model: Option<String>,
+    /// Where it is in its protocol's own words.
+    pub address: String,
+    pub points: u64,
+    pub points_with_problems: u64,
+    pub status: Status,
+    pub last_seen: Option<Timestamp>,
+    pub rate: f64,
+}
+
+/// A device's page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DevicePage {
+    pub device: DeviceView,
+    /// Where its readings go.
+    pub addresses: Vec<DeviceAddress>,
+    pub points: Vec<PointView>,
+}
+
+/// Where a device's readings go, for one route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DeviceAddress {
+    pub route: String,
+    pub destination: String,
+    /// In the destination's own words, for instance an MQTT topic.
+    pub address: String,
+}
+
+/// A point with its last value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PointView {
+    /// `source/device/point`.
+    pub id: String,
+    pub name: String,
+    pub unit: Option<String>,
+    pub data_type: Option<String>,
+    pub address: String,
+    pub remark: Option<String>,
+    /// Why no value comes from it.
+    pub problem: Option<String>,
+    pub live: Option<LiveValue>,
+    /// Milliseconds since 1970 and the number, the oldest first, at most 120; empty for what is no number. Gaps are left as gaps.
+    pub history: Vec<(i64, f64)>,
+    /// Readings since the start.
+    pub count: u64,
+}
+
+/// The last value of a point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LiveValue {
+    /// `source/device/point`.
+    pub point: String,
+    /// As it goes upstream.
+    pub value: Json,
+    /// As a person reads it, at most 200 characters.
+    pub text: String,
+    pub unit: Option<String>,
+    pub quality: QualityLevel,
+    pub why: Option<String>,
+    /// By the source's clock.
+    pub at: Timestamp,
+    /// By the gateway's clock.
+    pub seen: Timestamp,
+}
+
+/// The queue: its lanes, and who still has to read what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct QueueView {
+    pub status: Status,
+    pub lanes: Vec<LaneView>,
+    pub backlogs: Vec<Backlog>,
+    pub ledger: Ledger,
+    /// Free bytes on the queue's disk.
+    pub disk_free_bytes: u64,
+}
+
+/// One lane on the disk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LaneView {
+    /// `normal`, `critical` or `dead`.
+    pub lane: String,
+    pub records: u64,
+    pub payload_bytes: u64,
+    /// Bytes really on the disk.
+    pub disk_bytes: u64,
+    pub max_bytes: u64,
+    pub on_full: String,
+    pub generations: u64,
+    pub first_seq: u64,
+    pub last_seq: u64,
+    pub oldest: Option<Timestamp>,
+    pub commits: u64,
+    /// Milliseconds of the last commit, written and synced.
+    pub last_commit_ms: f64,
+}
+
+/// What a destination still has to deliver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Backlog {
+    pub destination: String,
+    pub pending: u64,
+    pub pending_bytes: u64,
+    pub in_flight: u64,
+    pub oldest: Option<Timestamp>,
+    pub rate_in: f64,
+    pub rate_out: f64,
+    /// Seconds until it has caught up at today's rates; none when it is not catching up.
+    pub drain_s: Option<f64>,
+}
+
+/// A reading that its destination refused for its own sake.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DeadLetter {
+    pub message_id: String,
+    pub destination: String,
+    pub point: String,
+    pub text: String,
+    pub at: Timestamp,
+    /// The destination's own words.
+    pub why: String,
+    pub refused_at: Timestamp,
+}
+
+/// Alive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Alive {
+    pub status: String,
+    pub version: String,
+}
+
+/// Ready: the configuration is loaded and the queue is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Ready {
+    pub ready: bool,
+    pub words: String,
+}

@@ -58,7 +58,10 @@ pub(crate) struct Packer {
 impl Packer {
     pub fn new() -> Packer {
         // Without a compressor (out of memory at start) blocks are stored plain.
-        Packer { compressor: zstd::bulk::Compressor::new(1).ok(), plain: Vec::new() }
+        Packer {
+            compressor: zstd::bulk::Compressor::new(1).ok(),
+            plain: Vec::new(),
+        }
     }
 
     /// The blocks of consecutive `records`.
@@ -173,10 +176,15 @@ pub(crate) fn first_of(bytes: &[u8]) -> Option<Seq> {
 /// The values of a block with their keys.
 pub(crate) fn values(block: &Block) -> impl Iterator<Item = (Key, &[u8])> {
     let first = block.first;
-    block.bytes.chunks(MAX_VALUE_BYTES).enumerate().map(move |(chunk, value)| {
-        let chunk = u16::try_from(chunk).expect("MAX_PLAIN_BYTES keeps a block under 65,536 values");
-        (key(first, chunk), value)
-    })
+    block
+        .bytes
+        .chunks(MAX_VALUE_BYTES)
+        .enumerate()
+        .map(move |(chunk, value)| {
+            let chunk =
+                u16::try_from(chunk).expect("MAX_PLAIN_BYTES keeps a block under 65,536 values");
+            (key(first, chunk), value)
+        })
 }
 
 pub(crate) fn key(first: Seq, chunk: u16) -> Key {
@@ -204,7 +212,9 @@ fn read_plain(first: Seq, count: usize, plain: Bytes) -> Option<Vec<Record>> {
     }
     let mut records = Vec::with_capacity(count);
     for (index, (len, accepted_at_ms, routes)) in heads.into_iter().enumerate() {
-        let end = position.checked_add(len).filter(|end| *end <= plain.len())?;
+        let end = position
+            .checked_add(len)
+            .filter(|end| *end <= plain.len())?;
         records.push(Record {
             seq: Seq(first.0.checked_add(index as u64)?),
             routes: RouteMask(routes),

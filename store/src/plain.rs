@@ -17,14 +17,16 @@ use crate::{
 
 const FILE: &str = "log";
 
+/// Where each block starts and how long it is, by its first record.
+type Index = BTreeMap<Seq, (u64, usize)>;
+
 /// Keeps each generation in one file.
 pub(crate) struct PlainStore;
 
 struct PlainSegment {
     path: PathBuf,
     file: File,
-    /// Where each block starts and how long it is, by its first record.
-    index: BTreeMap<Seq, (u64, usize)>,
+    index: Index,
     end: u64,
 }
 
@@ -48,7 +50,7 @@ impl SegmentStore for PlainStore {
         Ok(Box::new(PlainSegment {
             path,
             file,
-            index: BTreeMap::new(),
+            index: Index::new(),
             end: 0,
         }))
     }
@@ -135,9 +137,9 @@ impl Segment for PlainSegment {
 }
 
 /// Walks the blocks up to the first that is torn or damaged; what follows was never counted as durable, or shows as missing.
-fn read_index(file: &File) -> io::Result<(BTreeMap<Seq, (u64, usize)>, u64)> {
+fn read_index(file: &File) -> io::Result<(Index, u64)> {
     let len = file.metadata()?.len();
-    let (mut index, mut at) = (BTreeMap::new(), 0);
+    let (mut index, mut at) = (Index::new(), 0);
     while len - at >= HEADER_BYTES as u64 {
         let mut header = [0; HEADER_BYTES];
         file.read_exact_at(&mut header, at)?;

@@ -328,11 +328,13 @@ impl Owner {
 
     fn roll_if_full(&mut self) {
         let limit = self.options.generation_bytes;
-        let full = |segment: &Box<dyn crate::segment::Segment>| segment.disk_bytes() >= limit;
-        let is_full = self
-            .shelf
-            .writer()
-            .is_some_and(|open| !open.info.is_empty() && open.segment.as_ref().is_some_and(full));
+        let is_full = self.shelf.writer().is_some_and(|open| {
+            let allocated = open
+                .segment
+                .as_ref()
+                .map_or(0, |segment| segment.disk_bytes());
+            !open.info.is_empty() && allocated >= limit
+        });
         if !is_full {
             return;
         }

@@ -103,7 +103,7 @@ impl Shelf {
         self.next_id += 1;
         let dir = info.dir(&self.dir);
         let created = self.engine.create(&dir).and_then(|segment| {
-            sync_dir(&self.dir).map_err(|source| disk("sync", &self.dir, source))?;
+            sync_dir(&self.dir).map_err(|source| EngineError::disk("sync", &self.dir, source))?;
             Ok(segment)
         });
         match created {
@@ -231,19 +231,21 @@ impl Shelf {
         {
             return Ok(Some(records.clone()));
         }
-        let segment = self.segment(index)?;
-        let mut found = segment.block_holding(seq)?;
+        let mut found = self.segment(index)?.block_holding(seq)?;
         let mut want = seq;
         loop {
             match found.as_ref().map(read_block) {
-                Some(Ok(records)) if records[records.len() - 1].seq >= seq => {
+                Some(Ok(records)) if holds(&records) || (skip_bad && records[0].seq > seq) => {
                     return Ok(self.cached(id, within(records, last)));
+                }
+                Some(Ok(records)) if records[0].seq > seq => {
+                    return Err(self.damage(index, format!("record {seq} is missing")));
                 }
                 Some(Err(_)) if skip_bad => {
                     want = want.max(found.map_or(want, |block| block.first.next()))
                 }
                 Some(Err(reason)) => return Err(self.damage(index, reason)),
-                _ => {}
+                Some(Ok(_)) | None => {}
             }
             found = self
                 .segment(index)?
@@ -413,12 +415,4 @@ fn read_block(block: &Block) -> Result<Vec<Record>, String> {
 fn within(mut records: Vec<Record>, last: Seq) -> Vec<Record> {
     records.truncate(records.partition_point(|record| record.seq <= last));
     records
-}
-
-fn disk(action: &'static str, path: &Path, source: io::Error) -> EngineError {
-    EngineError::Disk {
-        action,
-        path: path.to_owned(),
-        source,
-    }
 }

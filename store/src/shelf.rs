@@ -118,7 +118,7 @@ impl Shelf {
         }
     }
 
-    /// Marks the last generation as complete; it stays open for reading.
+    /// Closes the last generation and marks it as complete. Whoever lags opens it again to read.
     pub fn seal_writer(&mut self) {
         let data_file = self.engine.data_file();
         let Some(generation) = self
@@ -129,11 +129,10 @@ impl Shelf {
             return;
         };
         let dir = generation.info.dir(&self.dir);
+        generation.segment = None;
         generation.info.sealed = true;
         generation.info.file_len = fs::metadata(dir.join(data_file)).map_or(0, |found| found.len());
         generation.info.disk_bytes = allocated_bytes(&dir);
-        self.readers.push_back(generation.info.id);
-        self.close_idle();
     }
 
     /// Takes the front generations off and removes their directories; the manifest is written in between.
@@ -147,6 +146,9 @@ impl Shelf {
         for generation in removed {
             self.remove_dir(generation);
         }
+        if let Err(error) = sync_dir(&self.dir) {
+            tracing::warn!(dir = %self.dir.display(), %error, "a removal is not durable yet; the next start repeats it");
+        }
         Ok(())
     }
 
@@ -154,7 +156,7 @@ impl Shelf {
         self.forget(generation.info.id);
         generation.segment = None;
         let dir = generation.info.dir(&self.dir);
-        if let Err(error) = fs::remove_dir_all(&dir).and_then(|()| sync_dir(&self.dir)) {
+        if let Err(error) = fs::remove_dir_all(&dir) {
             tracing::warn!(dir = %dir.display(), %error, "a finished generation could not be removed; the next start tries again");
         }
     }

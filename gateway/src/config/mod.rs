@@ -33,8 +33,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use fieldgate_kit::{DestinationKind, SourceKind};
-
+pub use crate::registry::Registry;
 pub use desired::{
     Config, DestinationConfig, Full, GatewaySettings, LaneSettings, QueueSettings, RouteConfig,
     RouteSettings, SourceConfig,
@@ -44,32 +43,12 @@ pub use loaded::{Loaded, check};
 pub use problems::line;
 pub use state::{ChangeError, Desired, Locations, Trial};
 
-/// The protocols that a configuration may name.
-#[derive(Debug, Clone)]
-pub struct Registry {
-    pub sources: Vec<SourceKind>,
-    pub destinations: Vec<DestinationKind>,
-}
-
 /// The three lists of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
     Source,
     Destination,
     Route,
-}
-
-// === impl Registry ===
-
-impl Registry {
-    /// The protocols of this build.
-    #[must_use]
-    pub fn of_this_build() -> Self {
-        Self {
-            sources: crate::registry::sources(),
-            destinations: crate::registry::destinations(),
-        }
-    }
 }
 
 // === impl Section ===

@@ -86,7 +86,11 @@ impl Announcer {
 
     pub(crate) fn words(&self) -> String {
         let all = self.places.len();
-        let mut words = format!("{} of {all} monitored items, {}", all - self.troubled, self.pace);
+        let mut words = format!(
+            "{} of {all} monitored items, {}",
+            all - self.troubled,
+            self.pace
+        );
         if self.lost_messages > 0 {
             words.push_str(&format!(
                 "; {} messages were lost between the server and the gateway",
@@ -127,18 +131,27 @@ fn point(item: &Item, data_type: Option<String>, result: &Result<ItemRevised, St
         unit: None,
         data_type,
         address: item.address.clone(),
-        remark: result.as_ref().ok().and_then(|revised| remark(item, revised)),
+        remark: result
+            .as_ref()
+            .ok()
+            .and_then(|revised| remark(item, revised)),
         problem: result.as_ref().err().map(ToString::to_string),
     }
 }
 
 /// What the server made of our wishes, where it made something else.
 fn remark(item: &Item, revised: &ItemRevised) -> Option<String> {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of at most an hour")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of at most an hour"
+    )]
     let asked = item.sampling_ms as f64;
     let mut remarks = Vec::new();
     if (revised.sampling_ms - asked).abs() >= 1.0 {
-        remarks.push(format!("sampled every {} ms, asked for {asked} ms", revised.sampling_ms));
+        remarks.push(format!(
+            "sampled every {} ms, asked for {asked} ms",
+            revised.sampling_ms
+        ));
     }
     if revised.queue_size < item.queue_size {
         remarks.push(format!(

@@ -56,15 +56,20 @@ impl<'a> Attempt<'a> {
         addresses: &[SocketAddr],
     ) -> Result<Vec<Endpoint>, SourceError> {
         let stream = target.connect(addresses).await.map_err(SourceError::Lost)?;
-        session::endpoints(stream, self.endpoint()).await.map_err(|why| {
-            SourceError::Lost(format!(
-                "{} does not answer as an OPC UA server: {why}; is it one, and is it ready?",
-                self.endpoint()
-            ))
-        })
+        session::endpoints(stream, self.endpoint())
+            .await
+            .map_err(|why| {
+                SourceError::Lost(format!(
+                    "{} does not answer as an OPC UA server: {why}; is it one, and is it ready?",
+                    self.endpoint()
+                ))
+            })
     }
 
-    pub(crate) fn choose<'e>(&self, endpoints: &'e [Endpoint]) -> Result<&'e Endpoint, SourceError> {
+    pub(crate) fn choose<'e>(
+        &self,
+        endpoints: &'e [Endpoint],
+    ) -> Result<&'e Endpoint, SourceError> {
         security::choose(endpoints, self.settings)
     }
 
@@ -123,7 +128,10 @@ impl<'a> Attempt<'a> {
     }
 
     pub(crate) fn lost(&self, why: &Status) -> SourceError {
-        SourceError::Lost(format!("the connection to {} is lost: {why}", self.endpoint()))
+        SourceError::Lost(format!(
+            "the connection to {} is lost: {why}",
+            self.endpoint()
+        ))
     }
 
     fn pki(&self) -> PathBuf {
@@ -146,7 +154,11 @@ impl<'a> Attempt<'a> {
 
     fn not_opened(&self, why: &Status, endpoint: &Endpoint) -> SourceError {
         let at = self.endpoint();
-        let user = self.settings.user.as_ref().map_or("nobody (anonymous)", |user| &user.name);
+        let user = self
+            .settings
+            .user
+            .as_ref()
+            .map_or("nobody (anonymous)", |user| &user.name);
         match why.name() {
             "BadIdentityTokenInvalid"
             | "BadIdentityTokenRejected"

@@ -114,8 +114,10 @@ pub(crate) async fn paths_of(
 ) -> Result<HashMap<NodeId, BrowsePath>, Status> {
     let mut paths = HashMap::new();
     // The node itself is not part of it: its parents' side is what tells the device.
-    let mut climbing: Vec<(NodeId, NodeId, Vec<(BrowseName, Class)>)> =
-        nodes.iter().map(|node| (node.clone(), node.clone(), Vec::new())).collect();
+    let mut climbing: Vec<(NodeId, NodeId, Vec<(BrowseName, Class)>)> = nodes
+        .iter()
+        .map(|node| (node.clone(), node.clone(), Vec::new()))
+        .collect();
     for _ in 0..MAX_DEPTH {
         let mut still = Vec::new();
         for chunk in climbing.chunks(per_browse) {
@@ -188,7 +190,10 @@ impl Visit {
         if progress.iter().all(|progress| progress.is_dead()) {
             return None;
         }
-        let matched = globs.iter().zip(&progress).any(|(glob, at)| glob.matched(*at));
+        let matched = globs
+            .iter()
+            .zip(&progress)
+            .any(|(glob, at)| glob.matched(*at));
         let mut path = self.path.clone();
         path.0.push((child.name, child.class));
         Some(Step {

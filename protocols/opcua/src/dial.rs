@@ -25,8 +25,11 @@ pub(crate) struct Target {
 impl Target {
     /// Of a URL that was checked before.
     pub(crate) fn of(endpoint: &str) -> Result<Self, String> {
-        let url = Url::parse(endpoint).map_err(|error| format!("`{endpoint}` is no URL: {error}"))?;
-        let host = url.host_str().ok_or_else(|| format!("`{endpoint}` names no host"))?;
+        let url =
+            Url::parse(endpoint).map_err(|error| format!("`{endpoint}` is no URL: {error}"))?;
+        let host = url
+            .host_str()
+            .ok_or_else(|| format!("`{endpoint}` names no host"))?;
         Ok(Self {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(DEFAULT_PORT),
@@ -107,11 +110,17 @@ mod tests {
         let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = closed.local_addr().unwrap().port();
         drop(closed);
-        let target = Target { host: "127.0.0.1".into(), port };
+        let target = Target {
+            host: "127.0.0.1".into(),
+            port,
+        };
         let addresses = target.resolve().await.unwrap();
         let words = target.connect(&addresses).await.unwrap_err();
         assert!(words.contains("refuses the connection"), "{words}");
-        let unknown = Target { host: "no-such-host.invalid".into(), port };
+        let unknown = Target {
+            host: "no-such-host.invalid".into(),
+            port,
+        };
         let words = unknown.resolve().await.unwrap_err();
         assert!(words.contains("no-such-host.invalid"), "{words}");
     }

@@ -268,11 +268,23 @@ mod tests {
     #[test]
     fn what_is_no_glob_is_refused() {
         for text in [
-            "", "/", "Objects//x", "Objects/", "Objects/a**", "Objects", "Line/Temp", "Objects/nsu=urn:x",
-            "Objects/nsu=urn:x;", "Objects/nsu=urn:x;**",
+            "",
+            "/",
+            "Objects//x",
+            "Objects/",
+            "Objects/a**",
+            "Objects",
+            "Line/Temp",
+            "Objects/nsu=urn:x",
+            "Objects/nsu=urn:x;",
+            "Objects/nsu=urn:x;**",
         ] {
             assert!(text.parse::<Glob>().is_err(), "{text:?}");
         }
-        assert!(format!("Objects/{}x", "a/".repeat(63)).parse::<Glob>().is_err());
+        assert!(
+            format!("Objects/{}x", "a/".repeat(63))
+                .parse::<Glob>()
+                .is_err()
+        );
     }
 }

@@ -184,7 +184,9 @@ pub(crate) fn escape_uri(uri: &str) -> String {
 }
 
 pub(crate) fn unescape_uri(uri: &str) -> String {
-    uri.replace("%3B", ";").replace("%3b", ";").replace("%25", "%")
+    uri.replace("%3B", ";")
+        .replace("%3b", ";")
+        .replace("%25", "%")
 }
 
 #[cfg(test)]
@@ -214,17 +216,36 @@ mod tests {
                 "ns=2;g=09087E75-8e5e-499b-954f-f2a9603db28a",
                 Identifier::Guid("09087e75-8e5e-499b-954f-f2a9603db28a".into()),
             ),
-            ("ns=2;b=M/RbKBsRVkePCePcx24oRA==", Identifier::Opaque("M/RbKBsRVkePCePcx24oRA==".into())),
+            (
+                "ns=2;b=M/RbKBsRVkePCePcx24oRA==",
+                Identifier::Opaque("M/RbKBsRVkePCePcx24oRA==".into()),
+            ),
         ] {
-            check(text, Some(NodeId { namespace: 2, identifier }));
+            check(
+                text,
+                Some(NodeId {
+                    namespace: 2,
+                    identifier,
+                }),
+            );
         }
     }
 
     #[test]
     fn what_is_no_node_id_is_refused() {
         for text in [
-            "", "Temp", "i=-1", "i=4294967296", "s=", "g=1", "b=*", "x=1", "ns=70000;i=1", "ns=2",
-            "nsu=urn:x", "nsu=urn:x;Temp",
+            "",
+            "Temp",
+            "i=-1",
+            "i=4294967296",
+            "s=",
+            "g=1",
+            "b=*",
+            "x=1",
+            "ns=70000;i=1",
+            "ns=2",
+            "nsu=urn:x",
+            "nsu=urn:x;Temp",
         ] {
             assert!(text.parse::<NodeAddress>().is_err(), "{text}");
         }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 
 use crate::{
     attempt::Attempt,
-    connection::{Connection, SubscriptionRequest, ItemRequest},
+    connection::{Connection, ItemRequest, SubscriptionRequest},
     security,
     session::Opened,
     settings::Settings,
@@ -29,20 +29,38 @@ async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option
     let attempt = held(probe, "Settings", attempt)?;
     let target = held(probe, "Settings", attempt.target())?;
     let addresses = held(probe, "DNS", target.resolve().await)?;
-    let words: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    let words: Vec<String> = addresses
+        .iter()
+        .map(|address| address.ip().to_string())
+        .collect();
     probe.ok("DNS", format!("{} is {}", target.host, words.join(", ")));
     let stream = held(probe, "TCP", target.connect(&addresses).await)?;
-    let peer = stream.peer_addr().map_or_else(|_| target.host.clone(), |peer| peer.to_string());
+    let peer = stream
+        .peer_addr()
+        .map_or_else(|_| target.host.clone(), |peer| peer.to_string());
     drop(stream);
     probe.ok("TCP", format!("connected to {peer}"));
-    let endpoints = held(probe, "Endpoints", attempt.endpoints(&target, &addresses).await)?;
-    probe.ok("Endpoints", format!("the server offers {}", security::list(&endpoints)));
+    let endpoints = held(
+        probe,
+        "Endpoints",
+        attempt.endpoints(&target, &addresses).await,
+    )?;
+    probe.ok(
+        "Endpoints",
+        format!("the server offers {}", security::list(&endpoints)),
+    );
     let endpoint = held(probe, "Security", attempt.choose(&endpoints))?;
     let verdict = held(probe, "Security", attempt.judge(endpoint))?;
     probe.ok("Security", security_words(endpoint, &verdict));
     let opened = attempt.sign_in(&target, &addresses, endpoint).await;
-    let Opened { connection, mut driver } = held(probe, "Sign-in", opened)?;
-    let user = settings.user.as_ref().map_or("anonymous", |user| &user.name);
+    let Opened {
+        connection,
+        mut driver,
+    } = held(probe, "Sign-in", opened)?;
+    let user = settings
+        .user
+        .as_ref()
+        .map_or("anonymous", |user| &user.name);
     probe.ok("Sign-in", format!("signed in as {user}"));
     let done = tokio::select! {
         why = &mut driver => held(probe, "Session", Err::<(), _>(attempt.lost(&why))),
@@ -97,9 +115,9 @@ async fn look(
             })
         })
         .collect();
-    let value = first_value(connection, requests).await.map(|(handle, words)| {
-        format!("{} = {words}", first[handle].point)
-    });
+    let value = first_value(connection, requests)
+        .await
+        .map(|(handle, words)| format!("{} = {words}", first[handle].point));
     vec![selected, ("First value", value)]
 }
 
@@ -115,17 +133,28 @@ async fn first_value(
     };
     let words = |why: crate::status::Status| format!("the server gives no value: {why}");
     let subscription = connection.subscribe(subscription).await.map_err(words)?;
-    let results = connection.monitor(subscription.id, requests).await.map_err(words)?;
+    let results = connection
+        .monitor(subscription.id, requests)
+        .await
+        .map_err(words)?;
     if results.iter().all(Result::is_err) {
         let why = results.into_iter().find_map(Result::err);
         return Err(why.map_or_else(|| "the server does not have these nodes".to_owned(), words));
     }
-    let answer = connection.publish(subscription.id, Vec::new()).await.map_err(words)?;
+    let answer = connection
+        .publish(subscription.id, Vec::new())
+        .await
+        .map_err(words)?;
     let changes = answer.notification.changes;
-    let mut values = changes.into_iter().filter_map(|change| Some((change.handle, change.observed?)));
+    let mut values = changes
+        .into_iter()
+        .filter_map(|change| Some((change.handle, change.observed?)));
     match values.next() {
         Some((handle, observed)) => {
-            let quality = observed.quality.why().map_or_else(String::new, |why| format!(" ({why})"));
+            let quality = observed
+                .quality
+                .why()
+                .map_or_else(String::new, |why| format!(" ({why})"));
             Ok((handle as usize, format!("{:?}{quality}", observed.value)))
         }
         None => Err("the server sent no value yet; is it still starting?".to_owned()),
@@ -143,7 +172,10 @@ fn security_words(endpoint: &security::Endpoint, verdict: &Verdict) -> String {
             certificate.thumbprint, certificate.subject
         ),
         (Some(certificate), Verdict::Trusted) => {
-            format!("{agreed}; the certificate {} is trusted", certificate.thumbprint)
+            format!(
+                "{agreed}; the certificate {} is trusted",
+                certificate.thumbprint
+            )
         }
         (None, _) => agreed,
     }
@@ -151,5 +183,7 @@ fn security_words(endpoint: &security::Endpoint, verdict: &Verdict) -> String {
 
 /// The value, or the broken rung written down.
 fn held<T, E: ToString>(probe: &mut Probe, rung: &str, result: Result<T, E>) -> Option<T> {
-    result.map_err(|why| probe.failed(rung, why.to_string())).ok()
+    result
+        .map_err(|why| probe.failed(rung, why.to_string()))
+        .ok()
 }

@@ -112,7 +112,8 @@ impl<'a> Publishing<'a> {
         while self.outstanding.len() < self.max_outstanding && self.undurable.len() < MAX_UNDURABLE
         {
             let acknowledged = self.sequence.take_acknowledgements();
-            self.outstanding.push(self.connection.publish(self.subscription.id, acknowledged));
+            self.outstanding
+                .push(self.connection.publish(self.subscription.id, acknowledged));
         }
     }
 
@@ -149,7 +150,11 @@ impl<'a> Publishing<'a> {
     /// Asks for missing messages while the server keeps them.
     async fn ask_again(&mut self, missing: Vec<u32>) -> Result<(), SourceError> {
         for sequence in missing {
-            match self.connection.republish(self.subscription.id, sequence).await {
+            match self
+                .connection
+                .republish(self.subscription.id, sequence)
+                .await
+            {
                 Ok(notification) => self.take(notification).await?,
                 Err(why) if why.is("BadMessageNotAvailable") => self.gap(1),
                 Err(why) => return Err(self.lost(&why.to_string())),
@@ -178,7 +183,8 @@ impl<'a> Publishing<'a> {
                 () = self.ctx.shutdown.cancelled() => return Ok(()),
                 durable = durable => durable?,
             };
-            self.undurable.push_back(Box::pin(async move { (sequence, durable.await) }));
+            self.undurable
+                .push_back(Box::pin(async move { (sequence, durable.await) }));
         }
         match notification.ended {
             Some(why) if !why.is("Good") => Err(self.lost(&why.to_string())),
@@ -240,6 +246,8 @@ impl<'a> Publishing<'a> {
 
 /// The gateway's clock.
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

@@ -84,7 +84,10 @@ pub(crate) fn choose<'a>(
 
 /// `None, Basic256Sha256 Sign, Basic256Sha256 SignAndEncrypt`.
 pub(crate) fn list(endpoints: &[Endpoint]) -> String {
-    let mut offers: Vec<_> = endpoints.iter().map(|offer| (offer.policy, offer.mode)).collect();
+    let mut offers: Vec<_> = endpoints
+        .iter()
+        .map(|offer| (offer.policy, offer.mode))
+        .collect();
     offers.sort_unstable();
     offers.dedup();
     let words: Vec<String> = offers
@@ -111,7 +114,9 @@ fn not_offered(endpoints: &[Endpoint], settings: &Settings) -> String {
         Some(security) => format!(
             "the server at {at} does not offer {}{}; it offers {offers}; enable it there, or change `security`",
             security.policy.name(),
-            security.mode.map_or_else(String::new, |mode| format!(" {}", mode.name())),
+            security
+                .mode
+                .map_or_else(String::new, |mode| format!(" {}", mode.name())),
         ),
     }
 }

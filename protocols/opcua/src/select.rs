@@ -50,7 +50,10 @@ impl<'a> Rules<'a> {
                 Select::Path(path) => rules.paths.push(path),
                 Select::Node(rule) => {
                     let address = rule.node.parse::<NodeAddress>().ok();
-                    rules.nodes.push((rule, address.and_then(|address| address.resolve(namespaces))));
+                    rules.nodes.push((
+                        rule,
+                        address.and_then(|address| address.resolve(namespaces)),
+                    ));
                 }
             }
         }
@@ -84,16 +87,27 @@ pub(crate) fn plan(
     let mut names = Names::default();
     let mut claimed: HashSet<&NodeId> = HashSet::new();
     let mut items = Vec::with_capacity(rules.nodes.len() + found.len());
-    let paths: HashMap<&NodeId, &BrowsePath> =
-        found.iter().map(|found| (&found.node, &found.path)).collect();
+    let paths: HashMap<&NodeId, &BrowsePath> = found
+        .iter()
+        .map(|found| (&found.node, &found.path))
+        .collect();
     for (rule, node) in &rules.nodes {
         if let Some(node) = node
             && !claimed.insert(node)
         {
             continue;
         }
-        let path = node.as_ref().and_then(|node| paths.get(node).copied().or(climbed.get(node)));
-        items.push(explicit(source, settings, rule, node.as_ref(), path, &mut names)?);
+        let path = node
+            .as_ref()
+            .and_then(|node| paths.get(node).copied().or(climbed.get(node)));
+        items.push(explicit(
+            source,
+            settings,
+            rule,
+            node.as_ref(),
+            path,
+            &mut names,
+        )?);
     }
     for Found { node, path } in found {
         if !claimed.insert(node) {
@@ -111,7 +125,9 @@ pub(crate) fn plan(
             name,
             address: node.address(namespaces),
             sampling_ms,
-            queue_size: settings.queue_size.unwrap_or_else(|| settings.queue_size_for(sampling_ms)),
+            queue_size: settings
+                .queue_size
+                .unwrap_or_else(|| settings.queue_size_for(sampling_ms)),
             deadband: None,
         });
     }
@@ -163,8 +179,10 @@ impl BrowsePath {
     /// Device, point, and the namespace of the point's browse name.
     fn split(&self, source: &str) -> (String, String, u16) {
         let objects = self.objects();
-        let point: Vec<&str> =
-            self.0[objects..].iter().map(|(name, _)| name.name.as_str()).collect();
+        let point: Vec<&str> = self.0[objects..]
+            .iter()
+            .map(|(name, _)| name.name.as_str())
+            .collect();
         let namespace = self.0.last().map_or(0, |(name, _)| name.namespace);
         (self.device(source), point.join("."), namespace)
     }
@@ -197,7 +215,11 @@ struct Names(HashSet<(DeviceId, String)>);
 impl Names {
     /// The name, or with its namespace's number, and then a count, where it is taken already.
     fn unique(&mut self, device: &DeviceId, name: String, namespace: u16) -> String {
-        let name = if name.is_empty() { "value".to_owned() } else { name };
+        let name = if name.is_empty() {
+            "value".to_owned()
+        } else {
+            name
+        };
         let again = std::iter::once(format!("{name}@{namespace}"))
             .chain((2..).map(|count| format!("{name}@{namespace}.{count}")));
         std::iter::once(name.clone())
@@ -222,7 +244,13 @@ mod tests {
             };
             let (namespace, name) = name.split_once(':').unwrap_or(("2", name));
             let namespace = namespace.parse().unwrap();
-            (BrowseName { namespace, name: name.to_owned() }, class)
+            (
+                BrowseName {
+                    namespace,
+                    name: name.to_owned(),
+                },
+                class,
+            )
         });
         Found {
             node: NodeId::numeric(2, id),
@@ -240,7 +268,10 @@ mod tests {
             .map(|(id, path)| (NodeId::numeric(2, *id), self::found(*id, path).path))
             .collect();
         let items = plan("src", &settings, &rules, found, &climbed, &namespaces).unwrap();
-        items.into_iter().map(|item| item.point.to_string()).collect()
+        items
+            .into_iter()
+            .map(|item| item.point.to_string())
+            .collect()
     }
 
     #[test]
@@ -253,13 +284,23 @@ mod tests {
         ];
         assert_eq!(
             ids(json!(["Objects/**"]), &found, &[]),
-            ["src/Line%2FPress/Temp", "src/Line%2FPress/Motor.Speed", "src/src/Loose", "src/Line/A%25b"]
+            [
+                "src/Line%2FPress/Temp",
+                "src/Line%2FPress/Motor.Speed",
+                "src/src/Loose",
+                "src/Line/A%25b"
+            ]
         );
     }
 
     #[test]
     fn equal_names_are_told_apart() {
-        let found = [found(1, "D/.2:T"), found(2, "D/.3:T"), found(3, "D/.3:T"), found(4, "E/.T")];
+        let found = [
+            found(1, "D/.2:T"),
+            found(2, "D/.3:T"),
+            found(3, "D/.3:T"),
+            found(4, "E/.T"),
+        ];
         assert_eq!(
             ids(json!(["Objects/**"]), &found, &[]),
             ["src/D/T", "src/D/T@3", "src/D/T@3.2", "src/E/T"]
@@ -276,10 +317,26 @@ mod tests {
     #[test]
     fn a_single_node_has_a_name_whatever_is_known() {
         for (select, climbed, expected) in [
-            (json!([{ "node": "nsu=urn:plant;i=7" }]), &[][..], "src/src/7"),
-            (json!([{ "node": "nsu=urn:plant;i=7" }]), &[(7, "Line/Press")][..], "src/Line%2FPress/7"),
-            (json!([{ "node": "nsu=urn:plant;i=7", "device": "x" }]), &[(7, "Line")][..], "src/x/7"),
-            (json!([{ "node": "nsu=urn:gone;s=Temp" }]), &[][..], "src/src/Temp"),
+            (
+                json!([{ "node": "nsu=urn:plant;i=7" }]),
+                &[][..],
+                "src/src/7",
+            ),
+            (
+                json!([{ "node": "nsu=urn:plant;i=7" }]),
+                &[(7, "Line/Press")][..],
+                "src/Line%2FPress/7",
+            ),
+            (
+                json!([{ "node": "nsu=urn:plant;i=7", "device": "x" }]),
+                &[(7, "Line")][..],
+                "src/x/7",
+            ),
+            (
+                json!([{ "node": "nsu=urn:gone;s=Temp" }]),
+                &[][..],
+                "src/src/Temp",
+            ),
         ] {
             assert_eq!(ids(select, &[], climbed), [expected]);
         }

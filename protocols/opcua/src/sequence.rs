@@ -73,7 +73,9 @@ impl Sequence {
     /// some servers drop the connection on them.
     pub(crate) fn take_acknowledgements(&mut self) -> Vec<u32> {
         let kept = std::mem::take(&mut self.kept);
-        kept.into_iter().filter(|sequence| self.available.remove(sequence)).collect()
+        kept.into_iter()
+            .filter(|sequence| self.available.remove(sequence))
+            .collect()
     }
 
     fn place(&self, sequence: u32) -> Arrival {
@@ -100,7 +102,10 @@ mod tests {
     use super::*;
 
     fn at(due: u32) -> Sequence {
-        Sequence { due, ..Sequence::default() }
+        Sequence {
+            due,
+            ..Sequence::default()
+        }
     }
 
     #[test]

@@ -17,8 +17,8 @@ use std::{
 use futures::{Stream, StreamExt, future::BoxFuture, stream::BoxStream};
 use opcua::{
     client::{
-        ClientBuilder, ClientConfig, ConnectionSource, IdentityToken, Password,
-        SessionActivity, SessionBuilder, SessionPollResult,
+        ClientBuilder, ClientConfig, ConnectionSource, IdentityToken, Password, SessionActivity,
+        SessionBuilder, SessionPollResult,
         transport::{
             Connector, SecureChannelState, StreamConnection, StreamConnector, StreamTransport,
             TransportConfiguration, TransportPollResult,
@@ -249,7 +249,11 @@ async fn secure_store(
     application_uri: &str,
     certificate: &Certificate,
 ) -> Result<Arc<RwLock<CertificateStore>>, Status> {
-    let (pki, uri, der) = (pki.to_owned(), application_uri.to_owned(), certificate.der.clone());
+    let (pki, uri, der) = (
+        pki.to_owned(),
+        application_uri.to_owned(),
+        certificate.der.clone(),
+    );
     let prepare = move || -> Result<CertificateStore, String> {
         private_folder(&pki)?;
         let mut store = CertificateStore::new(&pki);
@@ -258,7 +262,9 @@ async fn secure_store(
             store.create_and_store_application_instance_cert(&own_certificate(&uri), true)?;
         }
         let server = X509::from_der(&der).map_err(|error| error.to_string())?;
-        let copy = store.trusted_certs_dir().join(CertificateStore::cert_file_name(&server));
+        let copy = store
+            .trusted_certs_dir()
+            .join(CertificateStore::cert_file_name(&server));
         fs::write(copy, der).map_err(|error| error.to_string())?;
         // Trust, validity and application were checked before; the certificate's identity stands for its host.
         store.set_skip_verify_certs(true);
@@ -304,15 +310,24 @@ fn endpoint(description: EndpointDescription) -> Option<Endpoint> {
     if !description.endpoint_url.as_ref().starts_with("opc.tcp:") {
         return None;
     }
-    let policy_name = description.security_policy_uri.as_ref().rsplit('#').next()?;
-    let policy = Policy::ALL.into_iter().find(|policy| policy.name() == policy_name)?;
+    let policy_name = description
+        .security_policy_uri
+        .as_ref()
+        .rsplit('#')
+        .next()?;
+    let policy = Policy::ALL
+        .into_iter()
+        .find(|policy| policy.name() == policy_name)?;
     let mode = match description.security_mode {
         MessageSecurityMode::None => Mode::None,
         MessageSecurityMode::Sign => Mode::Sign,
         MessageSecurityMode::SignAndEncrypt => Mode::SignAndEncrypt,
         MessageSecurityMode::Invalid => return None,
     };
-    let tokens = description.user_identity_tokens.as_deref().unwrap_or_default();
+    let tokens = description
+        .user_identity_tokens
+        .as_deref()
+        .unwrap_or_default();
     let offers = |kind| tokens.iter().any(|token| token.token_type == kind);
     let tokens = Tokens {
         anonymous: tokens.is_empty() || offers(UserTokenType::Anonymous),
@@ -342,7 +357,9 @@ fn certificate(description: &EndpointDescription) -> Option<Certificate> {
     let flaw = if x509.is_time_valid(&DateTime::now().as_chrono()).is_err() {
         Some("it is expired, or not valid yet".to_owned())
     } else if x509.is_application_uri_valid(application_uri).is_err() {
-        Some(format!("it is for another application than `{application_uri}`"))
+        Some(format!(
+            "it is for another application than `{application_uri}`"
+        ))
     } else {
         None
     };
@@ -398,9 +415,18 @@ impl Connector for Dialled {
         config: TransportConfiguration,
     ) -> Result<Self::Transport, Error> {
         let take = |url: String, options: DecodingOptions| {
-            let stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let stream = self
+                .stream
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
             ready(stream.map_or_else(
-                || Err(Error::new(StatusCode::BadConnectionClosed, "dialled once only")),
+                || {
+                    Err(Error::new(
+                        StatusCode::BadConnectionClosed,
+                        "dialled once only",
+                    ))
+                },
                 |stream| Ok(halves(stream, url, options)),
             ))
         };

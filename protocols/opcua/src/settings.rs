@@ -286,7 +286,10 @@ fn check_select(at: &str, select: &Select) -> Vec<Problem> {
         ));
     }
     for (key, name) in [("point", &rule.point), ("device", &rule.device)] {
-        if name.as_ref().is_some_and(|name| name.is_empty() || name.len() > 256) {
+        if name
+            .as_ref()
+            .is_some_and(|name| name.is_empty() || name.len() > 256)
+        {
             problems.push(Problem::new(
                 ["select", at, key],
                 format!("the {key}'s name is empty or longer than 256 bytes"),
@@ -294,9 +297,15 @@ fn check_select(at: &str, select: &Select) -> Vec<Problem> {
             ));
         }
     }
-    problems.extend(check_sampling(&["select", at, "sampling_ms"], rule.sampling_ms));
+    problems.extend(check_sampling(
+        &["select", at, "sampling_ms"],
+        rule.sampling_ms,
+    ));
     problems.extend(check_queue(&["select", at, "queue_size"], rule.queue_size));
-    if rule.deadband.is_some_and(|deadband| !deadband.is_finite() || deadband < 0.0) {
+    if rule
+        .deadband
+        .is_some_and(|deadband| !deadband.is_finite() || deadband < 0.0)
+    {
         problems.push(Problem::new(
             ["select", at, "deadband"],
             "a deadband is a number that is not negative",
@@ -449,23 +458,45 @@ mod tests {
 
     #[test]
     fn every_problem_is_named_with_its_path() {
-        check(with(json!({ "endpont": "x", "publishing_ms": "fast" })), &["endpont", "publishing_ms"]);
+        check(
+            with(json!({ "endpont": "x", "publishing_ms": "fast" })),
+            &["endpont", "publishing_ms"],
+        );
         for endpoint in ["nonsense", "http://h:4840", "opc.tcp://", "opc.tcp://u:p@h"] {
             check(with(json!({ "endpoint": endpoint })), &["endpoint"]);
         }
         check(with(json!({ "select": [] })), &["select"]);
         check(
-            with(json!({ "select": ["Line/**", { "node": "Temp", "deadband": -1 }, { "nod": "i=1" }] })),
+            with(
+                json!({ "select": ["Line/**", { "node": "Temp", "deadband": -1 }, { "nod": "i=1" }] }),
+            ),
             &["select.2", "select.2.nod"],
         );
         check(
             with(json!({ "select": ["Line/**", { "node": "Temp", "deadband": -1, "point": "" }] })),
-            &["select.0", "select.1.deadband", "select.1.node", "select.1.point"],
+            &[
+                "select.0",
+                "select.1.deadband",
+                "select.1.node",
+                "select.1.point",
+            ],
         );
-        check(with(json!({ "security": { "policy": "Basic128Rsa15" } })), &["security.policy"]);
-        check(with(json!({ "security": { "policy": "None", "mode": "Sign" } })), &["security.mode"]);
-        check(with(json!({ "server_certificate": "abc" })), &["server_certificate"]);
-        check(with(json!({ "publishing_ms": 1, "queue_size": 0 })), &["publishing_ms", "queue_size"]);
+        check(
+            with(json!({ "security": { "policy": "Basic128Rsa15" } })),
+            &["security.policy"],
+        );
+        check(
+            with(json!({ "security": { "policy": "None", "mode": "Sign" } })),
+            &["security.mode"],
+        );
+        check(
+            with(json!({ "server_certificate": "abc" })),
+            &["server_certificate"],
+        );
+        check(
+            with(json!({ "publishing_ms": 1, "queue_size": 0 })),
+            &["publishing_ms", "queue_size"],
+        );
     }
 
     #[test]
@@ -482,7 +513,14 @@ mod tests {
     #[test]
     fn the_schema_names_every_key() {
         let schema = SourceKind::of::<crate::OpcUa>().schema();
-        for key in ["endpoint", "security", "user", "server_certificate", "select", "publishing_ms"] {
+        for key in [
+            "endpoint",
+            "security",
+            "user",
+            "server_certificate",
+            "select",
+            "publishing_ms",
+        ] {
             let property = &schema["properties"][key];
             assert!(property["description"].is_string(), "{key}: {property}");
         }

@@ -15,7 +15,8 @@ use opcua::{
         node_manager::memory::{SimpleNodeManager, simple_node_manager},
     },
     types::{
-        AttributeId, DataTypeId, DataValue, DateTime, NodeId, ObjectId, QualifiedName, StatusCode, VariableTypeId,
+        AttributeId, DataTypeId, DataValue, DateTime, NodeId, ObjectId, QualifiedName, StatusCode,
+        VariableTypeId,
     },
 };
 use tokio::{
@@ -84,7 +85,10 @@ pub async fn start(options: Options) -> Result<Sim, SimError> {
     let listener = TcpListener::bind(("127.0.0.1", options.port))
         .await
         .map_err(|error| SimError(format!("port {}: {error}", options.port)))?;
-    let port = listener.local_addr().map_err(|error| SimError(error.to_string()))?.port();
+    let port = listener
+        .local_addr()
+        .map_err(|error| SimError(error.to_string()))?
+        .port();
     let (server, handle) = builder(&options, port).build().map_err(SimError)?;
     let nodes = handle
         .node_managers()
@@ -99,16 +103,29 @@ pub async fn start(options: Options) -> Result<Sim, SimError> {
         demo::build(&mut space, namespace, &points);
         build_load(&mut space, namespace, options.load);
     }
-    let handle = Handle { server: handle, nodes, namespace };
+    let handle = Handle {
+        server: handle,
+        nodes,
+        namespace,
+    };
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         if let Err(why) = server.run_with(listener).await {
             tracing::error!(why, "the simulated OPC UA server stopped");
         }
     });
-    tasks.spawn(change(handle.nodes.clone(), subscriptions(&handle), points, options.every));
+    tasks.spawn(change(
+        handle.nodes.clone(),
+        subscriptions(&handle),
+        points,
+        options.every,
+    ));
     if let Some(load) = options.load {
-        tasks.spawn(change_load(subscriptions(&handle), load_nodes(namespace, load), load.every));
+        tasks.spawn(change_load(
+            subscriptions(&handle),
+            load_nodes(namespace, load),
+            load.every,
+        ));
     }
     Ok(Sim {
         endpoint: format!("opc.tcp://127.0.0.1:{port}/"),
@@ -142,7 +159,10 @@ impl Sim {
     pub async fn stop(mut self) {
         self.handle.server.cancel();
         let server = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(STOP_TIMEOUT / 4, server).await.is_err() {
+        if tokio::time::timeout(STOP_TIMEOUT / 4, server)
+            .await
+            .is_err()
+        {
             self.tasks.shutdown().await;
         }
     }
@@ -150,14 +170,21 @@ impl Sim {
     /// Deletes a node, for instance `Demo/Press/Temperature`, and tells its subscribers.
     pub fn remove(&self, path: &str) {
         let node = NodeId::new(self.handle.namespace, path);
-        self.handle.nodes.address_space().write().delete(&node, true);
+        self.handle
+            .nodes
+            .address_space()
+            .write()
+            .delete(&node, true);
         let gone = DataValue {
             status: Some(StatusCode::BadNodeIdUnknown),
             source_timestamp: Some(DateTime::now()),
             ..DataValue::null()
         };
         let change = std::iter::once((gone, &node, AttributeId::Value));
-        self.handle.server.subscriptions().notify_data_change(change);
+        self.handle
+            .server
+            .subscriptions()
+            .notify_data_change(change);
     }
 }
 
@@ -227,9 +254,14 @@ async fn change(
         let now = DateTime::now();
         let alive: Vec<&Point> = {
             let space = nodes.address_space().read();
-            points.iter().filter(|point| space.find(&point.node).is_some()).collect()
+            points
+                .iter()
+                .filter(|point| space.find(&point.node).is_some())
+                .collect()
         };
-        let values = alive.iter().map(|point| (&point.node, None, point.at(seconds, now)));
+        let values = alive
+            .iter()
+            .map(|point| (&point.node, None, point.at(seconds, now)));
         if let Err(why) = nodes.set_values(&subscriptions, values) {
             tracing::debug!(%why, "a simulated node is gone");
         }
@@ -237,7 +269,9 @@ async fn change(
 }
 
 fn load_nodes(namespace: u16, load: Load) -> Vec<NodeId> {
-    (0..load.nodes).map(|at| NodeId::new(namespace, at + 1)).collect()
+    (0..load.nodes)
+        .map(|at| NodeId::new(namespace, at + 1))
+        .collect()
 }
 
 fn build_load(space: &mut AddressSpace, namespace: u16, load: Option<Load>) {
@@ -245,15 +279,24 @@ fn build_load(space: &mut AddressSpace, namespace: u16, load: Option<Load>) {
         return;
     };
     let folder = NodeId::new(namespace, "Load");
-    space.add_folder(&folder, QualifiedName::new(namespace, "Load"), "Load", &ObjectId::ObjectsFolder.into());
+    space.add_folder(
+        &folder,
+        QualifiedName::new(namespace, "Load"),
+        "Load",
+        &ObjectId::ObjectsFolder.into(),
+    );
     for (at, node) in load_nodes(namespace, load).iter().enumerate() {
-        VariableBuilder::new(node, QualifiedName::new(namespace, format!("N{at}")), format!("N{at}"))
-            .data_type(DataTypeId::Double)
-            .value_rank(-1)
-            .value(0.0)
-            .has_type_definition(VariableTypeId::BaseDataVariableType)
-            .organized_by(&folder)
-            .insert(space);
+        VariableBuilder::new(
+            node,
+            QualifiedName::new(namespace, format!("N{at}")),
+            format!("N{at}"),
+        )
+        .data_type(DataTypeId::Double)
+        .value_rank(-1)
+        .value(0.0)
+        .has_type_definition(VariableTypeId::BaseDataVariableType)
+        .organized_by(&folder)
+        .insert(space);
     }
 }
 

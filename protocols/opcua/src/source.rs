@@ -41,7 +41,10 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
         () = ctx.shutdown.cancelled() => return Ok(()),
         opened = connect(&attempt, &ctx) => opened?,
     };
-    let Opened { connection, mut driver } = opened;
+    let Opened {
+        connection,
+        mut driver,
+    } = opened;
     let outcome = tokio::select! {
         why = &mut driver => Err(attempt.lost(&why)),
         outcome = deliver(&*connection, &settings, &ctx) => outcome,
@@ -59,11 +62,13 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
 
 async fn connect(attempt: &Attempt<'_>, ctx: &SourceCtx) -> Result<Opened, SourceError> {
     let target = attempt.target()?;
-    ctx.health.connecting(format!("connecting to {}", attempt.endpoint()));
+    ctx.health
+        .connecting(format!("connecting to {}", attempt.endpoint()));
     let addresses = target.resolve().await.map_err(SourceError::Lost)?;
     let endpoints = attempt.endpoints(&target, &addresses).await?;
     let endpoint = attempt.choose(&endpoints)?;
-    ctx.health.connecting(format!("signing in at {}", attempt.endpoint()));
+    ctx.health
+        .connecting(format!("signing in at {}", attempt.endpoint()));
     attempt.open(&target, &addresses, endpoint).await
 }
 
@@ -74,7 +79,8 @@ async fn deliver(
 ) -> Result<(), SourceError> {
     let at = &settings.endpoint;
     let lost = |why: Status| SourceError::Lost(format!("the server at {at} broke off: {why}"));
-    ctx.health.connecting(format!("looking for what is selected at {at}"));
+    ctx.health
+        .connecting(format!("looking for what is selected at {at}"));
     let Selection { items, cut, limits } =
         stoppable(ctx, select(connection, settings, &ctx.id)).await?;
     if items.is_empty() {
@@ -82,9 +88,14 @@ async fn deliver(
             "nothing on the server at {at} is selected; compare `select` with its address space"
         )));
     }
-    let subscription = connection.subscribe(subscription_request(settings)).await.map_err(lost)?;
+    let subscription = connection
+        .subscribe(subscription_request(settings))
+        .await
+        .map_err(lost)?;
     let results = stoppable(ctx, async {
-        monitor(connection, subscription, &items, limits).await.map_err(lost)
+        monitor(connection, subscription, &items, limits)
+            .await
+            .map_err(lost)
     })
     .await?;
     let types = data_types(connection, &items, limits).await.map_err(lost)?;
@@ -116,15 +127,25 @@ pub(crate) async fn select(
 ) -> Result<Selection, SourceError> {
     let at = &settings.endpoint;
     let lost = |why: Status| {
-        SourceError::Lost(format!("the server at {at} broke off while it was browsed: {why}"))
+        SourceError::Lost(format!(
+            "the server at {at} broke off while it was browsed: {why}"
+        ))
     };
     let namespaces = connection.namespaces().await.map_err(lost)?;
     let limits = connection.limits().await.map_err(lost)?;
     let rules = Rules::new(settings, &namespaces);
-    let globs: Vec<Glob> = rules.paths.iter().filter_map(|path| Glob::from_str(path).ok()).collect();
-    let walk = browse::walk(connection, &globs, &namespaces, limits.per_browse).await.map_err(lost)?;
+    let globs: Vec<Glob> = rules
+        .paths
+        .iter()
+        .filter_map(|path| Glob::from_str(path).ok())
+        .collect();
+    let walk = browse::walk(connection, &globs, &namespaces, limits.per_browse)
+        .await
+        .map_err(lost)?;
     let climb = rules.to_climb(&walk.found);
-    let climbed = browse::paths_of(connection, &climb, limits.per_browse).await.map_err(lost)?;
+    let climbed = browse::paths_of(connection, &climb, limits.per_browse)
+        .await
+        .map_err(lost)?;
     let items = select::plan(source, settings, &rules, &walk.found, &climbed, &namespaces)
         .map_err(|why| {
             SourceError::Misconfigured(format!(
@@ -144,7 +165,9 @@ fn subscription_request(settings: &Settings) -> SubscriptionRequest {
     SubscriptionRequest {
         publishing_ms: publishing.as_secs_f64() * 1000.0,
         keep_alive_count: KEEP_ALIVE_COUNT,
-        lifetime_count: u32::try_from(lifetime).unwrap_or(u32::MAX).max(KEEP_ALIVE_COUNT * 3),
+        lifetime_count: u32::try_from(lifetime)
+            .unwrap_or(u32::MAX)
+            .max(KEEP_ALIVE_COUNT * 3),
         max_notifications: MAX_NOTIFICATIONS,
     }
 }
@@ -156,8 +179,10 @@ async fn monitor(
     items: &[Item],
     limits: Limits,
 ) -> Result<Vec<Result<ItemRevised, Status>>, Status> {
-    let mut results: Vec<Result<ItemRevised, Status>> =
-        items.iter().map(|_| Err(Status::named("BadNodeIdUnknown"))).collect();
+    let mut results: Vec<Result<ItemRevised, Status>> = items
+        .iter()
+        .map(|_| Err(Status::named("BadNodeIdUnknown")))
+        .collect();
     let known: Vec<(usize, ItemRequest)> = items
         .iter()
         .enumerate()
@@ -174,7 +199,10 @@ async fn monitor(
 }
 
 fn request(at: usize, item: &Item) -> Option<ItemRequest> {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of at most an hour")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of at most an hour"
+    )]
     let sampling_ms = item.sampling_ms as f64;
     Some(ItemRequest {
         node: item.node.clone()?,
@@ -191,10 +219,15 @@ async fn data_types(
     limits: Limits,
 ) -> Result<Vec<Option<String>>, Status> {
     let mut types = vec![None; items.len()];
-    let known: Vec<usize> = (0..items.len()).filter(|at| items[*at].node.is_some()).collect();
+    let known: Vec<usize> = (0..items.len())
+        .filter(|at| items[*at].node.is_some())
+        .collect();
     // Two attributes are read of each node.
     for chunk in known.chunks((limits.per_read / 2).max(1)) {
-        let nodes = chunk.iter().filter_map(|at| items[*at].node.clone()).collect();
+        let nodes = chunk
+            .iter()
+            .filter_map(|at| items[*at].node.clone())
+            .collect();
         for (at, data_type) in chunk.iter().zip(connection.data_types(nodes).await?) {
             types[*at] = data_type;
         }

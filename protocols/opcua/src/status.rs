@@ -107,7 +107,9 @@ fn words(name: &str) -> &'static str {
         "BadSecureChannelIdInvalid" | "BadSecureChannelClosed" => {
             "the server has dropped the secure channel"
         }
-        "BadSubscriptionIdInvalid" | "BadNoSubscription" => "the server has dropped the subscription",
+        "BadSubscriptionIdInvalid" | "BadNoSubscription" => {
+            "the server has dropped the subscription"
+        }
         "BadIdentityTokenInvalid" | "BadIdentityTokenRejected" => {
             "user name or password are not accepted"
         }
@@ -136,7 +138,10 @@ mod tests {
     #[test]
     fn a_status_says_its_name_first() {
         for (status, text) in [
-            (Status::named("BadNodeIdUnknown"), "BadNodeIdUnknown: the server no longer has this node"),
+            (
+                Status::named("BadNodeIdUnknown"),
+                "BadNodeIdUnknown: the server no longer has this node",
+            ),
             (Status::named("BadLocked"), "BadLocked"),
             (Status::unknown(0x80FF_0000), "0x80FF0000"),
         ] {

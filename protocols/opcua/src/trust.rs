@@ -96,7 +96,11 @@ mod tests {
         let judge = |certificate| judge(&certificate, &ServerTrust::First, folder.path(), "h");
         let first = certificate(b"one", None);
         assert_eq!(judge(first.clone()), Ok(Verdict::First));
-        assert_eq!(judge(first.clone()), Ok(Verdict::First), "judging keeps nothing");
+        assert_eq!(
+            judge(first.clone()),
+            Ok(Verdict::First),
+            "judging keeps nothing"
+        );
         pin(&first, folder.path()).unwrap();
         assert_eq!(judge(first), Ok(Verdict::Trusted));
         let Err(SourceError::Refused(words)) = judge(certificate(b"two", None)) else {
@@ -112,7 +116,10 @@ mod tests {
         let refused = judge(&flawed, &ServerTrust::First, folder.path(), "h");
         assert!(matches!(refused, Err(SourceError::Refused(words)) if words.contains("expired")));
         let by_hand = ServerTrust::Thumbprint(flawed.thumbprint.clone());
-        assert_eq!(judge(&flawed, &by_hand, folder.path(), "h"), Ok(Verdict::Trusted));
+        assert_eq!(
+            judge(&flawed, &by_hand, folder.path(), "h"),
+            Ok(Verdict::Trusted)
+        );
         let other = ServerTrust::Thumbprint("00".repeat(20));
         assert!(judge(&flawed, &other, folder.path(), "h").is_err());
     }

@@ -88,7 +88,9 @@ fn timestamp(at: &DateTime) -> Option<Timestamp> {
     if at.is_null() {
         return None;
     }
-    at.as_chrono().timestamp_nanos_opt().map(Timestamp::from_nanos)
+    at.as_chrono()
+        .timestamp_nanos_opt()
+        .map(Timestamp::from_nanos)
 }
 
 fn date_time(at: &DateTime) -> String {
@@ -211,19 +213,28 @@ mod tests {
         check(0.1f64, Value::Float(0.1));
         check("text", Value::from("text"));
         check(UAString::null(), Value::from(""));
-        check(ByteString::from(vec![1, 2]), Value::Bytes(vec![1, 2].into()));
+        check(
+            ByteString::from(vec![1, 2]),
+            Value::Bytes(vec![1, 2].into()),
+        );
         check(StatusCode::BadTimeout, Value::from("BadTimeout"));
         check(LocalizedText::new("de", "heiß"), Value::from("heiß"));
         check(QualifiedName::new(2, "Name"), Value::from("2:Name"));
         check(NodeId::new(2, "Temp"), Value::from("ns=2;s=Temp"));
-        check(Guid::null(), Value::from("00000000-0000-0000-0000-000000000000"));
+        check(
+            Guid::null(),
+            Value::from("00000000-0000-0000-0000-000000000000"),
+        );
         check(
             DateTime::ymd_hms(2026, 11, 23, 18, 22, 52),
             Value::from("2026-11-23T18:22:52.000Z"),
         );
         check(Variant::Empty, Value::Null);
         check(Variant::Variant(Box::new(Variant::Int16(7))), Value::Int(7));
-        assert_eq!(value(Variant::DiagnosticInfo(Box::new(DiagnosticInfo::null()))), None);
+        assert_eq!(
+            value(Variant::DiagnosticInfo(Box::new(DiagnosticInfo::null()))),
+            None
+        );
     }
 
     #[test]
@@ -268,10 +279,16 @@ mod tests {
             Array::new_multi(VariantScalarTypeId::Int32, numbers(0..6), vec![2u32, 3]).unwrap();
         let row = |range: std::ops::Range<i64>| Value::List(range.map(Value::Int).collect());
         check(matrix, Value::List(vec![row(0..3), row(3..6)]));
-        check(vec![1i32, 2], Value::List(vec![Value::Int(1), Value::Int(2)]));
+        check(
+            vec![1i32, 2],
+            Value::List(vec![Value::Int(1), Value::Int(2)]),
+        );
         let mut lying = Array::new(VariantScalarTypeId::Int32, numbers(0..3)).unwrap();
         lying.dimensions = Some(vec![u32::MAX, u32::MAX, u32::MAX]);
-        check(lying, Value::List(vec![Value::Int(0), Value::Int(1), Value::Int(2)]));
+        check(
+            lying,
+            Value::List(vec![Value::Int(0), Value::Int(1), Value::Int(2)]),
+        );
     }
 
     #[test]
@@ -283,7 +300,10 @@ mod tests {
                 ("Body".to_owned(), Value::Bytes(body.into())),
             ])
         };
-        check(ExtensionObject::from_message(raw), expected("ns=2;i=5001", vec![1]));
+        check(
+            ExtensionObject::from_message(raw),
+            expected("ns=2;i=5001", vec![1]),
+        );
         let Some(Value::Struct(fields)) =
             value(ExtensionObject::from_message(EUInformation::default()).into())
         else {
@@ -308,7 +328,10 @@ mod tests {
         assert_eq!(at(DateTime::null(), late), timestamp(&late));
         assert_eq!(at(DateTime::endtimes(), late), timestamp(&late));
         assert_eq!(at(DateTime::endtimes(), DateTime::null()), None);
-        check(DateTime::endtimes(), Value::from("9999-12-31T23:59:59+00:00"));
+        check(
+            DateTime::endtimes(),
+            Value::from("9999-12-31T23:59:59+00:00"),
+        );
     }
 
     #[test]
@@ -331,6 +354,9 @@ mod tests {
         );
         let overflow = with(StatusCode::from(0x480));
         assert_eq!((overflow.quality, overflow.overflow), (Quality::Good, true));
-        assert_eq!(with(StatusCode::from(0x80FE_0000)).quality.why(), Some("0x80FE0000"));
+        assert_eq!(
+            with(StatusCode::from(0x80FE_0000)).quality.why(),
+            Some("0x80FE0000")
+        );
     }
 }

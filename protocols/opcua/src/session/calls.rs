@@ -48,10 +48,7 @@ impl Client {
         Self { session }
     }
 
-    async fn read(
-        &self,
-        nodes: &[(VendorNodeId, AttributeId)],
-    ) -> Result<Vec<DataValue>, Status> {
+    async fn read(&self, nodes: &[(VendorNodeId, AttributeId)]) -> Result<Vec<DataValue>, Status> {
         let wanted: Vec<ReadValueId> = nodes
             .iter()
             .map(|(node, attribute)| ReadValueId {
@@ -69,8 +66,10 @@ impl Client {
         nodes: &[NodeId],
         direction: Direction,
     ) -> Result<Vec<Result<Vec<Neighbour>, Status>>, Status> {
-        let wanted: Vec<BrowseDescription> =
-            nodes.iter().map(|node| browse_description(node, direction)).collect();
+        let wanted: Vec<BrowseDescription> = nodes
+            .iter()
+            .map(|node| browse_description(node, direction))
+            .collect();
         let first = within(self.session.browse(&wanted, 0, None)).await?;
         let mut found: Vec<Result<Vec<Neighbour>, Status>> = Vec::with_capacity(first.len());
         let mut unfinished: Vec<(usize, ByteString)> = Vec::new();
@@ -80,7 +79,10 @@ impl Client {
                 continue;
             }
             let references = result.references.unwrap_or_default();
-            found.push(Ok(references.into_iter().filter_map(convert::neighbour).collect()));
+            found.push(Ok(references
+                .into_iter()
+                .filter_map(convert::neighbour)
+                .collect()));
             if !result.continuation_point.is_null_or_empty() {
                 unfinished.push((at, result.continuation_point));
             }
@@ -123,8 +125,10 @@ impl Client {
         &self,
         types: Vec<VendorNodeId>,
     ) -> Result<HashMap<VendorNodeId, String>, Status> {
-        let wanted: Vec<_> =
-            types.into_iter().map(|node| (node, AttributeId::BrowseName)).collect();
+        let wanted: Vec<_> = types
+            .into_iter()
+            .map(|node| (node, AttributeId::BrowseName))
+            .collect();
         let names = self.read(&wanted).await?;
         Ok(wanted
             .into_iter()
@@ -143,9 +147,11 @@ impl Connection for Client {
             let node = VariableId::Server_NamespaceArray.into();
             let values = self.read(&[(node, AttributeId::Value)]).await?;
             match values.into_iter().next().and_then(|data| data.value) {
-                Some(Variant::Array(array)) => {
-                    Ok(array.values.into_iter().map(|uri| uri.to_string()).collect())
-                }
+                Some(Variant::Array(array)) => Ok(array
+                    .values
+                    .into_iter()
+                    .map(|uri| uri.to_string())
+                    .collect()),
                 _ => Err(Status::named("BadNoData")),
             }
         })
@@ -187,7 +193,10 @@ impl Connection for Client {
                 .iter()
                 .map(convert::vendor_node_id)
                 .flat_map(|node| {
-                    [(node.clone(), AttributeId::DataType), (node, AttributeId::ValueRank)]
+                    [
+                        (node.clone(), AttributeId::DataType),
+                        (node, AttributeId::ValueRank),
+                    ]
                 })
                 .collect();
             let values = self.read(&wanted).await?;
@@ -291,7 +300,10 @@ impl Connection for Client {
 
     fn close(&self) -> Called<'_, ()> {
         let disconnect: BoxFuture<'_, Result<(), Status>> = Box::pin(async {
-            self.session.disconnect().await.map_err(|error| super::status(&error))
+            self.session
+                .disconnect()
+                .await
+                .map_err(|error| super::status(&error))
         });
         Box::pin(within_status(disconnect))
     }
@@ -312,13 +324,15 @@ fn browse_description(node: &NodeId, direction: Direction) -> BrowseDescription 
 }
 
 fn create_request(item: ItemRequest) -> MonitoredItemCreateRequest {
-    let filter = item.deadband.map_or_else(ExtensionObject::null, |deadband| {
-        ExtensionObject::from_message(DataChangeFilter {
-            trigger: DataChangeTrigger::StatusValue,
-            deadband_type: DeadbandType::Absolute as u32,
-            deadband_value: deadband,
-        })
-    });
+    let filter = item
+        .deadband
+        .map_or_else(ExtensionObject::null, |deadband| {
+            ExtensionObject::from_message(DataChangeFilter {
+                trigger: DataChangeTrigger::StatusValue,
+                deadband_type: DeadbandType::Absolute as u32,
+                deadband_value: deadband,
+            })
+        });
     MonitoredItemCreateRequest {
         item_to_monitor: ReadValueId {
             node_id: convert::vendor_node_id(&item.node),

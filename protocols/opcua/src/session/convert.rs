@@ -1,9 +1,9 @@
 //! Node ids, neighbours and notifications between the vendor's types and ours.
 
 use opcua::types::{
-    ByteString, DataChangeNotification, EventNotificationList, ExtensionObject, Guid, Identifier as VendorIdentifier,
-    NodeClass, NodeId as VendorNodeId, NotificationMessage, ReferenceDescription, ReferenceTypeId,
-    StatusChangeNotification, UAString,
+    ByteString, DataChangeNotification, EventNotificationList, ExtensionObject, Guid,
+    Identifier as VendorIdentifier, NodeClass, NodeId as VendorNodeId, NotificationMessage,
+    ReferenceDescription, ReferenceTypeId, StatusChangeNotification, UAString,
 };
 
 use crate::{
@@ -85,10 +85,12 @@ fn add(notification: &mut Notification, part: ExtensionObject) {
             .and_then(|data| data.monitored_items)
             .unwrap_or_default();
         notification.changes.reserve(items.len());
-        notification.changes.extend(items.into_iter().map(|item| Change {
-            handle: item.client_handle,
-            observed: value::observed(item.value),
-        }));
+        notification
+            .changes
+            .extend(items.into_iter().map(|item| Change {
+                handle: item.client_handle,
+                observed: value::observed(item.value),
+            }));
     } else if let Some(change) = part.inner_as::<StatusChangeNotification>() {
         notification.ended = Some(value::status(change.status));
     } else if !part.inner_is::<EventNotificationList>() {

@@ -12,6 +12,7 @@
 //!
 //! Everything but `files`, `revisions` and `secrets` is free of I/O. `Desired` ties them together.
 
+mod changing;
 mod desired;
 mod diff;
 mod drafts;
@@ -33,8 +34,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use fieldgate_kit::{DestinationKind, SourceKind};
-
+pub use changing::{ChangeError, Trial};
 pub use desired::{
     Config, DestinationConfig, Full, GatewaySettings, LaneSettings, QueueSettings, RouteConfig,
     RouteSettings, SourceConfig,
@@ -42,14 +42,7 @@ pub use desired::{
 pub use diff::{Changes, ItemChanges, diff};
 pub use loaded::{Loaded, check};
 pub use problems::line;
-pub use state::{ChangeError, Desired, Locations, Trial};
-
-/// The protocols that a configuration may name.
-#[derive(Debug, Clone)]
-pub struct Registry {
-    pub sources: Vec<SourceKind>,
-    pub destinations: Vec<DestinationKind>,
-}
+pub use state::{Desired, Locations};
 
 /// The three lists of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,19 +50,6 @@ pub enum Section {
     Source,
     Destination,
     Route,
-}
-
-// === impl Registry ===
-
-impl Registry {
-    /// The protocols of this build.
-    #[must_use]
-    pub fn of_this_build() -> Self {
-        Self {
-            sources: crate::registry::sources(),
-            destinations: crate::registry::destinations(),
-        }
-    }
 }
 
 // === impl Section ===

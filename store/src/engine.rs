@@ -51,7 +51,7 @@ impl SegmentStore for SledStore {
             File::open(dir.join("conf"))?.sync_all()?;
             sync_dir(dir)
         };
-        synced().map_err(|source| disk("create", dir, source))?;
+        synced().map_err(|source| EngineError::disk("create", dir, source))?;
         Ok(Box::new(segment))
     }
 
@@ -77,11 +77,18 @@ impl SledSegment {
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
             match open_within(dir, OPEN_PATIENCE) {
-                Err(EngineError::Locked { .. }) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
+                Err(EngineError::Locked { .. }) if Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(20))
+                }
                 Err(error) => return Err(error),
                 Ok(db) => {
-                    let file = File::open(dir.join("db")).map_err(|source| disk("open", dir, source))?;
-                    return Ok(SledSegment { dir: dir.to_owned(), db: Some(db), file });
+                    let file = File::open(dir.join("db"))
+                        .map_err(|source| EngineError::disk("open", dir, source))?;
+                    return Ok(SledSegment {
+                        dir: dir.to_owned(),
+                        db: Some(db),
+                        file,
+                    });
                 }
             }
         }
@@ -94,14 +101,22 @@ impl SledSegment {
         body: impl FnOnce(&sled::Db) -> sled::Result<T>,
     ) -> Result<T, EngineError> {
         let Some(db) = &self.db else {
-            return Err(damaged(action, &self.dir, "sled panicked here before"));
+            return Err(EngineError::damaged(
+                action,
+                &self.dir,
+                "sled panicked here before".into(),
+            ));
         };
         match catch_unwind(AssertUnwindSafe(|| body(db))) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(translate(action, &self.dir, error)),
             Err(panic) => {
                 self.forget();
-                Err(damaged(action, &self.dir, &panic_text(panic.as_ref())))
+                Err(EngineError::damaged(
+                    action,
+                    &self.dir,
+                    panic_text(panic.as_ref()),
+                ))
             }
         }
     }
@@ -136,20 +151,30 @@ impl Segment for SledSegment {
 
     fn sync(&mut self) -> Result<(), EngineError> {
         self.call("flush", |db| db.flush().map(drop))?;
-        self.file.sync_all().map_err(|source| disk("sync", &self.dir, source))
+        self.file
+            .sync_all()
+            .map_err(|source| EngineError::disk("sync", &self.dir, source))
     }
 
     fn block_holding(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
-        self.call("read", |db| match db.range(..=key(seq, u16::MAX)).next_back().transpose()? {
-            Some((found, _)) => parse_key(&found).map(|(first, _)| Self::gather(db, first)).transpose(),
-            None => Ok(None),
+        self.call("read", |db| {
+            match db.range(..=key(seq, u16::MAX)).next_back().transpose()? {
+                Some((found, _)) => parse_key(&found)
+                    .map(|(first, _)| Self::gather(db, first))
+                    .transpose(),
+                None => Ok(None),
+            }
         })
     }
 
     fn block_from(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
-        self.call("read", |db| match db.range(key(seq, 0)..).next().transpose()? {
-            Some((found, _)) => parse_key(&found).map(|(first, _)| Self::gather(db, first)).transpose(),
-            None => Ok(None),
+        self.call("read", |db| {
+            match db.range(key(seq, 0)..).next().transpose()? {
+                Some((found, _)) => parse_key(&found)
+                    .map(|(first, _)| Self::gather(db, first))
+                    .transpose(),
+                None => Ok(None),
+            }
         })
     }
 
@@ -183,28 +208,48 @@ fn open_within(dir: &Path, patience: Duration) -> Result<sled::Db, EngineError> 
     let path = dir.to_owned();
     let work = move || {
         let opened = catch_unwind(AssertUnwindSafe(|| {
-            sled::Config::default().path(&path).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()
+            sled::Config::default()
+                .path(&path)
+                .cache_capacity(CACHE_BYTES)
+                .flush_every_ms(None)
+                .open()
         }));
         drop(answer.send(opened));
     };
-    thread::Builder::new().name("queue-open".into()).spawn(work).map_err(|source| disk("open", dir, source))?;
+    thread::Builder::new()
+        .name("queue-open".into())
+        .spawn(work)
+        .map_err(|source| EngineError::disk("open", dir, source))?;
     match answered.recv_timeout(patience) {
         Ok(Ok(Ok(db))) => Ok(db),
         Ok(Ok(Err(error))) => Err(translate("open", dir, error)),
-        Ok(Err(panic)) => Err(damaged("open", dir, &panic_text(panic.as_ref()))),
-        Err(_) => Err(damaged("open", dir, "sled did not open it within 20 s")),
+        Ok(Err(panic)) => Err(EngineError::damaged(
+            "open",
+            dir,
+            panic_text(panic.as_ref()),
+        )),
+        Err(_) => Err(EngineError::damaged(
+            "open",
+            dir,
+            "sled did not open it within 20 s".into(),
+        )),
     }
 }
 
 /// Removes snapshot files and says how many there were.
 fn remove_snapshots(dir: &Path, which: Snapshots) -> usize {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return 0;
+    };
     let doomed = entries.flatten().filter(|entry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        name.starts_with("snap.") && (matches!(which, Snapshots::All) || name.ends_with(".generating"))
+        name.starts_with("snap.")
+            && (matches!(which, Snapshots::All) || name.ends_with(".generating"))
     });
-    doomed.filter(|entry| fs::remove_file(entry.path()).is_ok()).count()
+    doomed
+        .filter(|entry| fs::remove_file(entry.path()).is_ok())
+        .count()
 }
 
 // === errors ===
@@ -212,26 +257,20 @@ fn remove_snapshots(dir: &Path, which: Snapshots) -> usize {
 fn translate(action: &'static str, dir: &Path, error: sled::Error) -> EngineError {
     match error {
         sled::Error::Io(source) if source.to_string().contains("could not acquire lock") => {
-            EngineError::Locked { path: dir.to_owned() }
+            EngineError::Locked {
+                path: dir.to_owned(),
+            }
         }
-        sled::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
-            damaged(action, dir, &source.to_string())
-        }
-        sled::Error::Io(source) => disk(action, dir, source),
-        other => damaged(action, dir, &other.to_string()),
+        sled::Error::Io(source) => EngineError::disk(action, dir, source),
+        other => EngineError::damaged(action, dir, other.to_string()),
     }
-}
-
-fn disk(action: &'static str, path: &Path, source: io::Error) -> EngineError {
-    EngineError::Disk { action, path: path.to_owned(), source }
-}
-
-fn damaged(action: &'static str, path: &Path, reason: &str) -> EngineError {
-    EngineError::Damaged { action, path: path.to_owned(), reason: reason.to_owned() }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("sled panicked: {}", text.unwrap_or_else(|| "without a message".to_owned()))
+    format!(
+        "sled panicked: {}",
+        text.unwrap_or_else(|| "without a message".to_owned())
+    )
 }

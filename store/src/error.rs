@@ -1,6 +1,10 @@
 //! What can go wrong, by what the caller does next.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::types::RouteBit;
 
@@ -8,24 +12,42 @@ use crate::types::RouteBit;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Stop: two processes must not share a lane.
-    #[error("the queue in {dir} is in use by another process; stop that one, or give this one another state directory")]
+    #[error(
+        "the queue in {dir} is in use by another process; stop that one, or give this one another state directory"
+    )]
     Locked { dir: PathBuf },
     /// Tell, and try again once the disk or the permissions are mended.
-    #[error("cannot {action} {path}: {source}; check the disk and that the gateway may write there")]
-    Disk { action: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "cannot {action} {path}: {source}; check the disk and that the gateway may write there"
+    )]
+    Disk {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     /// Stop: the files are of a later version.
-    #[error("the queue in {dir} was written in format {found}, this program reads up to {known}; run the newer program")]
-    Newer { dir: PathBuf, found: u16, known: u16 },
+    #[error(
+        "the queue in {dir} was written in format {found}, this program reads up to {known}; run the newer program"
+    )]
+    Newer {
+        dir: PathBuf,
+        found: u16,
+        known: u16,
+    },
 }
 
 /// An append that is not durable: none of its records was accepted.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AppendError {
     /// Append again later: the next append tries the disk afresh.
-    #[error("the queue could not write to {path}: {reason}; free space or mend the disk, nothing of this batch was accepted")]
+    #[error(
+        "the queue could not write to {path}: {reason}; free space or mend the disk, nothing of this batch was accepted"
+    )]
     Disk { path: PathBuf, reason: String },
     /// Drop and count it: this record never fits.
-    #[error("a record of {bytes} bytes exceeds the lane's limit of {limit}; send it in parts or raise the lane's max_bytes")]
+    #[error(
+        "a record of {bytes} bytes exceeds the lane's limit of {limit}; send it in parts or raise the lane's max_bytes"
+    )]
     TooLarge { bytes: usize, limit: usize },
     /// Stop.
     #[error("the queue was closed before the batch was durable")]
@@ -50,11 +72,17 @@ pub enum StoreError {
     #[error("the queue could not write {path}: {reason}; free space or mend the disk")]
     Disk { path: PathBuf, reason: String },
     /// Refuse the configuration.
-    #[error("all 64 route bits of this lane are taken; remove a route, or wait until retired ones have drained")]
+    #[error(
+        "all 64 route bits of this lane are taken; remove a route, or wait until retired ones have drained"
+    )]
     NoRouteBit,
     /// Refuse the configuration.
     #[error("route {key} (bit {}) belongs to consumer {owner}; retire it there first", .bit.0)]
-    RouteTaken { key: String, bit: RouteBit, owner: String },
+    RouteTaken {
+        key: String,
+        bit: RouteBit,
+        owner: String,
+    },
     /// Register the consumer first.
     #[error("consumer {name} is not registered with this lane")]
     NoConsumer { name: String },
@@ -65,11 +93,42 @@ pub enum StoreError {
 pub(crate) enum EngineError {
     /// The disk refused: go on in a new generation.
     #[error("{action} failed in {path}: {source}")]
-    Disk { action: &'static str, path: PathBuf, source: io::Error },
+    Disk {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
     /// What is there cannot be trusted: count, and set aside.
     #[error("{action} found damage in {path}: {reason}")]
-    Damaged { action: &'static str, path: PathBuf, reason: String },
+    Damaged {
+        action: &'static str,
+        path: PathBuf,
+        reason: String,
+    },
     /// Somebody still holds it: wait.
     #[error("{path} is locked")]
     Locked { path: PathBuf },
+}
+
+impl EngineError {
+    /// An error of the operating system. A sector or a file that cannot be read is damage: trying again will not help.
+    pub fn disk(action: &'static str, path: &Path, source: io::Error) -> EngineError {
+        const EIO: i32 = 5;
+        if source.raw_os_error() == Some(EIO) || source.kind() == io::ErrorKind::UnexpectedEof {
+            return EngineError::damaged(action, path, source.to_string());
+        }
+        EngineError::Disk {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub fn damaged(action: &'static str, path: &Path, reason: String) -> EngineError {
+        EngineError::Damaged {
+            action,
+            path: path.to_owned(),
+            reason,
+        }
+    }
 }

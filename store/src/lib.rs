@@ -1,1 +1,82 @@
-//! To be written.
+//! The durable queue of a lane: framed bytes in generations of sled, synced before they count as accepted.
+//!
+//! # What it promises
+//!
+//! - **Accepted means durable.** A [`Ticket`] resolves when its batch is written, flushed and synced. From then on its
+//!   records survive kill -9, a full disk and a power cut, on a disk that is honest about flushing. What is in flight
+//!   before that is never counted as accepted: at most [`LaneOptions::window_waiting`] (5 ms) plus one commit for a
+//!   waiting append, at most 50 ms plus one commit under load and [`LaneOptions::window_max`] (500 ms) on a trickle for a
+//!   relaxed one.
+//! - **At least once, in order, for each consumer on its own.** Sequence numbers are given once and never again. A cursor
+//!   that was not saved yet costs duplicates (a second's worth, or 1000 acknowledgements), never records. One consumer's
+//!   cursor never holds another's back.
+//! - **Every record is accounted for, for each route:** `accepted = acked + pending + expired + evicted + dead-lettered +
+//!   lost`. `pending` is counted on its own, so that [`RouteBalance::unaccounted`] is a real check.
+//! - **The disk is bounded** by [`LaneOptions::max_bytes`], really allocated bytes. On full the oldest generation goes and
+//!   what its consumers had not finished is counted as evicted, or appends are held back until there is room. Below
+//!   [`LaneOptions::reserve_bytes`] of free space appends fail in words, and succeed again by themselves later.
+//! - **What cannot be read is set aside and counted**, never skipped in silence, and never stops the lane.
+//!
+//! # What a power cut can lose
+//!
+//! Batches whose ticket has not resolved; nothing else. Counts and cursors fall back to the last save and are brought up to
+//! date from the records themselves.
+//!
+//! # On the disk
+//!
+//! ```text
+//! LOCK                        held by the one process that has the lane open
+//! MANIFEST.a  MANIFEST.b      which generations exist: first, last, counts for each route bit     (A/B slots, see slots.rs)
+//! CURSORS.a   CURSORS.b       consumers, routes, their counts, all as of one durable moment       (A/B slots)
+//! gen-00000041/               a sealed generation: a sled database that is only read
+//! gen-00000042/               the generation that is written
+//! quarantine/                 the newest two directories that could not be read
+//! ```
+//! A commit is packed into blocks of at most 256 KiB (a longer record is a block of its own), compressed with zstd when that
+//! pays, and cut into values of at most 4 KiB under the key `first record u64 BE | chunk u16 BE`, all in one sled batch.
+//! Values that small never become sled blobs, which are not synced. block.rs has the bytes; every block has a version and a
+//! CRC-32C of its own, because sled 0.34.7 can open a truncated database as an empty one.
+//!
+//! # Invariants
+//!
+//! 1. One thread owns all files and all sled handles of a lane. No sled transaction, subscriber, merge or single removal.
+//! 2. A number at or below [`Lane::durable`] has been synced: `flush()`, then `sync_all` on a handle of our own.
+//! 3. After an error of a write or a sync that generation is never written again; the batch goes into a new one.
+//! 4. A new generation is made durable, then the cursors are saved, then the manifest names it, then it is written: so a
+//!    sealed generation is never newer than the saved counts.
+//! 5. A generation is removed in this order: cursors saved beyond it, manifest without it, directory. A crash in between
+//!    leaves an orphan that the next open removes.
+//! 6. A cursor and the counts of what it passed change under one lock and are saved together.
+//! 7. At most three generations of a lane are open at once, with 8 MiB of sled cache between them.
+
+mod block;
+mod book;
+mod commit;
+mod engine;
+mod error;
+#[cfg(test)]
+mod faults;
+mod gather;
+mod lane;
+mod ledger;
+mod manifest;
+mod open;
+mod options;
+mod plain;
+mod read;
+mod retain;
+mod segment;
+mod shelf;
+mod slots;
+mod tail;
+mod thread;
+mod types;
+
+pub use error::{AppendError, Closed, OpenError, StoreError};
+pub use lane::{Lane, Ticket};
+pub use open::OpenReport;
+pub use options::{EngineKind, LaneOptions, MAX_BODY_BYTES, OnFull};
+pub use types::{
+    Appended, ConsumerStats, Cursor, Entry, Exit, LaneStats, Page, PeekLimits, Record,
+    RouteBalance, RouteBit, RouteMask, Seq, Tally, Urgency,
+};

@@ -104,14 +104,19 @@ impl GenerationInfo {
 
     /// Counts records that became durable, or that were found.
     pub fn count(&mut self, records: &[Record]) {
-        let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return;
+        };
         if self.records == 0 {
             self.first_at_ms = first.accepted_at_ms;
         }
         self.last_at_ms = last.accepted_at_ms;
         self.last = last.seq.0;
         self.records += records.len() as u64;
-        self.payload_bytes += records.iter().map(|record| record.body.len() as u64).sum::<u64>();
+        self.payload_bytes += records
+            .iter()
+            .map(|record| record.body.len() as u64)
+            .sum::<u64>();
         self.per_bit.count(records);
     }
 
@@ -132,7 +137,10 @@ pub(crate) fn generation_dirs(lane: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     for entry in fs::read_dir(lane)? {
         let entry = entry?;
         let name = entry.file_name();
-        let id = name.to_str().and_then(|name| name.strip_prefix("gen-")).and_then(|id| id.parse().ok());
+        let id = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("gen-"))
+            .and_then(|id| id.parse().ok());
         if let Some(id) = id {
             found.push((id, entry.path()));
         }
@@ -176,17 +184,26 @@ impl PerBit {
 
     /// `self − other`, never below 0.
     pub fn without(&self, other: &PerBit) -> PerBit {
-        PerBit(self.0.iter().zip(&other.0).map(|(all, some)| all.saturating_sub(*some)).collect())
+        PerBit(
+            self.0
+                .iter()
+                .zip(&other.0)
+                .map(|(all, some)| all.saturating_sub(*some))
+                .collect(),
+        )
     }
 
     /// Every count times `part / whole`.
     pub fn share(&self, part: u64, whole: u64) -> PerBit {
-        let scale = |count: &u64| (u128::from(*count) * u128::from(part) / u128::from(whole.max(1))) as u64;
+        let scale =
+            |count: &u64| (u128::from(*count) * u128::from(part) / u128::from(whole.max(1))) as u64;
         PerBit(self.0.iter().map(scale).collect())
     }
 
     pub fn take_up_to(&mut self, bit: u8, most: u64) -> u64 {
-        let Some(counter) = self.0.get_mut(usize::from(bit)) else { return 0 };
+        let Some(counter) = self.0.get_mut(usize::from(bit)) else {
+            return 0;
+        };
         let taken = most.min(*counter);
         *counter -= taken;
         taken
@@ -200,7 +217,9 @@ impl MaskRuns {
         for run in records.chunk_by(|a, b| a.routes == b.routes) {
             let (first, count, mask) = (run[0].seq.0, run.len() as u64, run[0].routes);
             match self.runs.last_mut() {
-                Some((start, len, same)) if *same == mask && *start + *len == first => *len += count,
+                Some((start, len, same)) if *same == mask && *start + *len == first => {
+                    *len += count
+                }
                 _ => self.runs.push((first, count, mask)),
             }
         }
@@ -221,6 +240,18 @@ impl MaskRuns {
 
     pub fn count_after(&self, after: u64) -> PerBit {
         self.count_between(after, u64::MAX)
+    }
+
+    pub fn first(&self) -> Option<u64> {
+        self.runs.first().map(|(first, _, _)| *first)
+    }
+
+    pub fn len_after(&self, after: u64) -> u64 {
+        let from = after.saturating_add(1);
+        self.runs
+            .iter()
+            .map(|(first, count, _)| (first + count).saturating_sub((*first).max(from)))
+            .sum()
     }
 
     /// How many of the numbers from `first` to `last` that come after `after` are not there.

@@ -17,14 +17,16 @@ use crate::{
 
 const FILE: &str = "log";
 
+/// Where each block starts and how long it is, by its first record.
+type Index = BTreeMap<Seq, (u64, usize)>;
+
 /// Keeps each generation in one file.
 pub(crate) struct PlainStore;
 
 struct PlainSegment {
     path: PathBuf,
     file: File,
-    /// Where each block starts and how long it is, by its first record.
-    index: BTreeMap<Seq, (u64, usize)>,
+    index: Index,
     end: u64,
 }
 
@@ -35,13 +37,22 @@ impl SegmentStore for PlainStore {
         let path = dir.join(FILE);
         let made = || -> io::Result<File> {
             fs::create_dir(dir)?;
-            let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&path)?;
             file.sync_all()?;
             sync_dir(dir)?;
             Ok(file)
         };
-        let file = made().map_err(|source| disk("create", &path, source))?;
-        Ok(Box::new(PlainSegment { path, file, index: BTreeMap::new(), end: 0 }))
+        let file = made().map_err(|source| EngineError::disk("create", &path, source))?;
+        Ok(Box::new(PlainSegment {
+            path,
+            file,
+            index: Index::new(),
+            end: 0,
+        }))
     }
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Segment>, EngineError> {
@@ -49,12 +60,22 @@ impl SegmentStore for PlainStore {
         let opened = OpenOptions::new().read(true).write(true).open(&path);
         let file = match opened {
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(EngineError::Damaged { action: "open", path, reason: "the file is missing".into() });
+                return Err(EngineError::Damaged {
+                    action: "open",
+                    path,
+                    reason: "the file is missing".into(),
+                });
             }
-            other => other.map_err(|source| disk("open", &path, source))?,
+            other => other.map_err(|source| EngineError::disk("open", &path, source))?,
         };
-        let (index, end) = read_index(&file).map_err(|source| disk("read", &path, source))?;
-        Ok(Box::new(PlainSegment { path, file, index, end }))
+        let (index, end) =
+            read_index(&file).map_err(|source| EngineError::disk("read", &path, source))?;
+        Ok(Box::new(PlainSegment {
+            path,
+            file,
+            index,
+            end,
+        }))
     }
 
     fn data_file(&self) -> &'static str {
@@ -67,34 +88,48 @@ impl SegmentStore for PlainStore {
 impl PlainSegment {
     fn read(&self, first: Seq, place: (u64, usize)) -> Result<Block, EngineError> {
         let mut bytes = vec![0; place.1];
-        self.file.read_exact_at(&mut bytes, place.0).map_err(|source| disk("read", &self.path, source))?;
+        self.file
+            .read_exact_at(&mut bytes, place.0)
+            .map_err(|source| EngineError::disk("read", &self.path, source))?;
         Ok(Block { first, bytes })
     }
 }
 
 impl Segment for PlainSegment {
     fn append(&mut self, blocks: &[Block]) -> Result<(), EngineError> {
-        let all: Vec<u8> = blocks.iter().flat_map(|block| block.bytes.iter().copied()).collect();
-        self.file.write_all_at(&all, self.end).map_err(|source| disk("write", &self.path, source))?;
+        let all: Vec<u8> = blocks
+            .iter()
+            .flat_map(|block| block.bytes.iter().copied())
+            .collect();
+        self.file
+            .write_all_at(&all, self.end)
+            .map_err(|source| EngineError::disk("write", &self.path, source))?;
         for block in blocks {
-            self.index.insert(block.first, (self.end, block.bytes.len()));
+            self.index
+                .insert(block.first, (self.end, block.bytes.len()));
             self.end += block.bytes.len() as u64;
         }
         Ok(())
     }
 
     fn sync(&mut self) -> Result<(), EngineError> {
-        self.file.sync_data().map_err(|source| disk("sync", &self.path, source))
+        self.file
+            .sync_data()
+            .map_err(|source| EngineError::disk("sync", &self.path, source))
     }
 
     fn block_holding(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
         let found = self.index.range(..=seq).next_back();
-        found.map(|(first, place)| self.read(*first, *place)).transpose()
+        found
+            .map(|(first, place)| self.read(*first, *place))
+            .transpose()
     }
 
     fn block_from(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
         let found = self.index.range(seq..).next();
-        found.map(|(first, place)| self.read(*first, *place)).transpose()
+        found
+            .map(|(first, place)| self.read(*first, *place))
+            .transpose()
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -103,13 +138,15 @@ impl Segment for PlainSegment {
 }
 
 /// Walks the blocks up to the first that is torn or damaged; what follows was never counted as durable, or shows as missing.
-fn read_index(file: &File) -> io::Result<(BTreeMap<Seq, (u64, usize)>, u64)> {
+fn read_index(file: &File) -> io::Result<(Index, u64)> {
     let len = file.metadata()?.len();
-    let (mut index, mut at) = (BTreeMap::new(), 0);
+    let (mut index, mut at) = (Index::new(), 0);
     while len - at >= HEADER_BYTES as u64 {
         let mut header = [0; HEADER_BYTES];
         file.read_exact_at(&mut header, at)?;
-        let (Some(first), Some(block_len)) = (first_of(&header), stored_block_len(&header)) else { break };
+        let (Some(first), Some(block_len)) = (first_of(&header), stored_block_len(&header)) else {
+            break;
+        };
         if at + block_len as u64 > len {
             break;
         }
@@ -122,8 +159,4 @@ fn read_index(file: &File) -> io::Result<(BTreeMap<Seq, (u64, usize)>, u64)> {
         at += block_len as u64;
     }
     Ok((index, at))
-}
-
-fn disk(action: &'static str, path: &Path, source: io::Error) -> EngineError {
-    EngineError::Disk { action, path: path.to_owned(), source }
 }

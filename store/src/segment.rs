@@ -2,11 +2,7 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
-use crate::{
-    block::Block,
-    error::EngineError,
-    types::Seq,
-};
+use crate::{block::Block, error::EngineError, types::Seq};
 
 /// Makes and opens segments. The directory of a segment belongs to it alone.
 pub(crate) trait SegmentStore: Send {
@@ -39,11 +35,15 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Bytes allocated to everything below `dir`, as `du` counts.
 pub(crate) fn allocated_bytes(dir: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return 0;
+    };
     let mut bytes = 0;
     for entry in entries.flatten() {
         match entry.metadata() {
-            Ok(found) if found.is_dir() => bytes += found.blocks() * 512 + allocated_bytes(&entry.path()),
+            Ok(found) if found.is_dir() => {
+                bytes += found.blocks() * 512 + allocated_bytes(&entry.path())
+            }
             Ok(found) => bytes += found.blocks() * 512,
             Err(_) => {} // it was removed meanwhile
         }

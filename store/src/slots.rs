@@ -48,12 +48,23 @@ pub(crate) struct Slots {
 
 impl Slots {
     /// Reads `NAME.a` and `NAME.b` in `dir`.
-    pub fn load<T: DeserializeOwned>(dir: &Path, name: &str, magic: [u8; 4]) -> io::Result<(Slots, Loaded<T>)> {
+    pub fn load<T: DeserializeOwned>(
+        dir: &Path,
+        name: &str,
+        magic: [u8; 4],
+    ) -> io::Result<(Slots, Loaded<T>)> {
         let paths = [dir.join(format!("{name}.a")), dir.join(format!("{name}.b"))];
-        let mut slots = Slots { paths, magic, counter: 0, next: 0 };
+        let mut slots = Slots {
+            paths,
+            magic,
+            counter: 0,
+            next: 0,
+        };
         let (mut newest, mut seen, mut newer) = (None, false, None);
         for index in 0..2 {
-            let Some(bytes) = read_if_there(&slots.paths[index])? else { continue };
+            let Some(bytes) = read_if_there(&slots.paths[index])? else {
+                continue;
+            };
             seen = true;
             match decode(magic, &bytes) {
                 Ok((counter, value)) if newest.is_none() || counter > slots.counter => {
@@ -120,7 +131,8 @@ fn decode<T: DeserializeOwned>(magic: [u8; 4], bytes: &[u8]) -> Result<(u64, T),
     let crc = u32::from_le_bytes(header[20..24].try_into().expect("4 of 24 bytes"));
     let end = HEADER_BYTES.checked_add(len).ok_or(BadSlot::Damaged)?;
     let payload = bytes.get(HEADER_BYTES..end).ok_or(BadSlot::Damaged)?;
-    if header[..4] != magic || crc != crc32c::crc32c_append(crc32c::crc32c(&header[..20]), payload) {
+    if header[..4] != magic || crc != crc32c::crc32c_append(crc32c::crc32c(&header[..20]), payload)
+    {
         return Err(BadSlot::Damaged);
     }
     let version = u16::from_le_bytes([header[4], header[5]]);
@@ -128,7 +140,9 @@ fn decode<T: DeserializeOwned>(magic: [u8; 4], bytes: &[u8]) -> Result<(u64, T),
         return Err(BadSlot::Newer(version));
     }
     let counter = u64::from_le_bytes(header[8..16].try_into().expect("8 of 24 bytes"));
-    postcard::from_bytes(payload).map(|value| (counter, value)).map_err(|_| BadSlot::Damaged)
+    postcard::from_bytes(payload)
+        .map(|value| (counter, value))
+        .map_err(|_| BadSlot::Damaged)
 }
 
 fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -174,7 +188,11 @@ mod tests {
         assert_eq!(load(dir.path()).1, Loaded::Valid(4), "5 stood in a, 4 in b");
         let (mut slots, _) = load(dir.path());
         slots.store(&6u32).unwrap();
-        assert_eq!(load(dir.path()).1, Loaded::Valid(6), "the damaged slot was the one written over");
+        assert_eq!(
+            load(dir.path()).1,
+            Loaded::Valid(6),
+            "the damaged slot was the one written over"
+        );
         std::fs::write(dir.path().join("DOC.a"), b"").unwrap();
         std::fs::write(dir.path().join("DOC.b"), b"").unwrap();
         assert_eq!(load(dir.path()).1, Loaded::Damaged);
@@ -193,7 +211,11 @@ mod tests {
     #[test]
     fn the_format_is_the_one_written_down() {
         let bytes = encode(*b"FGQM", 7, &300u32).unwrap();
-        let golden = [b"FGQM".as_slice(), &[1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]].concat();
+        let golden = [
+            b"FGQM".as_slice(),
+            &[1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0],
+        ]
+        .concat();
         assert_eq!(bytes[..20], golden);
         assert_eq!(bytes[24..], [0xac, 0x02]);
     }

@@ -29,22 +29,41 @@ struct Chunk {
 impl Tail {
     /// An empty ring in a lane whose next record is `next`.
     pub fn new(limit_bytes: usize, next: Seq) -> Tail {
-        Tail { chunks: VecDeque::new(), bytes: 0, limit_bytes, covers_from: next }
+        Tail {
+            chunks: VecDeque::new(),
+            bytes: 0,
+            limit_bytes,
+            covers_from: next,
+        }
     }
 
     /// Adds a commit, and lets go of what every consumer has `passed` and of what exceeds the limit.
     pub fn push(&mut self, records: Arc<Vec<Record>>, passed: Seq) {
-        let Some(last) = records.last().map(|record| record.seq) else { return };
-        let bytes = records.iter().map(|record| record.body.len() + OVERHEAD_BYTES).sum();
+        let Some(last) = records.last().map(|record| record.seq) else {
+            return;
+        };
+        let bytes = records
+            .iter()
+            .map(|record| record.body.len() + OVERHEAD_BYTES)
+            .sum();
         let routes = RouteMask(records.iter().fold(0, |all, record| all | record.routes.0));
         self.bytes += bytes;
-        self.chunks.push_back(Chunk { records, last, bytes, routes });
+        self.chunks.push_back(Chunk {
+            records,
+            last,
+            bytes,
+            routes,
+        });
         self.trim(passed);
     }
 
     /// Lets go of what every consumer has `passed`.
     pub fn trim(&mut self, passed: Seq) {
-        while let Some(chunk) = self.chunks.front().filter(|chunk| chunk.last <= passed || self.bytes > self.limit_bytes) {
+        while let Some(chunk) = self
+            .chunks
+            .front()
+            .filter(|chunk| chunk.last <= passed || self.bytes > self.limit_bytes)
+        {
             self.bytes -= chunk.bytes;
             self.covers_from = chunk.last.next();
             self.chunks.pop_front();
@@ -56,11 +75,16 @@ impl Tail {
         if after.next() < self.covers_from {
             return None;
         }
-        let mut page = Page { records: Vec::new(), scanned_through: after };
+        let mut page = Page {
+            records: Vec::new(),
+            scanned_through: after,
+        };
         let mut bytes = 0;
         let start = self.chunks.partition_point(|chunk| chunk.last <= after);
         for chunk in self.chunks.iter().skip(start) {
-            if chunk.routes.intersects(mask) && !fill(&mut page, &mut bytes, &chunk.records, mask, limits) {
+            if chunk.routes.intersects(mask)
+                && !fill(&mut page, &mut bytes, &chunk.records, mask, limits)
+            {
                 return Some(page);
             }
             page.scanned_through = chunk.last;
@@ -70,18 +94,33 @@ impl Tail {
 
     /// When the first record after `after` for `mask` was accepted. `None` if it is not in memory.
     pub fn oldest_after(&self, after: Seq, mask: RouteMask) -> Option<i64> {
-        let page = self.page(after, mask, PeekLimits { records: 1, bytes: 0 })?;
+        let page = self.page(
+            after,
+            mask,
+            PeekLimits {
+                records: 1,
+                bytes: 0,
+            },
+        )?;
         page.records.first().map(|record| record.accepted_at_ms)
     }
 }
 
 /// Adds to `page` what follows `page.scanned_through` in `records`; false when the page is full.
-pub(crate) fn fill(page: &mut Page, bytes: &mut usize, records: &[Record], mask: RouteMask, limits: PeekLimits) -> bool {
+pub(crate) fn fill(
+    page: &mut Page,
+    bytes: &mut usize,
+    records: &[Record],
+    mask: RouteMask,
+    limits: PeekLimits,
+) -> bool {
     let start = records.partition_point(|record| record.seq <= page.scanned_through);
     for record in &records[start..] {
         if record.routes.intersects(mask) {
             let next = *bytes + record.body.len();
-            if !page.records.is_empty() && (page.records.len() >= limits.records || next > limits.bytes) {
+            if !page.records.is_empty()
+                && (page.records.len() >= limits.records || next > limits.bytes)
+            {
                 return false;
             }
             *bytes = next;
@@ -98,7 +137,12 @@ mod tests {
     use bytes::Bytes;
 
     fn record(seq: u64, routes: u64, len: usize) -> Record {
-        Record { seq: Seq(seq), routes: RouteMask(routes), accepted_at_ms: seq as i64, body: Bytes::from(vec![0; len]) }
+        Record {
+            seq: Seq(seq),
+            routes: RouteMask(routes),
+            accepted_at_ms: seq as i64,
+            body: Bytes::from(vec![0; len]),
+        }
     }
 
     fn seqs(page: &Page) -> Vec<u64> {
@@ -107,17 +151,36 @@ mod tests {
 
     #[test]
     fn pages_are_whole_or_refused() {
-        let limits = PeekLimits { records: 3, bytes: 1000 };
+        let limits = PeekLimits {
+            records: 3,
+            bytes: 1000,
+        };
         let mut tail = Tail::new(1000, Seq(5));
         tail.push(Arc::new(vec![record(5, 1, 10), record(6, 2, 10)]), Seq(0));
-        tail.push(Arc::new(vec![record(7, 1, 10), record(8, 1, 10), record(9, 1, 10)]), Seq(0));
-        assert_eq!(tail.page(Seq(3), RouteMask::ALL, limits), None, "4 may exist and is not in memory");
+        tail.push(
+            Arc::new(vec![record(7, 1, 10), record(8, 1, 10), record(9, 1, 10)]),
+            Seq(0),
+        );
+        assert_eq!(
+            tail.page(Seq(3), RouteMask::ALL, limits),
+            None,
+            "4 may exist and is not in memory"
+        );
         let page = tail.page(Seq(4), RouteMask(1), limits).unwrap();
         assert_eq!((seqs(&page), page.scanned_through), (vec![5, 7, 8], Seq(8)));
         let page = tail.page(Seq(4), RouteMask(2), limits).unwrap();
         assert_eq!((seqs(&page), page.scanned_through), (vec![6], Seq(9)));
         assert_eq!(tail.oldest_after(Seq(5), RouteMask(1)), Some(7));
-        let page = tail.page(Seq(4), RouteMask(1), PeekLimits { records: 9, bytes: 15 }).unwrap();
+        let page = tail
+            .page(
+                Seq(4),
+                RouteMask(1),
+                PeekLimits {
+                    records: 9,
+                    bytes: 15,
+                },
+            )
+            .unwrap();
         assert_eq!((seqs(&page), page.scanned_through), (vec![5], Seq(6)));
     }
 

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 /// The place of a record in its lane: counted from 1, never reused. `Seq(0)` stands before everything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Seq(pub u64);
 
 /// One route's bit in a [`RouteMask`], 0..=63; allocated by [`crate::Lane::route_bit`].
@@ -86,9 +88,7 @@ pub enum Exit {
 
 /// What one acknowledgement lets go of: for each route, how many records left in which way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    exits: Vec<(RouteBit, Exit, u64)>,
-}
+pub struct Tally(pub Vec<(RouteBit, Exit, u64)>);
 
 /// The accounting of one route. See [`RouteBalance::unaccounted`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,14 +104,6 @@ pub struct RouteBalance {
     pub dead_lettered: u64,
     /// Above 0 only after damage to the medium.
     pub lost_detected: u64,
-    pub retiring: bool,
-}
-
-/// One route of a consumer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteOf {
-    pub key: String,
-    pub bit: RouteBit,
     pub retiring: bool,
 }
 
@@ -231,9 +223,13 @@ impl Tally {
 
     /// Counts `count` more records of `route` as gone by `exit`.
     pub fn add(&mut self, route: RouteBit, exit: Exit, count: u64) {
-        match self.exits.iter_mut().find(|(r, e, _)| *r == route && *e == exit) {
+        match self
+            .0
+            .iter_mut()
+            .find(|(r, e, _)| *r == route && *e == exit)
+        {
             Some((_, _, n)) => *n += count,
-            None => self.exits.push((route, exit, count)),
+            None => self.0.push((route, exit, count)),
         }
     }
 
@@ -245,11 +241,11 @@ impl Tally {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.exits.is_empty()
+        self.0.is_empty()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (RouteBit, Exit, u64)> + '_ {
-        self.exits.iter().copied()
+        self.0.iter().copied()
     }
 }
 
@@ -258,7 +254,8 @@ impl Tally {
 impl RouteBalance {
     /// `accepted − (acked + pending + expired + evicted + dead-lettered + lost)`: 0, or there is a defect.
     pub fn unaccounted(&self) -> i64 {
-        let exits = self.acked + self.expired + self.evicted + self.dead_lettered + self.lost_detected;
+        let exits =
+            self.acked + self.expired + self.evicted + self.dead_lettered + self.lost_detected;
         self.accepted as i64 - exits as i64 - self.pending
     }
 }

@@ -5,10 +5,12 @@
 
 pub mod counters;
 pub mod destination;
+pub mod format;
 pub mod probe;
 pub mod secret;
 pub mod settings;
 pub mod source;
+pub mod topic;
 
 pub use counters::DropCounters;
 pub use destination::{

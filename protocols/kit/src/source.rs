@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{DropCounters, Probe, Problem, Rung, Secrets, SettingsError, settings};
+use crate::{AddressBook, DropCounters, Probe, Problem, Rung, Secrets, SettingsError, settings};
 
 /// The longest a test of settings may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
@@ -86,6 +86,8 @@ pub struct ProbeCtx {
     pub id: Arc<str>,
     pub secrets: Secrets,
     pub state_dir: PathBuf,
+    /// A destination's test message goes where its real ones will.
+    pub book: AddressBook,
 }
 
 /// A source's readings on their way to the pipeline, and who wants to know when they are durable.

@@ -1,0 +1,97 @@
+//! What a forwarder has done, for the console and the metrics.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use fieldgate_model::Timestamp;
+
+use crate::meter::Meter;
+
+/// How many of the last acknowledgements the median is taken of.
+const LATENCIES: usize = 128;
+/// How many different refusals are told apart; the rest is counted together.
+const REASONS: usize = 50;
+
+/// Counters of one forwarder since the start of the gateway.
+#[derive(Debug, Default)]
+pub struct ForwardStats {
+    /// Readings that the far side acknowledged.
+    pub acked: Meter,
+    in_flight: AtomicU64,
+    last_ack_nanos: AtomicI64,
+    latencies: Mutex<VecDeque<f64>>,
+    rejected: Mutex<BTreeMap<String, u64>>,
+}
+
+impl ForwardStats {
+    pub(super) fn acknowledged(&self, readings: u64, at: Timestamp, took: Duration) {
+        self.acked.add(readings);
+        self.last_ack_nanos.store(at.nanos(), Ordering::Relaxed);
+        let mut latencies = self
+            .latencies
+            .lock()
+            .expect("nothing panics while holding it");
+        if latencies.len() == LATENCIES {
+            latencies.pop_front();
+        }
+        latencies.push_back(took.as_secs_f64() * 1000.0);
+    }
+
+    pub(super) fn set_in_flight(&self, readings: u64) {
+        self.in_flight.store(readings, Ordering::Relaxed);
+    }
+
+    pub(super) fn refused(&self, why: &str) {
+        let mut rejected = self
+            .rejected
+            .lock()
+            .expect("nothing panics while holding it");
+        let why = if rejected.len() < REASONS || rejected.contains_key(why) {
+            why
+        } else {
+            "other reasons"
+        };
+        *rejected.entry(why.to_owned()).or_insert(0) += 1;
+    }
+
+    /// Readings sent and not yet acknowledged.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    #[must_use]
+    pub fn last_ack(&self) -> Option<Timestamp> {
+        match self.last_ack_nanos.load(Ordering::Relaxed) {
+            0 => None,
+            nanos => Some(Timestamp::from_nanos(nanos)),
+        }
+    }
+
+    /// The median of the last acknowledgements, in milliseconds.
+    #[must_use]
+    pub fn ack_ms(&self) -> Option<f64> {
+        let latencies = self
+            .latencies
+            .lock()
+            .expect("nothing panics while holding it");
+        let mut sorted: Vec<f64> = latencies.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied()
+    }
+
+    /// Refused readings by the far side's own words.
+    #[must_use]
+    pub fn rejected(&self) -> BTreeMap<String, u64> {
+        self.rejected
+            .lock()
+            .expect("nothing panics while holding it")
+            .clone()
+    }
+}

@@ -1,0 +1,392 @@
+//! The handle of a lane: cheap to clone, safe to use from any task; all work on files is its thread's.
+
+use std::{
+    path::Path,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Sender},
+    },
+    task::{Context, Poll},
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::{
+    engine::SledStore,
+    error::{AppendError, Closed, OpenError, StoreError},
+    gather::Gather,
+    ledger::AfterAck,
+    open::{self, OpenReport, Opened},
+    options::{EngineKind, LaneOptions},
+    plain::PlainStore,
+    segment::SegmentStore,
+    tail::Tail,
+    thread::{Batch, Command, Figures, Owner, Shared, Span, locked},
+    types::{
+        Appended, ConsumerStats, Cursor, Entry, LaneStats, Page, PeekLimits, RouteBalance,
+        RouteBit, RouteMask, Seq, Tally, Urgency,
+    },
+};
+
+/// What an entry costs besides its body, on its way to the disk.
+const ENTRY_BYTES: usize = 64;
+/// How long a blocking request waits for the thread: longer than the slowest sync seen on an SD card.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// One durable queue in one directory. Clones are handles of the same lane.
+#[derive(Clone)]
+pub struct Lane {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    commands: Sender<Command>,
+    shared: Arc<Shared>,
+    options: LaneOptions,
+}
+
+/// Resolves when the batch is written, flushed and synced, or has failed. Dropping it does not take the batch back.
+#[derive(Debug)]
+#[must_use = "records are accepted when the ticket resolves, not before"]
+pub struct Ticket {
+    reply: oneshot::Receiver<Result<Appended, AppendError>>,
+}
+
+// === impl Lane: open, append, close ===
+
+impl Lane {
+    /// Opens the lane in `dir`, creating it if it is new. Blocks: locks the directory (waiting up to 5 s for another
+    /// process to let go), checks what is there, and counts again what was accepted after the last save.
+    pub fn open(dir: &Path, options: LaneOptions) -> Result<(Lane, OpenReport), OpenError> {
+        let engine: Box<dyn SegmentStore> = match options.engine {
+            EngineKind::Sled => Box::new(SledStore),
+            EngineKind::PlainLog => Box::new(PlainStore),
+        };
+        Lane::open_with(dir, options, engine)
+    }
+
+    pub(crate) fn open_with(
+        dir: &Path,
+        options: LaneOptions,
+        engine: Box<dyn SegmentStore>,
+    ) -> Result<(Lane, OpenReport), OpenError> {
+        let options = options.in_range();
+        let Opened {
+            lock,
+            shelf,
+            book,
+            cursors,
+            next,
+            report,
+        } = open::open(dir, engine)?;
+        let shared = Arc::new(Shared {
+            durable: watch::Sender::new(book.durable),
+            tail: Mutex::new(Tail::new(options.tail_bytes, next)),
+            book: Mutex::new(book),
+            figures: Mutex::new(Figures {
+                damaged_generations: report.findings.len() as u64,
+                ..Figures::default()
+            }),
+            room: Arc::new(Semaphore::new(options.in_flight_bytes)),
+        });
+        let owner = Owner {
+            shared: shared.clone(),
+            gather: Gather::new(options.window_max, options.window_waiting),
+            packer: crate::block::Packer::new(),
+            persist_at: None,
+            held_back: false,
+            retired: false,
+            options: options.clone(),
+            shelf,
+            cursors,
+            next,
+            lock,
+        };
+        owner.refresh_figures();
+        let (commands, received) = mpsc::channel(); // bounded by what is in it, see Command
+        let started = thread::Builder::new()
+            .name("queue".into())
+            .spawn(move || owner.run(received));
+        started.map_err(|source| OpenError::Disk {
+            action: "start a thread for",
+            path: dir.to_owned(),
+            source,
+        })?;
+        Ok((
+            Lane {
+                inner: Arc::new(Inner {
+                    commands,
+                    shared,
+                    options,
+                }),
+            },
+            report,
+        ))
+    }
+
+    /// Sends a batch on its way, waiting for room when too much is on its way already. Batches of one caller that awaits
+    /// each call keep their order. The ticket says when, and under which numbers, the batch is durable.
+    pub async fn append(&self, entries: Vec<Entry>, urgency: Urgency) -> Result<Ticket, Closed> {
+        let limit = self.inner.options.body_limit();
+        let (reply, answer) = oneshot::channel();
+        let ticket = Ticket { reply: answer };
+        let too_large = entries
+            .iter()
+            .map(|entry| entry.body.len())
+            .find(|bytes| *bytes > limit);
+        if let Some(bytes) = too_large {
+            drop(reply.send(Err(AppendError::TooLarge { bytes, limit }))); // the ticket is right here
+            return Ok(ticket);
+        }
+        let bytes: usize = entries
+            .iter()
+            .map(|entry| entry.body.len() + ENTRY_BYTES)
+            .sum();
+        let cost = bytes.clamp(1, self.inner.options.in_flight_bytes) as u32;
+        let room = self
+            .inner
+            .shared
+            .room
+            .clone()
+            .acquire_many_owned(cost)
+            .await
+            .map_err(|_| Closed)?;
+        self.send(Command::Append(Batch {
+            entries,
+            bytes,
+            urgency,
+            reply,
+            room,
+        }))?;
+        Ok(ticket)
+    }
+
+    /// Commits what is queued, saves the cursors and closes the files, within [`LaneOptions::close_timeout`]. Appends
+    /// that a full lane holds back resolve as closed. Other handles of this lane are closed with it.
+    pub async fn close(self) -> Result<(), StoreError> {
+        let (reply, closed) = oneshot::channel();
+        self.send(Command::Close(reply))
+            .map_err(|Closed| StoreError::Closed)?;
+        let patience = self.inner.options.close_timeout;
+        match tokio::time::timeout(patience, closed).await {
+            Ok(result) => result.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => Err(StoreError::Timeout(patience)),
+        }
+    }
+
+    fn send(&self, command: Command) -> Result<(), Closed> {
+        self.inner.commands.send(command).map_err(|_| Closed)
+    }
+
+    /// For news that a closed lane does not need: it has saved its book.
+    fn tell(&self, news: Command) {
+        if self.send(news).is_err() {
+            tracing::debug!("the queue was closed before the news reached it");
+        }
+    }
+
+    /// Saves cursors and routes now; blocks until they are synced.
+    fn persist(&self) -> Result<(), StoreError> {
+        let (reply, answer) = mpsc::sync_channel(1); // one answer
+        self.send(Command::Persist(reply))
+            .map_err(|Closed| StoreError::Closed)?;
+        match answer.recv_timeout(ANSWER_PATIENCE) {
+            Ok(result) => result,
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(StoreError::Timeout(ANSWER_PATIENCE)),
+            Err(mpsc::RecvTimeoutError::Disconnected) => Err(StoreError::Closed),
+        }
+    }
+}
+
+// === impl Lane: consumers and routes ===
+
+impl Lane {
+    /// The cursor of consumer `name`. A new one starts at the durable end, and is synced before this returns: blocks.
+    pub fn consumer(&self, name: &str) -> Result<Cursor, StoreError> {
+        let (through, new) = locked(&self.inner.shared.book).consumer(name);
+        if new {
+            self.persist()?;
+        }
+        Ok(Cursor { through })
+    }
+
+    /// Forgets a consumer. What it had pending counts as evicted, and its routes retire.
+    pub fn drop_consumer(&self, name: &str) {
+        locked(&self.inner.shared.book).drop_consumer(name);
+        self.tell(Command::Retired);
+        self.tell(Command::Wake);
+    }
+
+    pub fn consumers(&self) -> Vec<String> {
+        locked(&self.inner.shared.book).consumers()
+    }
+
+    /// The bit of route `key`, which belongs to one `consumer` for good. A new one is synced before this returns: blocks.
+    /// A key that was retiring is taken into use again with its counts.
+    pub fn route_bit(&self, key: &str, consumer: &str) -> Result<RouteBit, StoreError> {
+        let (bit, changed) = locked(&self.inner.shared.book).route_bit(key, consumer)?;
+        if changed {
+            self.persist()?;
+        }
+        Ok(bit)
+    }
+
+    /// Ends a route: append nothing more for it. It is listed until its consumer has drained it and no retained record
+    /// carries its bit; then the bit is free, and its balance is gone.
+    pub fn retire_route(&self, key: &str) {
+        if locked(&self.inner.shared.book).retire_route(key) {
+            self.tell(Command::Retired);
+        }
+    }
+
+    /// The routes of a consumer: key, bit, and whether it is retiring.
+    pub fn routes_of(&self, consumer: &str) -> Vec<(String, RouteBit, bool)> {
+        locked(&self.inner.shared.book).routes_of(consumer)
+    }
+}
+
+// === impl Lane: reading ===
+
+impl Lane {
+    /// Durable records after `after` whose routes meet `mask`, in order. At the end the page is empty and has not moved.
+    pub async fn peek(
+        &self,
+        after: Seq,
+        mask: RouteMask,
+        limits: PeekLimits,
+    ) -> Result<Page, StoreError> {
+        if after >= *self.inner.shared.durable.borrow() {
+            return Ok(Page {
+                records: Vec::new(),
+                scanned_through: after,
+            });
+        }
+        if let Some(page) = locked(&self.inner.shared.tail).page(after, mask, limits) {
+            return Ok(page);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Read {
+            after,
+            mask,
+            limits,
+            reply,
+        })
+        .map_err(|Closed| StoreError::Closed)?;
+        match tokio::time::timeout(ANSWER_PATIENCE, answer).await {
+            Ok(page) => page.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => Err(StoreError::Timeout(ANSWER_PATIENCE)),
+        }
+    }
+
+    /// The last durable record; a forwarder waits for it to change.
+    pub fn durable(&self) -> watch::Receiver<Seq> {
+        self.inner.shared.durable.subscribe()
+    }
+
+    /// Moves the cursor of `consumer` to `through`, and counts how the records between left: `tally` covers exactly those
+    /// of its routes that lie after the previous acknowledgement. An acknowledgement that moves nothing counts nothing.
+    /// It is saved within a second or 1000 acknowledgements; losing it costs duplicates, never records.
+    pub fn ack(&self, consumer: &str, through: Seq, tally: Tally) {
+        if locked(&self.inner.shared.book).ack(consumer, through, tally) == AfterAck::Wake {
+            self.tell(Command::Wake);
+        }
+    }
+
+    /// The ledger, route by route, as of this moment.
+    pub fn balance(&self) -> Vec<RouteBalance> {
+        locked(&self.inner.shared.book).balance()
+    }
+
+    /// The figures as of the last commit.
+    pub fn stats(&self) -> LaneStats {
+        let figures = locked(&self.inner.shared.figures).clone();
+        let last = *self.inner.shared.durable.borrow();
+        let kept: Vec<Span> = figures
+            .spans
+            .iter()
+            .copied()
+            .filter(|span| span.records > 0)
+            .collect();
+        let positions = locked(&self.inner.shared.book).positions();
+        LaneStats {
+            records: kept.iter().map(|span| span.records).sum(),
+            payload_bytes: kept.iter().map(|span| span.payload_bytes).sum(),
+            disk_bytes: figures.disk_bytes,
+            max_bytes: self.inner.options.max_bytes,
+            generations: figures.spans.len(),
+            first: kept.first().map_or(last.next(), |span| Seq(span.first)),
+            last,
+            oldest_accepted_at_ms: kept.first().map(|span| span.first_at_ms),
+            commits: figures.commits,
+            last_commit_ms: figures.last_commit.as_secs_f64() * 1e3,
+            blob_files: figures.blob_files,
+            held_back: figures.held_back,
+            damaged_generations: figures.damaged_generations,
+            consumers: positions
+                .into_iter()
+                .map(|position| self.consumer_stats(&kept, last, position))
+                .collect(),
+        }
+    }
+
+    fn consumer_stats(
+        &self,
+        kept: &[Span],
+        last: Seq,
+        (name, through, pending): (String, Seq, u64),
+    ) -> ConsumerStats {
+        let mask = locked(&self.inner.shared.book).mask_of(&name);
+        let (records, bytes) = kept.iter().fold((0, 0), |(records, bytes), span| {
+            let ahead = span.share_after(through.0);
+            (
+                records + ahead,
+                bytes + span.payload_bytes * ahead / span.records,
+            )
+        });
+        let in_memory = locked(&self.inner.shared.tail).oldest_after(through, mask);
+        let oldest = in_memory.or_else(|| {
+            kept.iter()
+                .find(|span| span.last > through.0)
+                .map(|span| span.at(through.0 + 1))
+        });
+        ConsumerStats {
+            name,
+            through,
+            pending_records: pending,
+            pending_bytes: (bytes * pending).checked_div(records).unwrap_or(0),
+            oldest_accepted_at_ms: oldest.filter(|_| pending > 0 && through < last),
+        }
+    }
+}
+
+// === impl Span ===
+
+impl Span {
+    /// How many of its records lie after `through`.
+    fn share_after(&self, through: u64) -> u64 {
+        (self.last.saturating_sub(through.max(self.first - 1))).min(self.records)
+    }
+
+    /// When the record `seq` was accepted, between the first and the last.
+    fn at(&self, seq: u64) -> i64 {
+        let into = seq.saturating_sub(self.first) as i128;
+        let whole = (self.last - self.first).max(1) as i128;
+        let took = i128::from(self.last_at_ms) - i128::from(self.first_at_ms);
+        (i128::from(self.first_at_ms) + took * into / whole) as i64
+    }
+}
+
+// === impl Ticket ===
+
+impl Future for Ticket {
+    type Output = Result<Appended, AppendError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.reply)
+            .poll(context)
+            .map(|answer| answer.unwrap_or(Err(AppendError::Closed)))
+    }
+}

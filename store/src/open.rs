@@ -1,0 +1,419 @@
+//! Opening a lane: what the documents promise is compared with what is there; the difference is counted, never skipped.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    book::Book,
+    error::{EngineError, OpenError},
+    manifest::{
+        CURSORS, Cursors, GenerationInfo, MANIFEST, Manifest, MaskRuns, PerBit, generation_dirs,
+    },
+    segment::SegmentStore,
+    shelf::{Generation, Shelf},
+    slots::{FORMAT, Loaded, Slots},
+    types::Seq,
+};
+
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// Numbers left out after damage to the newest generation, so that none of its lost records' numbers is used again.
+const RESERVED_AFTER_DAMAGE: u64 = 1 << 24;
+
+/// What an open found, for the log and the console.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    pub records: u64,
+    pub generations: usize,
+    /// Records accepted after the last saved moment, counted again from the disk.
+    pub recovered_records: u64,
+    /// Deliveries lost to damage, summed over the routes, counted at this open.
+    pub lost_detected: u64,
+    /// Directories moved aside because they could not be read.
+    pub quarantined: Vec<PathBuf>,
+    /// In words, whatever was not as it should be. Empty after a clean stop and after a mere crash.
+    pub findings: Vec<String>,
+    pub took: Duration,
+}
+
+/// A lane ready for its thread.
+pub(crate) struct Opened {
+    pub lock: File,
+    pub shelf: Shelf,
+    pub book: Book,
+    pub cursors: Slots,
+    pub next: Seq,
+    pub report: OpenReport,
+}
+
+/// Opens the lane in `dir`, creating it if it is new.
+pub(crate) fn open(dir: &Path, engine: Box<dyn SegmentStore>) -> Result<Opened, OpenError> {
+    let started = Instant::now();
+    fs::create_dir_all(dir).map_err(|source| disk("create", dir, source))?;
+    let lock = lock(dir)?;
+    let (manifest_slots, manifest) = load::<Manifest>(dir, MANIFEST)?;
+    let (cursor_slots, cursors) = load::<Cursors>(dir, CURSORS)?;
+    let mut recovery = Recovery::new(dir, engine, manifest_slots, manifest, cursors)?;
+    recovery.check_generations()?;
+    let mut opened = recovery.finish(lock, cursor_slots)?;
+    opened.report.took = started.elapsed();
+    Ok(opened)
+}
+
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("LOCK");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.map_err(|source| disk("open", &path, source))?;
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(20))
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::Locked {
+                    dir: dir.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(disk("lock", &path, source)),
+        }
+    }
+}
+
+fn load<T: serde::de::DeserializeOwned>(
+    dir: &Path,
+    (name, magic): (&str, [u8; 4]),
+) -> Result<(Slots, Loaded<T>), OpenError> {
+    match Slots::load(dir, name, magic) {
+        Ok((_, Loaded::Newer(found))) => Err(OpenError::Newer {
+            dir: dir.to_owned(),
+            found,
+            known: FORMAT,
+        }),
+        Ok(loaded) => Ok(loaded),
+        Err(source) => Err(disk("read", &dir.join(name), source)),
+    }
+}
+
+/// The work of one open.
+struct Recovery {
+    shelf: Shelf,
+    cursors: Cursors,
+    high_water: u64,
+    /// The masks of generations that were read.
+    runs: BTreeMap<u64, MaskRuns>,
+    /// No manifest: every directory is read, and nothing is known of what should be in it.
+    rebuilt: bool,
+    damage: bool,
+    /// The newest generation is damaged: nobody knows which numbers it had given out.
+    reserve: bool,
+    report: OpenReport,
+}
+
+// === impl Recovery ===
+
+impl Recovery {
+    fn new(
+        dir: &Path,
+        engine: Box<dyn SegmentStore>,
+        slots: Slots,
+        manifest: Loaded<Manifest>,
+        cursors: Loaded<Cursors>,
+    ) -> Result<Recovery, OpenError> {
+        let dirs = generation_dirs(dir).map_err(|source| disk("list", dir, source))?;
+        let known_id = dirs.last().map_or(1, |(id, _)| id + 1);
+        let mut recovery = Recovery {
+            shelf: Shelf::new(dir.to_owned(), engine, slots, known_id),
+            cursors: Cursors::default(),
+            high_water: 1,
+            runs: BTreeMap::new(),
+            rebuilt: false,
+            damage: false,
+            reserve: false,
+            report: OpenReport::default(),
+        };
+        match manifest {
+            Loaded::Valid(manifest) => recovery.adopt(manifest),
+            Loaded::Missing if matches!(cursors, Loaded::Missing) => {} // new, or cut off while it was made
+            _ => recovery.rebuild(dirs),
+        }
+        match cursors {
+            Loaded::Valid(cursors) => recovery.cursors = cursors,
+            _ => recovery.without_cursors(),
+        }
+        Ok(recovery)
+    }
+
+    fn adopt(&mut self, manifest: Manifest) {
+        self.high_water = manifest.high_water.max(1);
+        self.shelf.next_id = self.shelf.next_id.max(manifest.next_id);
+        let shelved = |info| Generation {
+            info,
+            segment: None,
+        };
+        self.shelf.generations = manifest.generations.into_iter().map(shelved).collect();
+    }
+
+    fn rebuild(&mut self, dirs: Vec<(u64, PathBuf)>) {
+        if dirs.is_empty() {
+            return;
+        }
+        (self.rebuilt, self.reserve, self.damage) = (true, true, true);
+        self.find(
+            "the manifest was unreadable; every generation on the disk was read to rebuild it"
+                .into(),
+        );
+        let shelved = |(id, _)| Generation {
+            info: GenerationInfo::new(id, Seq(1)),
+            segment: None,
+        };
+        self.shelf.generations = dirs.into_iter().map(shelved).collect();
+    }
+
+    /// Without the routes no record can be given to anybody: what there is is set aside, and the lane starts anew.
+    fn without_cursors(&mut self) {
+        if self.shelf.generations.is_empty() {
+            return;
+        }
+        self.find(
+            "the cursors were unreadable; the whole backlog was set aside, its deliveries are lost"
+                .into(),
+        );
+        (self.damage, self.reserve) = (true, true);
+        let last = self
+            .shelf
+            .generations
+            .iter()
+            .map(|generation| generation.info.last)
+            .max();
+        self.high_water = self.high_water.max(last.unwrap_or(0) + 1);
+        while !self.shelf.generations.is_empty() {
+            self.set_aside(0);
+        }
+    }
+
+    fn check_generations(&mut self) -> Result<(), OpenError> {
+        let mut index = 0;
+        while index < self.shelf.generations.len() {
+            match self.check(index)? {
+                true => index += 1,
+                false => self.set_aside(index),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a generation if there is a reason to; false when nothing in it can be used.
+    fn check(&mut self, index: usize) -> Result<bool, OpenError> {
+        let info = self.shelf.generations[index].info.clone();
+        let cut = self.shelf.looks_cut(&info);
+        if info.sealed && !cut && !self.holds_a_cursor(&info) {
+            return Ok(true);
+        }
+        // What lies behind a sealed generation's last record was never accepted; an unsealed one tells its own end.
+        let last = if info.sealed {
+            Seq(info.last)
+        } else {
+            Seq(u64::MAX)
+        };
+        let scan = match self.shelf.scan(index, last) {
+            Ok(scan) => scan,
+            Err(EngineError::Locked { path }) => return Err(OpenError::Locked { dir: path }),
+            Err(EngineError::Disk {
+                action,
+                path,
+                source,
+            }) => {
+                return Err(OpenError::Disk {
+                    action,
+                    path,
+                    source,
+                });
+            }
+            Err(error @ EngineError::Damaged { .. }) => {
+                self.damaged(&info, error.to_string());
+                return Ok(false);
+            }
+        };
+        let found = scan.info;
+        let expected = self.cursors.durable;
+        let short =
+            !info.sealed && !self.rebuilt && expected >= info.first && found.last < expected;
+        let fewer = info.sealed && found.records != info.records;
+        self.runs.insert(info.id, scan.runs);
+        let empty = found.is_empty();
+        let mut found = GenerationInfo {
+            damaged: info.damaged,
+            ..found
+        };
+        if self.rebuilt {
+            found.first = self.runs[&info.id].first().unwrap_or(info.first);
+        }
+        if (scan.damaged && !info.damaged && !self.rebuilt) || short || fewer {
+            let text = format!(
+                "{} of {} known records are readable",
+                found.records,
+                info.records.max(found.records)
+            );
+            self.damaged(&info, text);
+            found.damaged = true;
+        }
+        if found.damaged || self.rebuilt {
+            (found.sealed, found.file_len) = (true, 0);
+            found.disk_bytes = crate::segment::allocated_bytes(&info.dir(&self.shelf.dir));
+        }
+        let usable = !(empty && (found.damaged || self.rebuilt));
+        self.shelf.generations[index].info = found;
+        Ok(usable)
+    }
+
+    /// True when a cursor or the saved moment stands inside, so that its records must be counted one by one.
+    fn holds_a_cursor(&self, info: &GenerationInfo) -> bool {
+        let inside = |through: u64| through >= info.first && through < info.last;
+        inside(self.cursors.durable)
+            || self
+                .cursors
+                .consumers
+                .iter()
+                .any(|(_, through)| inside(*through))
+    }
+
+    fn damaged(&mut self, info: &GenerationInfo, text: String) {
+        self.damage = true;
+        self.reserve |= !info.sealed;
+        self.find(format!("generation {}: {text}", info.id));
+    }
+
+    fn find(&mut self, finding: String) {
+        tracing::error!(dir = %self.shelf.dir.display(), finding, "the queue was damaged");
+        self.report.findings.push(finding);
+    }
+
+    fn set_aside(&mut self, index: usize) {
+        self.damage = true;
+        self.report.quarantined.extend(self.shelf.quarantine(index));
+    }
+
+    fn finish(mut self, lock: File, mut cursor_slots: Slots) -> Result<Opened, OpenError> {
+        let durable = self.cursors.durable;
+        let found = self
+            .shelf
+            .generations
+            .iter()
+            .map(|generation| generation.info.last)
+            .max()
+            .unwrap_or(0);
+        let mut next = self.high_water.max(found + 1).max(durable + 1);
+        if self.reserve {
+            next += RESERVED_AFTER_DAMAGE;
+        }
+        let since = self.count_after(durable);
+        let last = Seq(found.max(durable));
+        let mut book = Book::new(std::mem::take(&mut self.cursors));
+        let lost = book.recounted(
+            last,
+            &since,
+            |through| self.count_after(through.0),
+            self.damage,
+        );
+        self.report.lost_detected = lost;
+        self.report.recovered_records =
+            self.runs.values().map(|runs| runs.len_after(durable)).sum();
+
+        let next = Seq(next);
+        cursor_slots
+            .store(&book.snapshot())
+            .map_err(|source| disk("write", cursor_slots.next_path(), source))?;
+        if self.shelf.writer().is_none() {
+            let generation = self.shelf.create(next).map_err(from_engine)?;
+            self.shelf.generations.push(generation);
+        }
+        self.shelf.write_manifest(next).map_err(from_engine)?;
+        self.remove_orphans();
+        self.report.generations = self.shelf.generations.len();
+        self.report.records = self
+            .shelf
+            .generations
+            .iter()
+            .map(|generation| generation.info.records)
+            .sum();
+        Ok(Opened {
+            lock,
+            shelf: self.shelf,
+            book,
+            cursors: cursor_slots,
+            next,
+            report: self.report,
+        })
+    }
+
+    /// For each bit, the records after `after`, wherever they are.
+    fn count_after(&self, after: u64) -> PerBit {
+        let mut counts = PerBit::default();
+        for Generation { info, .. } in &self.shelf.generations {
+            match self.runs.get(&info.id) {
+                Some(runs) => counts.add_all(&runs.count_after(after)),
+                None if info.first > after => counts.add_all(&info.per_bit),
+                None => {} // all of it lies before, or it would have been read
+            }
+        }
+        counts
+    }
+
+    /// Removes directories that no manifest names: they were being made or being removed when the power went.
+    fn remove_orphans(&self) {
+        for (id, path) in generation_dirs(&self.shelf.dir).unwrap_or_default() {
+            if !self
+                .shelf
+                .generations
+                .iter()
+                .any(|generation| generation.info.id == id)
+                && let Err(error) = fs::remove_dir_all(&path)
+            {
+                tracing::warn!(dir = %path.display(), %error, "a left-over generation could not be removed");
+            }
+        }
+    }
+}
+
+fn from_engine(error: EngineError) -> OpenError {
+    match error {
+        EngineError::Locked { path } => OpenError::Locked { dir: path },
+        EngineError::Disk {
+            action,
+            path,
+            source,
+        } => OpenError::Disk {
+            action,
+            path,
+            source,
+        },
+        EngineError::Damaged {
+            action,
+            path,
+            reason,
+        } => OpenError::Disk {
+            action,
+            path,
+            source: io::Error::other(reason),
+        },
+    }
+}
+
+fn disk(action: &'static str, path: &Path, source: io::Error) -> OpenError {
+    OpenError::Disk {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}

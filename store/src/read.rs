@@ -1,0 +1,140 @@
+//! Reading for consumers that lag: pages from the generations, and what happens when one turns out to be damaged.
+
+use crate::{
+    error::{EngineError, StoreError},
+    manifest::{MaskRuns, PerBit},
+    tail::fill,
+    thread::{Owner, locked},
+    types::{Page, PeekLimits, RouteMask, Seq},
+};
+
+/// Blocks unpacked for one page, so that a sparse mask does not hold up the appends.
+const BLOCKS_PER_PAGE: usize = 16;
+
+impl Owner {
+    pub fn read_page(
+        &mut self,
+        after: Seq,
+        mask: RouteMask,
+        limits: PeekLimits,
+    ) -> Result<Page, StoreError> {
+        let mut page = Page {
+            records: Vec::new(),
+            scanned_through: after,
+        };
+        let mut bytes = 0;
+        for _ in 0..BLOCKS_PER_PAGE {
+            let Some(index) = self.shelf.find_after(page.scanned_through) else {
+                page.scanned_through = page.scanned_through.max(*self.shared.durable.borrow());
+                return Ok(page);
+            };
+            let want = page
+                .scanned_through
+                .next()
+                .max(Seq(self.shelf.generations[index].info.first));
+            match self.shelf.block(index, want) {
+                Ok(Some(records)) => {
+                    if !fill(&mut page, &mut bytes, &records, mask, limits) {
+                        return Ok(page);
+                    }
+                }
+                Ok(None) => page.scanned_through = Seq(self.shelf.generations[index].info.last),
+                Err(error) => self.repair(index, error)?,
+            }
+        }
+        Ok(page)
+    }
+
+    /// For each bit, the records after `after` and up to `through`.
+    pub fn count_between(&mut self, after: Seq, through: Seq) -> PerBit {
+        let mut runs = MaskRuns::default();
+        let mut at = after;
+        while at < through {
+            let limits = PeekLimits {
+                records: 4096,
+                bytes: usize::MAX,
+            };
+            let page = match self.tail_page(at, limits) {
+                Some(page) => page,
+                None => match self.read_page(at, RouteMask::ALL, limits) {
+                    Ok(page) => page,
+                    Err(error) => {
+                        tracing::warn!(%error, "records could not be counted again after an eviction");
+                        break;
+                    }
+                },
+            };
+            runs.push(&page.records);
+            if page.scanned_through <= at {
+                break;
+            }
+            at = page.scanned_through;
+        }
+        runs.count_between(after.0, through.0)
+    }
+
+    fn tail_page(&self, after: Seq, limits: PeekLimits) -> Option<Page> {
+        locked(&self.shared.tail).page(after, RouteMask::ALL, limits)
+    }
+
+    /// Deals with a generation that could not be read: what is readable stays, what is not is counted as lost.
+    /// Errors of the disk itself change nothing: the next read tries again.
+    fn repair(&mut self, index: usize, error: EngineError) -> Result<(), StoreError> {
+        let path = self.shelf.generations[index].info.dir(&self.shelf.dir);
+        let reason = error.to_string();
+        if !matches!(error, EngineError::Damaged { .. }) {
+            return Err(StoreError::Disk { path, reason });
+        }
+        let was = self.shelf.generations[index].info.clone();
+        let scan = match self.shelf.scan(index, Seq(was.last)) {
+            Ok(scan) => Some(scan).filter(|scan| !scan.info.is_empty()),
+            Err(EngineError::Damaged { .. }) => None,
+            Err(other) => {
+                return Err(StoreError::Disk {
+                    path,
+                    reason: other.to_string(),
+                });
+            }
+        };
+        let found = scan
+            .as_ref()
+            .map(|scan| scan.info.per_bit.clone())
+            .unwrap_or_default();
+        let runs = scan
+            .as_ref()
+            .map(|scan| scan.runs.clone())
+            .unwrap_or_default();
+        let missing = was.per_bit.without(&found);
+        let holes = runs.missing_after(was.first, was.last, 0);
+        // Which routes each missing record had is not known; holes partly behind a cursor are shared out by number.
+        let share =
+            |through: Seq| missing.share(runs.missing_after(was.first, was.last, through.0), holes);
+        self.settle();
+        let lost = locked(&self.shared.book).lose(Seq(was.last), share);
+        self.keep_or_quarantine(index, scan.map(|scan| scan.info));
+        tracing::error!(path = %path.display(), reason, lost, "a generation of the queue is damaged; what could not be read is counted as lost");
+        locked(&self.shared.figures).damaged_generations += 1;
+        let stored = self
+            .persist_cursors()
+            .and_then(|()| self.shelf.write_manifest(self.next));
+        self.refresh_figures();
+        stored.map_err(|error| StoreError::Disk {
+            path,
+            reason: error.to_string(),
+        })
+    }
+
+    fn keep_or_quarantine(&mut self, index: usize, found: Option<crate::manifest::GenerationInfo>) {
+        if self.shelf.writer().is_some() && index + 1 == self.shelf.generations.len() {
+            self.shelf.seal_writer();
+        }
+        match found {
+            Some(found) => {
+                let info = &mut self.shelf.generations[index].info;
+                (info.damaged, info.records) = (true, found.records);
+                (info.payload_bytes, info.per_bit) = (found.payload_bytes, found.per_bit);
+            }
+            None => drop(self.shelf.quarantine(index)),
+        }
+    }
+}

@@ -5,7 +5,11 @@
 //! control  config (desired state) ──▶ supervisor ──starts, stops──▶ units ──▶ board ──▶ web
 //! ```
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
+#[cfg(feature = "demo")]
+mod demo;
 pub mod forward;
 pub mod gateway;
 pub mod lanes;
@@ -16,3 +20,4 @@ pub mod pipeline;
 pub mod registry;
 pub mod supervisor;
 pub mod telemetry;
+pub mod web;

@@ -8,12 +8,13 @@ use fieldgate_api::{
 };
 
 use super::{
-    Config, Registry, Section, edit, files,
+    Config, Section, edit, files,
     files::Files,
     layers::{Entry, Merged, Override, Text},
     problems::sort,
     validate::{own_settings, paused, validate},
 };
+use crate::registry::Registry;
 
 /// A valid configuration.
 #[derive(Debug, Clone, PartialEq)]

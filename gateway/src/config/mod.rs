@@ -12,6 +12,7 @@
 //!
 //! Everything but `files`, `revisions` and `secrets` is free of I/O. `Desired` ties them together.
 
+mod changing;
 mod desired;
 mod diff;
 mod drafts;
@@ -34,6 +35,7 @@ mod testing;
 mod tests;
 
 pub use crate::registry::Registry;
+pub use changing::{ChangeError, Trial};
 pub use desired::{
     Config, DestinationConfig, Full, GatewaySettings, LaneSettings, QueueSettings, RouteConfig,
     RouteSettings, SourceConfig,
@@ -41,7 +43,7 @@ pub use desired::{
 pub use diff::{Changes, ItemChanges, diff};
 pub use loaded::{Loaded, check};
 pub use problems::line;
-pub use state::{ChangeError, Desired, Locations, Trial};
+pub use state::{Desired, Locations};
 
 /// The three lists of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -86,12 +86,79 @@ pub(super) fn plain(problem: Problem, settings: &Json) -> Problem {
             path,
         };
     }
-    if what.ends_with("expected string or map") {
-        // An enum met something else; it may be a secret, so the value is not repeated.
-        let what = "a value of the wrong kind stands here".to_owned();
-        return Problem { path, what, remedy };
-    }
+    let (what, remedy) = in_plain_words(&what).unwrap_or((what, remedy));
     Problem { path, what, remedy }
+}
+
+/// Without `missing` where the key stands, or was misspelt: reading goes on without what could not be read.
+pub(super) fn without_consequences(problems: Vec<Problem>, settings: &Json) -> Vec<Problem> {
+    let meant: Vec<String> = problems
+        .iter()
+        .filter(|problem| problem.what.starts_with("unknown key"))
+        .map(|problem| problem.remedy.clone())
+        .collect();
+    let is_consequence = |problem: &Problem| {
+        let missing = problem.what.strip_suffix(" is missing");
+        missing.is_some_and(|key| {
+            let slip = format!("did you mean {key}?");
+            value_at(settings, &problem.path).is_some()
+                || meant.iter().any(|remedy| remedy.starts_with(&slip))
+        })
+    };
+    problems
+        .into_iter()
+        .filter(|problem| !is_consequence(problem))
+        .collect()
+}
+
+/// serde's other messages. Values are not repeated, as they may be secrets in the wrong place.
+fn in_plain_words(what: &str) -> Option<(String, String)> {
+    let owned = |what: &str, remedy: &str| Some((what.to_owned(), remedy.to_owned()));
+    if what == "invalid value: map, expected map with a single key" {
+        return owned("this is a choice of one", "leave exactly one of the keys");
+    }
+    if what.starts_with("invalid type: unit variant") {
+        return owned("this is a name without a value", "write { name = value }");
+    }
+    if let Some(kinds) = what.strip_prefix("invalid type: ") {
+        let (found, expected) = kinds.rsplit_once(", expected ")?;
+        let what = format!("this is {}", kind_of(found));
+        return Some((what, format!("write {}", kind_of(expected))));
+    }
+    // The types of ours say what to do in the same breath.
+    let (what, remedy) = what.split_once("; ")?;
+    owned(what, remedy)
+}
+
+/// A word of serde's for a kind of value, as people say it.
+fn kind_of(word: &str) -> &str {
+    let starts = |starts: &[&str]| starts.iter().any(|start| word.starts_with(start));
+    if starts(&["a string", "string or map"]) {
+        if word == "string or map" {
+            "a table with one key"
+        } else {
+            "a text in quotes"
+        }
+    } else if starts(&["string", "character", "a character"]) {
+        "a text"
+    } else if starts(&["sequence", "a sequence"]) {
+        "a list"
+    } else if starts(&["map", "a map", "struct", "internally", "adjacently"]) {
+        "a table"
+    } else if starts(&["boolean", "a boolean"]) {
+        "true or false"
+    } else if starts(&["integer"])
+        || matches!(word.as_bytes(), [b'u' | b'i', b'0'..=b'9', ..])
+        || word == "usize"
+    {
+        "a whole number"
+    } else if starts(&["floating point", "f32", "f64"]) {
+        "a number"
+    } else if starts(&["null", "unit", "Option"]) {
+        "nothing"
+    } else {
+        word
+    }
 }
 
 fn unknown_word(word: &str, known: &[&str], value: Option<&Json>) -> (String, String) {
@@ -162,11 +229,27 @@ mod tests {
             &none,
             "p: `thick` is not known here; did you mean `thin`?",
         );
-        check(
-            "invalid type: integer `1`, expected a string",
-            &none,
-            "p: invalid type: integer `1`, expected a string; fix it",
-        );
+        for (what, expected) in [
+            (
+                "invalid type: integer `1`, expected a string",
+                "p: this is a whole number; write a text in quotes",
+            ),
+            (
+                "invalid type: string \"x, expected y\", expected u16",
+                "p: this is a text; write a whole number",
+            ),
+            (
+                "invalid type: boolean `true`, expected struct User",
+                "p: this is true or false; write a table",
+            ),
+            (
+                "`soon` is no span; write \"1 s\"",
+                "p: `soon` is no span; write \"1 s\"",
+            ),
+            ("something else", "p: something else; fix it"),
+        ] {
+            check(what, &none, expected);
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The first line of a file says what it is: `# fieldgate configuration 1: {"number":7,"at":…,"who":…,"what":…,"bytes":…}`.
 //! The rest is the text, of so many bytes. The highest whole revision is the current one; there is no separate
-//! pointer that could say otherwise. A power cut leaves the old or the new revision, never a half.
+//! pointer that could say otherwise. A power cut leaves the old or the new revision, never a half. A file without the
+//! first line was written by a person, for instance to get a gateway going that an update made refuse its configuration.
 
 use std::{
     fs::{self, File},
@@ -17,7 +18,7 @@ use fieldgate_api::{
 };
 use fieldgate_model::Timestamp;
 use serde::{Deserialize, Serialize};
-use toml_edit::DocumentMut;
+use toml_edit::{DocumentMut, TomlError};
 
 use super::problems::problem;
 
@@ -236,19 +237,22 @@ impl Stored {
 
 /// Reads a file's whole text, or says why it is not whole.
 fn whole(number: u64, file: &str) -> Result<Stored, String> {
-    let (first, text) = file.split_once('\n').ok_or("it has no first line")?;
-    let head = first
-        .strip_prefix(HEAD)
-        .ok_or("its first line is not ours")?;
+    let (first, text) = file.split_once('\n').unwrap_or((file, ""));
+    let Some(head) = first.strip_prefix(HEAD) else {
+        return by_hand(number, file);
+    };
     let head: Head = serde_json::from_str(head).map_err(|error| error.to_string())?;
     if head.number != number {
         return Err(format!("it says that it is revision {}", head.number));
     }
     if head.bytes != text.len() {
-        return Err(format!("{} of {} bytes are there", text.len(), head.bytes));
+        return Err(format!(
+            "{} of {} bytes are there; who changes it by hand removes the first line",
+            text.len(),
+            head.bytes
+        ));
     }
-    text.parse::<DocumentMut>()
-        .map_err(|error| error.message().to_owned())?;
+    parsed(text)?;
     Ok(Stored {
         number,
         at: head.at,
@@ -256,6 +260,25 @@ fn whole(number: u64, file: &str) -> Result<Stored, String> {
         what: head.what,
         text: text.to_owned(),
     })
+}
+
+/// A person's own text; without any key it is rather the rest of a damaged file.
+fn by_hand(number: u64, text: &str) -> Result<Stored, String> {
+    if parsed(text)?.is_empty() {
+        return Err("nothing is in it".to_owned());
+    }
+    Ok(Stored {
+        number,
+        at: Timestamp::default(),
+        who: "by hand".to_owned(),
+        what: "write a revision by hand".to_owned(),
+        text: text.to_owned(),
+    })
+}
+
+fn parsed(text: &str) -> Result<DocumentMut, String> {
+    text.parse()
+        .map_err(|error: TomlError| error.message().to_owned())
 }
 
 /// Writes beside, syncs, renames, and syncs the folder, so that the name stands for all bytes or none.
@@ -311,10 +334,11 @@ mod tests {
 
     #[test]
     fn a_damaged_revision_is_passed_over_and_reported() {
-        let damages: [fn(&mut Vec<u8>); 5] = [
+        let damages: [fn(&mut Vec<u8>); 6] = [
             |file| file.clear(),
             |file| file.truncate(file.len() - 1),
-            |file| file[5] ^= 1,
+            |file| file.truncate(20),
+            |file| file[HEAD.len() + 2] ^= 1,
             |file| file.push(b'\n'),
             |file| *file.last_mut().unwrap() = 0xff,
         ];
@@ -330,6 +354,18 @@ mod tests {
             assert_eq!(commit(&revisions, "a = 3\n", "me", "three").0.number, 3);
             assert_eq!(revisions.current().unwrap().0.number, 3);
         }
+    }
+
+    #[test]
+    fn a_person_may_write_one() {
+        let (_folder, revisions) = revisions();
+        fs::write(revisions.path(7), "# mine\na = 1\n").unwrap();
+        let (current, problems) = revisions.current().unwrap();
+        assert_eq!(
+            (current.number, current.text.as_str()),
+            (7, "# mine\na = 1\n")
+        );
+        assert_eq!((current.who.as_str(), problems), ("by hand", vec![]));
     }
 
     #[test]

@@ -60,28 +60,28 @@ fn steps(found: &mut Findings, entry: &Entry) -> Vec<StepSettings> {
             }
             Err(SettingsError(problems)) => problems,
         };
-        for Problem { path, what, remedy } in problems {
-            let lead = ["steps".to_owned(), index.to_string()];
-            let path: Vec<String> = lead.into_iter().chain(within(&json, path)).collect();
-            let settings = own_settings(entry);
-            found.add_all(
-                &entry.label,
-                &entry.node,
-                &settings,
-                vec![Problem { path, what, remedy }],
-            );
-        }
+        let settings = own_settings(entry);
+        let problems = problems
+            .into_iter()
+            .map(|problem| within(index, &json, problem))
+            .collect();
+        found.add_all(&entry.label, &entry.node, &settings, problems);
     }
     good
 }
 
-/// The path within a step with its name in front, which serde leaves out of an enum's path.
-fn within(step: &Json, path: Vec<String>) -> Vec<String> {
-    match step.as_object().and_then(|map| map.keys().next()) {
-        Some(name) if !path.is_empty() && path[0] != *name => {
-            [name.clone()].into_iter().chain(path).collect()
-        }
-        _ => path,
+/// A step's problem with its whole path, in which serde leaves out the step's name.
+fn within(index: usize, step: &Json, problem: Problem) -> Problem {
+    let name = step.as_object().and_then(|map| map.keys().next());
+    let about_the_name = problem.what.starts_with("unknown variant")
+        || problem.what.contains("map with a single key");
+    let name = name.filter(|name| !about_the_name && problem.path.first() != Some(name));
+    let lead = ["steps".to_owned(), index.to_string()]
+        .into_iter()
+        .chain(name.cloned());
+    Problem {
+        path: lead.chain(problem.path).collect(),
+        ..problem
     }
 }
 

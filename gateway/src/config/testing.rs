@@ -10,7 +10,7 @@ use fieldgate_model::DeviceId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Registry;
+use crate::registry::Registry;
 
 pub(super) fn registry() -> Registry {
     Registry {

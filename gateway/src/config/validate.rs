@@ -8,13 +8,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::{
-    Config, DestinationConfig, QueueSettings, Registry, Section, SourceConfig,
+    Config, DestinationConfig, QueueSettings, Section, SourceConfig,
     keys::{id_fault, list, nearest},
     layers::{Entry, Merged},
-    problems::{plain, problem},
+    problems::{plain, problem, without_consequences},
     routes,
     tree::{Body, Node},
 };
+use crate::registry::Registry;
 
 /// The keys of a source or destination that are not its protocol's.
 const COMMON_KEYS: [&str; 3] = ["id", "kind", "paused"];
@@ -105,8 +106,11 @@ impl Findings {
 
     /// Problems of an item's settings, each at the place of the value that it is about.
     pub fn add_all(&mut self, label: &str, node: &Node, settings: &Json, problems: Vec<Problem>) {
-        for found in problems {
-            let found = plain(found, settings);
+        let problems = problems
+            .into_iter()
+            .map(|found| plain(found, settings))
+            .collect();
+        for found in without_consequences(problems, settings) {
             let origin = node.nearest(&found.path).origin.place.clone();
             self.problems.push(ConfigProblem {
                 item: label.to_owned(),
@@ -161,7 +165,7 @@ impl Findings {
                 "choose another id",
             );
         }
-        if let Some(protocol) = registry.sources.iter().find(|source| source.kind == kind)
+        if let Some(protocol) = registry.source(&kind)
             && let Err(SettingsError(problems)) = protocol.check(settings.clone())
         {
             self.add_all(&entry.label, &entry.node, &settings, problems);
@@ -178,10 +182,7 @@ impl Findings {
     fn destination(&mut self, entry: &Entry, registry: &Registry) -> DestinationConfig {
         let kinds: Vec<&str> = registry.destinations.iter().map(|kind| kind.kind).collect();
         let (kind, settings) = self.item(entry, &kinds);
-        if let Some(protocol) = registry
-            .destinations
-            .iter()
-            .find(|known| known.kind == kind)
+        if let Some(protocol) = registry.destination(&kind)
             && let Err(SettingsError(problems)) = protocol.limits(settings.clone())
         {
             self.add_all(&entry.label, &entry.node, &settings, problems);

@@ -21,7 +21,7 @@ use crate::{
     gateway::Gateway,
     lanes::Lanes,
     registry::Registry,
-    supervisor::{ApplyError, Supervisor, companion},
+    supervisor::{ApplyError, Supervisor},
     web::{self, Web},
 };
 
@@ -49,7 +49,9 @@ pub enum StartError {
     Config(Vec<ConfigProblem>),
     #[error("{0}")]
     Listen(String),
-    #[error("cannot use the state folder {path}: {source}; make it writable, or name another one with --state")]
+    #[error(
+        "cannot use the state folder {path}: {source}; make it writable, or name another one with --state"
+    )]
     State { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Queue(#[from] OpenError),
@@ -76,9 +78,15 @@ pub async fn run(
     // Whoever installed a provider before has installed the same one: there is only one in the build.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     web::loopback_only(options.listen).map_err(StartError::Listen)?;
-    let listener = TcpListener::bind(options.listen).map_err(|error| cannot_listen(options.listen, &error))?;
-    let address = listener.local_addr().map_err(|error| cannot_listen(options.listen, &error))?;
-    make_private(&options.state).map_err(|source| StartError::State { path: options.state.clone(), source })?;
+    let listener =
+        TcpListener::bind(options.listen).map_err(|error| cannot_listen(options.listen, &error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| cannot_listen(options.listen, &error))?;
+    make_private(&options.state).map_err(|source| StartError::State {
+        path: options.state.clone(),
+        source,
+    })?;
 
     let demo = Demo::start(&options).await?;
     let (desired, loaded) = open_config(&options, demo.text()).await?;
@@ -86,7 +94,10 @@ pub async fn run(
     let mut supervisor = Supervisor::new(Arc::clone(&gateway));
     supervisor.apply(&Arc::new(loaded.config.clone())).await?;
 
-    let console = Web { gateway: Arc::clone(&gateway), desired: Arc::clone(&desired) };
+    let console = Web {
+        gateway: Arc::clone(&gateway),
+        desired: Arc::clone(&desired),
+    };
     let stop_console = CancellationToken::new();
     let serving = web::serve(console, listener, stop_console.clone());
     tokio::pin!(serving);
@@ -109,7 +120,10 @@ pub async fn run(
             supervisor.stop().await;
         }
     };
-    if timeout_at(deadline - CLOSE_RESERVE, stopping).await.is_err() {
+    if timeout_at(deadline - CLOSE_RESERVE, stopping)
+        .await
+        .is_err()
+    {
         tracing::warn!("not every unit stopped in time; what was accepted is on the disk");
     }
     close(gateway.lanes.clone(), deadline).await;
@@ -118,7 +132,12 @@ pub async fn run(
 }
 
 /// Puts every change of the configuration to work, and gives the meters their sense of time. Never ends.
-async fn keep_applying(supervisor: &mut Supervisor, desired: &Arc<Desired>, gateway: &Gateway, reload: &Notify) {
+async fn keep_applying(
+    supervisor: &mut Supervisor,
+    desired: &Arc<Desired>,
+    gateway: &Gateway,
+    reload: &Notify,
+) {
     let mut changes = desired.watch();
     changes.mark_unchanged();
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
@@ -148,13 +167,18 @@ async fn read_again(desired: &Arc<Desired>) {
             for problem in &problems {
                 tracing::error!("{}", crate::config::line(problem));
             }
-            tracing::error!("the configuration was not taken over; the last good one stays in force");
+            tracing::error!(
+                "the configuration was not taken over; the last good one stays in force"
+            );
         }
         Err(error) => tracing::error!(%error, "reading the configuration broke off"),
     }
 }
 
-async fn open_config(options: &Options, demo: Option<String>) -> Result<(Arc<Desired>, Arc<Loaded>), StartError> {
+async fn open_config(
+    options: &Options,
+    demo: Option<String>,
+) -> Result<(Arc<Desired>, Arc<Loaded>), StartError> {
     let locations = Locations {
         files: options.config.clone(),
         state: options.state.clone(),
@@ -162,12 +186,19 @@ async fn open_config(options: &Options, demo: Option<String>) -> Result<(Arc<Des
         flags: Vec::new(),
         demo,
     };
-    let opened = tokio::task::spawn_blocking(move || Desired::open(locations, Registry::all())).await;
-    let (desired, loaded) = opened.expect("opening the configuration does not panic").map_err(StartError::Config)?;
+    let opened =
+        tokio::task::spawn_blocking(move || Desired::open(locations, Registry::all())).await;
+    let (desired, loaded) = opened
+        .expect("opening the configuration does not panic")
+        .map_err(StartError::Config)?;
     Ok((Arc::new(desired), loaded))
 }
 
-async fn open_gateway(options: &Options, desired: &Desired, loaded: &Arc<Loaded>) -> Result<Arc<Gateway>, StartError> {
+async fn open_gateway(
+    options: &Options,
+    desired: &Desired,
+    loaded: &Arc<Loaded>,
+) -> Result<Arc<Gateway>, StartError> {
     let (dir, queue) = (options.state.join("queue"), loaded.config.queue.clone());
     let opened = tokio::task::spawn_blocking(move || Lanes::open(&dir, &queue)).await;
     let (lanes, reports) = opened.expect("opening the queue does not panic")?;
@@ -177,18 +208,32 @@ async fn open_gateway(options: &Options, desired: &Desired, loaded: &Arc<Loaded>
         }
         tracing::info!(lane, records = report.records, took = ?report.took, "queue open");
     }
-    let gateway = Gateway::new(Registry::all(), lanes, options.state.clone(), desired.secrets());
-    let gateway = gateway.map_err(|source| StartError::State { path: options.state.clone(), source })?;
+    let gateway = Gateway::new(
+        Registry::all(),
+        lanes,
+        options.state.clone(),
+        desired.secrets(),
+    );
+    let gateway = gateway.map_err(|source| StartError::State {
+        path: options.state.clone(),
+        source,
+    })?;
     Ok(Arc::new(gateway))
 }
 
 async fn close(lanes: Lanes, deadline: Instant) {
     let closing = async {
-        let Lanes { normal, critical, dead } = lanes;
+        let Lanes {
+            normal,
+            critical,
+            dead,
+        } = lanes;
         tokio::join!(normal.close(), critical.close(), dead.close())
     };
     match timeout_at(deadline, closing).await {
-        Err(_) => tracing::warn!("the queue did not close in time; acknowledgements of the last second may be repeated"),
+        Err(_) => tracing::warn!(
+            "the queue did not close in time; acknowledgements of the last second may be repeated"
+        ),
         Ok((normal, critical, dead)) => {
             for error in [normal, critical, dead].into_iter().filter_map(Result::err) {
                 tracing::warn!(%error, "a lane did not close in an orderly way");
@@ -200,7 +245,10 @@ async fn close(lanes: Lanes, deadline: Instant) {
 /// The folder, readable for the gateway's user only.
 fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
@@ -218,7 +266,10 @@ struct Demo;
 
 #[cfg(not(feature = "demo"))]
 impl Demo {
-    #[expect(clippy::unused_async, reason = "the same shape as the build with the demonstration has")]
+    #[expect(
+        clippy::unused_async,
+        reason = "the same shape as the build with the demonstration has"
+    )]
     async fn start(_: &Options) -> Result<Self, StartError> {
         Ok(Self)
     }
@@ -227,6 +278,9 @@ impl Demo {
         None
     }
 
-    #[expect(clippy::unused_async, reason = "the same shape as the build with the demonstration has")]
+    #[expect(
+        clippy::unused_async,
+        reason = "the same shape as the build with the demonstration has"
+    )]
     async fn stop(self) {}
 }

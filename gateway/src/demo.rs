@@ -28,7 +28,9 @@ impl Demo {
         let starting = tokio::task::spawn_blocking(broker::start);
         let (server, broker) = tokio::join!(server::start(server_options), starting);
         let server = server.map_err(|error| StartError::Demo(error.to_string()))?;
-        let broker = broker.expect("starting the broker does not panic").map_err(|error| StartError::Demo(error.to_string()))?;
+        let broker = broker
+            .expect("starting the broker does not panic")
+            .map_err(|error| StartError::Demo(error.to_string()))?;
         Ok(Self(Some(Running { server, broker })))
     }
 

@@ -36,7 +36,10 @@ pub struct Args {
 #[must_use]
 pub fn run(args: Args) -> ExitCode {
     telemetry::init_logs();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -62,7 +65,10 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 async fn until_signalled(args: Args) -> Result<(), StartError> {
-    let (shutdown, reload) = (CancellationToken::new(), std::sync::Arc::new(tokio::sync::Notify::new()));
+    let (shutdown, reload) = (
+        CancellationToken::new(),
+        std::sync::Arc::new(tokio::sync::Notify::new()),
+    );
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(StartError::Signals)?;
@@ -75,9 +81,14 @@ async fn until_signalled(args: Args) -> Result<(), StartError> {
         #[cfg(not(feature = "demo"))]
         demo: false,
     };
-    let daemon = daemon::run(options, shutdown.clone(), std::sync::Arc::clone(&reload), |address| {
-        println!("Fieldgate is running: open http://{address}/ in a browser on this machine");
-    });
+    let daemon = daemon::run(
+        options,
+        shutdown.clone(),
+        std::sync::Arc::clone(&reload),
+        |address| {
+            println!("Fieldgate is running: open http://{address}/ in a browser on this machine");
+        },
+    );
     tokio::pin!(daemon);
     loop {
         tokio::select! {

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use fieldgate_kit::{
-    AddressBook, Delivery, Devices, DropCounters, Health, HealthReport, ProbeCtx, Readings, RungState, Secrets,
-    SourceCtx, SourceError, SourceKind,
+    AddressBook, Delivery, Devices, DropCounters, Health, HealthReport, ProbeCtx, Readings,
+    RungState, Secrets, SourceCtx, SourceError, SourceKind,
 };
 use fieldgate_model::{Device, Quality, Reading, Value};
 use fieldgate_opcua::{
@@ -32,6 +32,10 @@ struct Rig {
 }
 
 fn run(folder: &TempDir, settings: Json) -> Rig {
+    let _already_set = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_test_writer()
+        .try_init();
     let (sender, readings) = Readings::channel(4, DropCounters::default());
     let (devices_sender, devices) = Devices::channel();
     let (health_sender, health) = Health::channel();
@@ -46,13 +50,21 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         state_dir: folder.path().join("state"),
     };
     let running = tokio::spawn(async move { SourceKind::of::<OpcUa>().run(settings, ctx).await });
-    Rig { readings, devices, health, shutdown, running }
+    Rig {
+        readings,
+        devices,
+        health,
+        shutdown,
+        running,
+    }
 }
 
 impl Rig {
     /// The next readings, confirmed as durable.
     async fn next(&mut self) -> Vec<Reading> {
-        let delivery = timeout(PATIENCE, self.readings.recv()).await.expect("readings in time");
+        let delivery = timeout(PATIENCE, self.readings.recv())
+            .await
+            .expect("readings in time");
         let Some(Delivery { readings, durable }) = delivery else {
             panic!("the source ended: {:?}", (&mut self.running).await);
         };
@@ -73,11 +85,18 @@ impl Rig {
 
     async fn connected(&mut self) -> String {
         let report = timeout(PATIENCE, self.health.wait_for(|report| report.connected)).await;
-        report.expect("connected in time").expect("the source runs").words.clone()
+        report
+            .expect("connected in time")
+            .expect("the source runs")
+            .words
+            .clone()
     }
 
     async fn end(self) -> Result<(), SourceError> {
-        timeout(PATIENCE, self.running).await.expect("an end in time").unwrap()
+        timeout(PATIENCE, self.running)
+            .await
+            .expect("an end in time")
+            .unwrap()
     }
 
     async fn stop(self) -> Result<(), SourceError> {
@@ -87,7 +106,9 @@ impl Rig {
 }
 
 async fn server(folder: &TempDir) -> Sim {
-    sim::start(sim::Options::new(folder.path().join("server"))).await.unwrap()
+    sim::start(sim::Options::new(folder.path().join("server")))
+        .await
+        .unwrap()
 }
 
 async fn secure_server(folder: &TempDir, port: u16, pki: &str) -> Sim {
@@ -121,11 +142,17 @@ async fn values_of_every_type_arrive() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(&folder).await;
     let mut rig = run(&folder, open(&server, json!(["Objects/Demo/**"])));
-    assert_eq!(rig.connected().await, "27 of 27 monitored items, publishing every 100 ms");
+    assert_eq!(
+        rig.connected().await,
+        "27 of 27 monitored items, publishing every 100 ms"
+    );
     let devices = rig.devices.borrow().clone();
     let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
     assert_eq!(ids.len(), 4, "{ids:?}");
-    assert!(ids.contains(&"press/Demo%2FOven%2FHighTemperatureAlarm"), "{ids:?}");
+    assert!(
+        ids.contains(&"press/Demo%2FOven%2FHighTemperatureAlarm"),
+        "{ids:?}"
+    );
     let points: Vec<_> = devices.iter().flat_map(|device| &device.points).collect();
     let forces = points.iter().find(|point| point.name == "Forces").unwrap();
     assert_eq!(forces.data_type.as_deref(), Some("Double[]"));
@@ -135,7 +162,9 @@ async fn values_of_every_type_arrive() {
     assert_eq!(first.len(), 27);
     let value = |name: &str| {
         let suffix = format!("/{name}");
-        let found = first.iter().find(|reading| reading.point.as_str().ends_with(&suffix));
+        let found = first
+            .iter()
+            .find(|reading| reading.point.as_str().ends_with(&suffix));
         found.unwrap_or_else(|| panic!("{name}")).value.clone()
     };
     assert!(matches!(value("Temperature"), Value::Float(_)));
@@ -190,14 +219,21 @@ async fn a_node_deleted_while_running_is_named() {
     rig.next().await;
     server.remove("Demo/Press/Temperature");
     let id = "press/Demo%2FPress/Temperature";
-    let bad = rig.find(|reading| reading.point.as_str() == id && reading.quality != Quality::Good).await;
+    let bad = rig
+        .find(|reading| reading.point.as_str() == id && reading.quality != Quality::Good)
+        .await;
     let why = "BadNodeIdUnknown: the server no longer has this node";
     assert_eq!(bad.quality, Quality::Bad(why.into()));
     let devices = rig.devices.borrow().clone();
-    let point = devices[0].points.iter().find(|point| point.id.as_str() == id).unwrap();
+    let point = devices[0]
+        .points
+        .iter()
+        .find(|point| point.id.as_str() == id)
+        .unwrap();
     assert_eq!(point.problem.as_deref(), Some(why));
     assert!(rig.connected().await.starts_with("7 of 8"));
-    rig.find(|reading| reading.point.as_str().ends_with("/Forces")).await;
+    rig.find(|reading| reading.point.as_str().ends_with("/Forces"))
+        .await;
     assert_eq!(rig.stop().await, Ok(()));
 }
 
@@ -224,7 +260,10 @@ async fn a_stopped_server_is_lost() {
 async fn nothing_is_acknowledged_before_it_is_durable() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(&folder).await;
-    let mut rig = run(&folder, open(&server, json!(["Objects/Demo/Press/Temperature"])));
+    let mut rig = run(
+        &folder,
+        open(&server, json!(["Objects/Demo/Press/Temperature"])),
+    );
     let mut held = Vec::new();
     // The subscription's numbers go on, but the source stops asking once too much is not durable.
     let stalled = loop {
@@ -234,8 +273,14 @@ async fn nothing_is_acknowledged_before_it_is_durable() {
             Err(_) => break held.len(),
         }
     };
-    assert!((32..=35).contains(&stalled), "{stalled} messages not durable");
-    let order: Vec<_> = held.iter().map(|delivery| delivery.readings[0].at).collect();
+    assert!(
+        (32..=35).contains(&stalled),
+        "{stalled} messages not durable"
+    );
+    let order: Vec<_> = held
+        .iter()
+        .map(|delivery| delivery.readings[0].at)
+        .collect();
     assert!(order.is_sorted());
     for delivery in held {
         delivery.durable.unwrap().send(Ok(())).unwrap();
@@ -248,7 +293,14 @@ async fn nothing_is_acknowledged_before_it_is_durable() {
 async fn security_users_and_trust() {
     let folder = tempfile::tempdir().unwrap();
     let server = secure_server(&folder, 0, "one").await;
-    let port = server.endpoint.trim_end_matches('/').rsplit(':').next().unwrap().parse().unwrap();
+    let port = server
+        .endpoint
+        .trim_end_matches('/')
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     std::fs::write(folder.path().join("good"), "secret\n").unwrap();
     std::fs::write(folder.path().join("wrong"), "guess\n").unwrap();
     let settings = |password: &str| {
@@ -273,12 +325,28 @@ async fn security_users_and_trust() {
             config_revision: 0,
         },
     };
-    let rungs = SourceKind::of::<OpcUa>().probe(settings("good"), probe_ctx).await;
+    let rungs = SourceKind::of::<OpcUa>()
+        .probe(settings("good"), probe_ctx)
+        .await;
     let names: Vec<&str> = rungs.iter().map(|rung| rung.name.as_str()).collect();
-    let all = ["DNS", "TCP", "Endpoints", "Security", "Sign-in", "Selection", "First value"];
+    let all = [
+        "DNS",
+        "TCP",
+        "Endpoints",
+        "Security",
+        "Sign-in",
+        "Selection",
+        "First value",
+    ];
     assert_eq!(names, all, "{rungs:#?}");
-    assert!(rungs.iter().all(|rung| rung.state == RungState::Ok), "{rungs:#?}");
-    assert!(rungs[3].words.starts_with("Basic256Sha256 SignAndEncrypt"), "{rungs:#?}");
+    assert!(
+        rungs.iter().all(|rung| rung.state == RungState::Ok),
+        "{rungs:#?}"
+    );
+    assert!(
+        rungs[3].words.starts_with("Basic256Sha256 SignAndEncrypt"),
+        "{rungs:#?}"
+    );
     let good = settings("good");
     server.stop().await;
     let renewed = secure_server(&folder, port, "two").await;
@@ -292,7 +360,10 @@ async fn an_endpoint_without_security_is_never_taken_silently() {
     let server = server(&folder).await;
     let mut settings = open(&server, json!(["Objects/Demo/**"]));
     settings["security"] = Json::Null;
-    refused(run(&folder, settings.clone()).end().await, "offers no security");
+    refused(
+        run(&folder, settings.clone()).end().await,
+        "offers no security",
+    );
     settings["security"] = json!({ "policy": "Basic256Sha256" });
     refused(run(&folder, settings).end().await, "it offers None");
 }

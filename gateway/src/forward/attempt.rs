@@ -289,6 +289,7 @@ impl Attempt<'_> {
             forwarder
                 .stats
                 .acknowledged(outcome.acked, now(), sent.elapsed());
+            forwarder.stats.delayed(&sending.sampled, now());
         }
         let reader = self
             .readers

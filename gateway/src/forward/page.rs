@@ -9,6 +9,9 @@ use fieldgate_store::{Exit, Page, Record, RouteMask, Seq, Tally};
 use super::dead::Letter;
 use crate::{lanes::LaneKind, pipeline::frame};
 
+/// Of how many readings of a page the delay is measured.
+const SAMPLES: usize = 8;
+
 /// A page taken from the queue, on its way.
 #[derive(Debug)]
 pub struct Sending {
@@ -21,6 +24,8 @@ pub struct Sending {
     unsent: HashMap<Seq, Unsent>,
     /// The routes of this destination.
     mask: RouteMask,
+    /// When the source observed some of what is sent, spread over the page.
+    pub sampled: Vec<Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -61,6 +66,8 @@ impl Sending {
                 }
             }
         }
+        let stride = readings.len().div_ceil(SAMPLES).max(1);
+        let sampled = readings.iter().step_by(stride).map(|sent| sent.reading.at).collect();
         let batch = Batch {
             lane: lane.letter(),
             readings: readings.into(),
@@ -71,6 +78,7 @@ impl Sending {
             records: page.records,
             unsent,
             mask,
+            sampled,
         };
         (sending, batch)
     }

@@ -15,6 +15,8 @@ use crate::meter::Meter;
 
 /// How many of the last acknowledgements the median is taken of.
 const LATENCIES: usize = 128;
+/// How many of the last delays the percentiles are taken of.
+const DELAYS: usize = 4096;
 /// How many different refusals are told apart; the rest is counted together.
 const REASONS: usize = 50;
 
@@ -26,6 +28,7 @@ pub struct ForwardStats {
     in_flight: AtomicU64,
     last_ack_nanos: AtomicI64,
     latencies: Mutex<VecDeque<f64>>,
+    delays: Mutex<VecDeque<f64>>,
     rejected: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -77,13 +80,13 @@ impl ForwardStats {
     /// The median of the last acknowledgements, in milliseconds.
     #[must_use]
     pub fn ack_ms(&self) -> Option<f64> {
-        let latencies = self
-            .latencies
-            .lock()
-            .expect("nothing panics while holding it");
-        let mut sorted: Vec<f64> = latencies.iter().copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied()
+        percentile(&self.latencies, 0.5)
+    }
+
+    /// Milliseconds from the source's timestamp to the acknowledgement: the share `part` of the last readings took at most this.
+    #[must_use]
+    pub fn delay_ms(&self, part: f64) -> Option<f64> {
+        percentile(&self.delays, part)
     }
 
     /// Refused readings by the far side's own words.
@@ -94,4 +97,20 @@ impl ForwardStats {
             .expect("nothing panics while holding it")
             .clone()
     }
+}
+
+fn remember(figures: &Mutex<VecDeque<f64>>, most: usize, figure: f64) {
+    let mut figures = figures.lock().expect("nothing panics while holding it");
+    if figures.len() == most {
+        figures.pop_front();
+    }
+    figures.push_back(figure);
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the list")]
+fn percentile(figures: &Mutex<VecDeque<f64>>, part: f64) -> Option<f64> {
+    let mut sorted: Vec<f64> = figures.lock().expect("nothing panics while holding it").iter().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    sorted.get((last as f64 * part.clamp(0.0, 1.0)).round() as usize).copied()
 }

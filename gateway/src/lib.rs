@@ -7,6 +7,9 @@
 
 pub mod cli;
 pub mod config;
+pub mod daemon;
+#[cfg(feature = "demo")]
+mod demo;
 pub mod forward;
 pub mod gateway;
 pub mod lanes;
@@ -17,3 +20,4 @@ pub mod pipeline;
 pub mod registry;
 pub mod supervisor;
 pub mod telemetry;
+pub mod web;

@@ -21,14 +21,20 @@ pub fn now() -> Timestamp {
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// Logs to stderr, where systemd's journal takes them. `RUST_LOG` chooses; the default is what an operator needs.
+/// What an operator needs: our own words. What the protocol libraries have to say is in the causes that units give, and
+/// their own logs cry wolf, for instance about a certificate that nobody asked for.
+const DEFAULT_FILTER: &str = "info,opcua_client=off,opcua_core=off,opcua_crypto=off,opcua_server=off,opcua_types=off,\
+                              rumqttc=off,rumqttd=off,sled=warn,actix_server=warn";
+
+/// Logs to stderr, where systemd's journal takes them. `RUST_LOG` chooses.
 pub fn init_logs() {
-    let default = "info,opcua=warn,rumqttd=error,rumqttc=warn,sled=warn,actix_server=warn";
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let logs = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_target(true);
+        .with_target(true)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     if logs.try_init().is_err() {
         tracing::debug!("logs were set up before");
     }

@@ -34,6 +34,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::registry::Registry;
 pub use changing::{ChangeError, Trial};
 pub use desired::{
     Config, DestinationConfig, Full, GatewaySettings, LaneSettings, QueueSettings, RouteConfig,

@@ -270,6 +270,9 @@ fn failure_v4(error: &v4::ConnectionError, address: &str) -> SinkError {
         Error::MqttState(State::ConnectionAborted) => words::closed(address),
         Error::MqttState(State::AwaitPingResp) => no_ping(address),
         Error::FlushTimeout => stuck(address),
+        Error::MqttState(State::Deserialization(v4::mqttbytes::Error::Io(error))) => {
+            words::explain(error, address)
+        }
         Error::NotConnAck(_) | Error::MqttState(State::Deserialization(_)) => {
             not_mqtt(address, error)
         }
@@ -485,7 +488,7 @@ fn bad_login(address: &str) -> SinkError {
 
 fn not_authorized(address: &str) -> SinkError {
     SinkError::Denied(format!(
-        "{address} does not let us in: not authorized; check user, the client certificate, and the broker's access rules"
+        "{address} does not let us in: not authorized; check user.name and user.password, the client certificate, and the broker's access rules"
     ))
 }
 

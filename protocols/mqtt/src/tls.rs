@@ -24,18 +24,15 @@ pub(crate) fn client_config(tls: &Tls, secrets: &Secrets) -> Result<Arc<ClientCo
         .with_safe_default_protocol_versions()
         .map_err(|error| SinkError::Denied(format!("TLS cannot be set up: {error}")))?
         .with_root_certificates(roots);
-    let config =
-        match (&tls.client_certificate, &tls.client_key) {
-            (Some(certificate), Some(key)) => {
-                let chain = certificates("tls.client_certificate", certificate, secrets)?;
-                builder.with_client_auth_cert(chain, private_key(key, secrets)?).map_err(|error| {
-                SinkError::Denied(format!(
-                    "tls.client_certificate and tls.client_key do not belong together: {error}"
-                ))
-            })?
-            }
-            _ => builder.with_no_client_auth(),
-        };
+    let config = match (&tls.client_certificate, &tls.client_key) {
+        (Some(certificate), Some(key)) => {
+            let chain = certificates("tls.client_certificate", certificate, secrets)?;
+            builder
+                .with_client_auth_cert(chain, private_key(key, secrets)?)
+                .map_err(|error| unfit(&error))?
+        }
+        _ => builder.with_no_client_auth(),
+    };
     Ok(Arc::new(config))
 }
 
@@ -100,6 +97,19 @@ fn private_key(key: &SecretRef, secrets: &Secrets) -> Result<PrivateKeyDer<'stat
             "tls.client_key is no unencrypted private key in PEM; it should hold -----BEGIN PRIVATE KEY-----"
                 .to_owned(),
         )
+    })
+}
+
+fn unfit(error: &rustls::Error) -> SinkError {
+    SinkError::Denied(match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "tls.client_key is not the key of tls.client_certificate; set both from the same pair"
+                .to_owned()
+        }
+        rustls::Error::InvalidCertificate(why) => format!(
+            "tls.client_certificate cannot be used: {why}; it must be an X.509 certificate of version 3"
+        ),
+        other => format!("tls.client_certificate and tls.client_key cannot be used: {other}"),
     })
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn explain(error: &(dyn Error + 'static), address: &str) -> SinkError
 /// The broker or something on the way closed the connection without a word.
 pub(crate) fn closed(address: &str) -> SinkError {
     SinkError::Unreachable(format!(
-        "{address} closed the connection without giving a reason"
+        "{address} closed the connection without giving a reason; was it restarted, or does it expect another kind of url on this port"
     ))
 }
 

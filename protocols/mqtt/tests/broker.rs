@@ -1,5 +1,7 @@
 //! The whole destination against the in-process broker, in both versions.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 use std::{path::Path, time::Duration};
 
 use fieldgate_kit::{

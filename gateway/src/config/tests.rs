@@ -8,7 +8,14 @@ use std::{
 use fieldgate_api::config::{Draft, Layer};
 use serde_json::{Value as Json, json};
 
-use super::{ChangeError, Desired, Locations, Section, check, diff, line, testing::registry};
+use super::{
+    ChangeError, Desired, Locations, Section, check, diff,
+    files::Files,
+    layers::Text,
+    line,
+    loaded::{Surroundings, assemble},
+    testing::registry,
+};
 use crate::registry::Registry;
 
 const ADMIN: &str = r#"# the administrator's
@@ -533,4 +540,21 @@ fn the_environment_and_flags_win_and_the_demo_gives_way() {
             .item(Section::Source, "demo")
             .is_some()
     );
+}
+
+proptest::proptest! {
+    /// Whatever stands in a file, it is good or it is told what is wrong, with a line of it.
+    #[test]
+    fn no_text_makes_it_panic(at in 0..ADMIN.len(), gone in 0..40_usize, new in "[a-z=\\[\\]{}\", .\n0-9]{0,12}") {
+        let end = (at + gone).min(ADMIN.len());
+        let text = format!("{}{new}{}", &ADMIN[..at], &ADMIN[end..]);
+        let file = Text { layer: Layer::File, name: "x.toml".to_owned(), text };
+        let files = Files { texts: vec![file], ..Files::default() };
+        let surroundings = Surroundings { files, ..Surroundings::default() };
+        if let Err(problems) = assemble(&surroundings, "", "console", 0, &registry()) {
+            for problem in &problems {
+                proptest::prop_assert!(problem.origin.starts_with("x.toml:"), "{}", line(problem));
+            }
+        }
+    }
 }

@@ -11,9 +11,10 @@ use tokio_util::sync::{CancellationToken, PollSender};
 use tower::util::BoxService;
 
 use crate::{
+    endpoint::Endpoint,
     link::{self, MESSAGE_WINDOW, Plan},
     pump::{Desk, Pump},
-    settings::{Endpoint, Settings},
+    settings::Settings,
     sink::{Encoder, Sink},
     status::Status,
     tls,

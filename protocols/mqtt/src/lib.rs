@@ -7,7 +7,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `settings` | what a person sets, and what is wrong with it |
+//! | `settings`, `endpoint` | what a person sets, and what is wrong with it |
 //! | `connection` | settings → secrets, TLS → signed in → link |
 //! | `sink` | batch → packets that fit the broker; the tower service |
 //! | `pump` | the window, the pairing, the good-bye; no MQTT library in sight |
@@ -16,6 +16,7 @@
 //! | `sim` | an in-process broker, for the demonstration (feature `sim`) |
 
 mod connection;
+mod endpoint;
 mod link;
 mod probe;
 mod pump;

@@ -19,7 +19,8 @@ use rumqttc::{self as v4, Outgoing, TlsConfiguration, v5};
 use rustls::ClientConfig;
 
 use crate::{
-    settings::{Endpoint, Transport, Version},
+    endpoint::{Endpoint, Transport},
+    settings::Version,
     status::Status,
     wire::{Answer, Happening, Publication, Terms, Wire},
     words,
@@ -262,19 +263,19 @@ fn happening_v4(event: &v4::Event) -> Happening {
 fn failure_v4(error: &v4::ConnectionError, address: &str) -> SinkError {
     use v4::{ConnectReturnCode as Code, ConnectionError as Error, StateError as State};
     match error {
-        Error::ConnectionRefused(Code::BadUserNamePassword) => bad_login(address),
-        Error::ConnectionRefused(Code::NotAuthorized) => not_authorized(address),
-        Error::ConnectionRefused(Code::BadClientId) => bad_client_id(address),
-        Error::ConnectionRefused(Code::RefusedProtocolVersion) => wrong_version(address),
-        Error::ConnectionRefused(code) => busy(address, &format!("{code:?}")),
+        Error::ConnectionRefused(Code::BadUserNamePassword) => words::bad_login(address),
+        Error::ConnectionRefused(Code::NotAuthorized) => words::not_authorized(address),
+        Error::ConnectionRefused(Code::BadClientId) => words::bad_client_id(address),
+        Error::ConnectionRefused(Code::RefusedProtocolVersion) => words::wrong_version(address),
+        Error::ConnectionRefused(code) => words::busy(address, &format!("{code:?}")),
         Error::MqttState(State::ConnectionAborted) => words::closed(address),
-        Error::MqttState(State::AwaitPingResp) => no_ping(address),
-        Error::FlushTimeout => stuck(address),
+        Error::MqttState(State::AwaitPingResp) => words::no_ping(address, KEEP_ALIVE),
+        Error::FlushTimeout => words::stuck(address, CONNECT_TIMEOUT),
         Error::MqttState(State::Deserialization(v4::mqttbytes::Error::Io(error))) => {
             words::explain(error, address)
         }
         Error::NotConnAck(_) | Error::MqttState(State::Deserialization(_)) => {
-            not_mqtt(address, error)
+            words::not_mqtt(address, error)
         }
         other => words::explain(other, address),
     }
@@ -410,22 +411,24 @@ fn failure_v5(error: &v5::ConnectionError, address: &str) -> SinkError {
     };
     match error {
         Error::ConnectionRefused(Code::BadUserNamePassword | Code::BadAuthenticationMethod) => {
-            bad_login(address)
+            words::bad_login(address)
         }
-        Error::ConnectionRefused(Code::NotAuthorized | Code::Banned) => not_authorized(address),
+        Error::ConnectionRefused(Code::NotAuthorized | Code::Banned) => {
+            words::not_authorized(address)
+        }
         Error::ConnectionRefused(Code::BadClientId | Code::ClientIdentifierNotValid) => {
-            bad_client_id(address)
+            words::bad_client_id(address)
         }
         Error::ConnectionRefused(
             Code::RefusedProtocolVersion | Code::UnsupportedProtocolVersion,
-        ) => wrong_version(address),
+        ) => words::wrong_version(address),
         Error::ConnectionRefused(Code::RetainNotSupported) => SinkError::Denied(format!(
             "{address} keeps no retained messages, which the status needs; allow them on the broker"
         )),
         Error::ConnectionRefused(Code::QoSNotSupported) => SinkError::Denied(format!(
             "{address} offers QoS 0 only, which acknowledges nothing; allow QoS 1 on the broker"
         )),
-        Error::ConnectionRefused(code) => busy(address, &format!("{code:?}")),
+        Error::ConnectionRefused(code) => words::busy(address, &format!("{code:?}")),
         Error::MqttState(State::ServerDisconnect {
             reason_code,
             reason_string,
@@ -437,12 +440,12 @@ fn failure_v5(error: &v5::ConnectionError, address: &str) -> SinkError {
             dismissed(address, *reason_code, &said)
         }
         Error::MqttState(State::ConnectionAborted) => words::closed(address),
-        Error::MqttState(State::AwaitPingResp) => no_ping(address),
+        Error::MqttState(State::AwaitPingResp) => words::no_ping(address, KEEP_ALIVE),
         Error::MqttState(State::Deserialization(v5::mqttbytes::Error::Io(error))) => {
             words::explain(error, address)
         }
         Error::NotConnAck(_) | Error::MqttState(State::Deserialization(_)) => {
-            not_mqtt(address, error)
+            words::not_mqtt(address, error)
         }
         other => words::explain(other, address),
     }
@@ -459,7 +462,7 @@ fn dismissed(
         Code::SessionTakenOver => SinkError::Unreachable(format!(
             "another connection with our client id signed in to {address}; give each its own client_id{said}"
         )),
-        Code::NotAuthorized => not_authorized(address),
+        Code::NotAuthorized => words::not_authorized(address),
         Code::QuotaExceeded | Code::MessageRateTooHigh => SinkError::Denied(format!(
             "{address} ended the connection: {code:?}{said}; raise the limit on the broker, or send less"
         )),
@@ -478,52 +481,4 @@ fn happening_outgoing(outgoing: &Outgoing) -> Happening {
         Outgoing::Disconnect => Happening::Disconnected,
         _ => Happening::Other,
     }
-}
-
-fn bad_login(address: &str) -> SinkError {
-    SinkError::Denied(format!(
-        "{address} does not accept the user name or password; check user.name and user.password"
-    ))
-}
-
-fn not_authorized(address: &str) -> SinkError {
-    SinkError::Denied(format!(
-        "{address} does not let us in: not authorized; check user.name and user.password, the client certificate, and the broker's access rules"
-    ))
-}
-
-fn bad_client_id(address: &str) -> SinkError {
-    SinkError::Denied(format!(
-        "{address} does not accept our client id; set client_id to one that it does"
-    ))
-}
-
-fn wrong_version(address: &str) -> SinkError {
-    SinkError::Denied(format!(
-        "{address} does not speak this version of MQTT; set version to \"3.1.1\", or to \"5\""
-    ))
-}
-
-fn busy(address: &str, code: &str) -> SinkError {
-    SinkError::Unreachable(format!("{address} refused the connection: {code}"))
-}
-
-fn no_ping(address: &str) -> SinkError {
-    SinkError::Unreachable(format!(
-        "{address} did not answer a ping for {} s; is the network up, and the broker alive",
-        KEEP_ALIVE.as_secs()
-    ))
-}
-
-fn stuck(address: &str) -> SinkError {
-    SinkError::Unreachable(format!(
-        "{address} took no data for {} s; is the broker overloaded",
-        CONNECT_TIMEOUT.as_secs()
-    ))
-}
-
-fn not_mqtt(address: &str, error: &dyn std::error::Error) -> SinkError {
-    SinkError::Unreachable(format!(
-        "{address} answered something that is not MQTT ({error}); is it the broker's port, and does it expect TLS or WebSocket there"
-    ))
 }

@@ -12,8 +12,9 @@ use tokio::net::{TcpStream, lookup_host};
 
 use crate::{
     connection,
+    endpoint::Endpoint,
     link::{self, Plan},
-    settings::{Endpoint, Settings},
+    settings::Settings,
     wire::{Answer, Happening, Publication, Wire},
     words,
 };

@@ -188,3 +188,97 @@ impl Publication {
             + self.payload.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fieldgate_model::{PointId, Reading, Timestamp, Value};
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn encoder(settings: Json, packet_bytes: usize) -> Encoder {
+        Encoder {
+            settings: Arc::new(serde_json::from_value(settings).unwrap()),
+            book: AddressBook {
+                gateway: "line-4".into(),
+                gateway_id: "a1b2c3d4".into(),
+                version: "0.1.0".into(),
+                config_revision: 7,
+            },
+            packet_bytes,
+        }
+    }
+
+    /// One reading for each length, of a text that long.
+    fn batch(lengths: &[usize]) -> Batch {
+        let reading = |(seq, length): (u64, &usize)| Sequenced {
+            seq,
+            reading: Reading::new(
+                PointId::new("press", "Line", &format!("p{seq}")).unwrap(),
+                Value::Text("x".repeat(*length)),
+                Timestamp::default(),
+            ),
+        };
+        Batch {
+            lane: 'n',
+            readings: (1..).zip(lengths).map(reading).collect(),
+        }
+    }
+
+    #[test]
+    fn a_message_fits_the_broker_and_what_cannot_is_refused_by_itself() {
+        for version in ["5", "3.1.1"] {
+            let encoder = encoder(json!({ "url": "mqtt://b", "version": version }), 1500);
+            let (packets, rejected) =
+                encoder.packets(&batch(&[200, 200, 5000, 200, 200, 200, 200]));
+            let mut sent: Vec<u64> = packets
+                .iter()
+                .flat_map(|packet| packet.seqs.clone())
+                .collect();
+            assert!(sent.is_sorted() && packets.len() > 1, "{packets:?}");
+            sent.retain(|seq| *seq != 3);
+            assert_eq!(sent, [1, 2, 4, 5, 6, 7]);
+            assert!(
+                packets
+                    .iter()
+                    .all(|packet| packet.publication.longest_packet() <= 1500)
+            );
+            assert_eq!(rejected.len(), 1);
+            assert_eq!(rejected[0].seq, 3);
+            assert!(
+                rejected[0].why.contains("larger than the 1500 bytes"),
+                "{rejected:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_attributes_travel_as_the_version_can_carry_them() {
+        let v5 = encoder(json!({ "url": "mqtt://b" }), usize::MAX);
+        let publication = v5.packets(&batch(&[1])).0.remove(0).publication;
+        assert_eq!(publication.content_type, "application/json");
+        assert!(
+            publication
+                .attributes
+                .contains(&("specversion", "1.0".to_owned()))
+        );
+
+        let v311 = encoder(json!({ "url": "mqtt://b", "version": "3.1.1" }), usize::MAX);
+        let publication = v311.packets(&batch(&[1])).0.remove(0).publication;
+        assert_eq!(publication.content_type, STRUCTURED_CONTENT_TYPE);
+        let envelope: Json = serde_json::from_slice(&publication.payload).unwrap();
+        assert_eq!(envelope["type"], "io.github.fieldgate.data");
+    }
+
+    #[test]
+    fn each_reading_of_plain_json_has_its_points_topic() {
+        let settings = json!({ "url": "mqtt://b", "format": "json", "topic": "{source}/{device}/{point}", "retain": true });
+        let packets = encoder(settings, usize::MAX).packets(&batch(&[1, 1])).0;
+        let topics: Vec<&str> = packets
+            .iter()
+            .map(|packet| &*packet.publication.topic)
+            .collect();
+        assert_eq!(topics, ["press/Line/p1", "press/Line/p2"]);
+        assert!(packets.iter().all(|packet| packet.publication.retain));
+    }
+}

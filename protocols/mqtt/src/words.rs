@@ -1,6 +1,6 @@
 //! What went wrong with a connection, in words that say what to do, and whether it is the network's fault or a matter of trust.
 
-use std::{error::Error, io};
+use std::{error::Error, io, time::Duration};
 
 use fieldgate_kit::SinkError;
 use rustls::{AlertDescription, CertificateError};
@@ -27,6 +27,54 @@ pub(crate) fn explain(error: &(dyn Error + 'static), address: &str) -> SinkError
 pub(crate) fn closed(address: &str) -> SinkError {
     SinkError::Unreachable(format!(
         "{address} closed the connection without giving a reason; was it restarted, or does it expect another kind of url on this port"
+    ))
+}
+
+pub(crate) fn bad_login(address: &str) -> SinkError {
+    SinkError::Denied(format!(
+        "{address} does not accept the user name or password; check user.name and user.password"
+    ))
+}
+
+pub(crate) fn not_authorized(address: &str) -> SinkError {
+    SinkError::Denied(format!(
+        "{address} does not let us in: not authorized; check user.name and user.password, the client certificate, and the broker's access rules"
+    ))
+}
+
+pub(crate) fn bad_client_id(address: &str) -> SinkError {
+    SinkError::Denied(format!(
+        "{address} does not accept our client id; set client_id to one that it does"
+    ))
+}
+
+pub(crate) fn wrong_version(address: &str) -> SinkError {
+    SinkError::Denied(format!(
+        "{address} does not speak this version of MQTT; set version to \"3.1.1\", or to \"5\""
+    ))
+}
+
+pub(crate) fn busy(address: &str, code: &str) -> SinkError {
+    SinkError::Unreachable(format!("{address} refused the connection: {code}"))
+}
+
+pub(crate) fn no_ping(address: &str, waited: Duration) -> SinkError {
+    SinkError::Unreachable(format!(
+        "{address} did not answer a ping for {} s; is the network up, and the broker alive",
+        waited.as_secs()
+    ))
+}
+
+pub(crate) fn stuck(address: &str, waited: Duration) -> SinkError {
+    SinkError::Unreachable(format!(
+        "{address} took no data for {} s; is the broker overloaded",
+        waited.as_secs()
+    ))
+}
+
+pub(crate) fn not_mqtt(address: &str, error: &dyn Error) -> SinkError {
+    SinkError::Unreachable(format!(
+        "{address} answered something that is not MQTT ({error}); is it the broker's port, and does it expect TLS or WebSocket there"
     ))
 }
 

@@ -176,9 +176,12 @@ impl<'a> Attempt<'a> {
             name if name.starts_with("BadCertificate") || name.starts_with("BadSecurity") => {
                 SourceError::Refused(format!("{}: {why}", self.untrusted()))
             }
-            // Many servers say nothing and hang up on a certificate that they do not trust.
+            // Many servers give no reason when they do not trust a certificate or a password.
             "BadConnectionClosed" | "BadSecureChannelClosed" if endpoint.policy != Policy::None => {
-                SourceError::Refused(format!("{}: it hung up without a reason", self.untrusted()))
+                SourceError::Refused(format!(
+                    "{}: it hung up while {user} signed in, and said no reason",
+                    self.untrusted()
+                ))
             }
             _ => SourceError::Lost(format!("cannot sign in at {at}: {why}")),
         }

@@ -63,7 +63,7 @@ async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option
         .map_or("anonymous", |user| &user.name);
     probe.ok("Sign-in", format!("signed in as {user}"));
     let done = tokio::select! {
-        why = &mut driver => held(probe, "Session", Err::<(), _>(attempt.lost(&why))),
+        why = &mut driver => return held(probe, "Session", Err(attempt.lost(&why))),
         done = look(&*connection, settings, &ctx.id).fuse() => {
             done.into_iter().try_for_each(|(rung, words)| {
                 let words = held(probe, rung, words)?;

@@ -176,8 +176,10 @@ impl<'a> Publishing<'a> {
     /// Hands a message's readings over.
     async fn take(&mut self, notification: Notification) -> Result<(), SourceError> {
         let sequence = notification.sequence;
-        if !notification.keep_alive {
-            let readings = self.readings(notification.changes);
+        let readings = self.readings(notification.changes);
+        if readings.is_empty() && !notification.keep_alive {
+            self.sequence.kept(sequence);
+        } else if !notification.keep_alive {
             let durable = self.ctx.readings.send_durable(readings);
             let durable: Durable = tokio::select! {
                 () = self.ctx.shutdown.cancelled() => return Ok(()),

@@ -483,7 +483,7 @@ mod tests {
         );
         check(
             with(json!({ "security": { "policy": "Basic128Rsa15" } })),
-            &["security.policy"],
+            &["security", "security.policy"],
         );
         check(
             with(json!({ "security": { "policy": "None", "mode": "Sign" } })),

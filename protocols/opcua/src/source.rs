@@ -46,7 +46,7 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
         mut driver,
     } = opened;
     let outcome = tokio::select! {
-        why = &mut driver => Err(attempt.lost(&why)),
+        why = &mut driver => return Err(attempt.lost(&why)),
         outcome = deliver(&*connection, &settings, &ctx) => outcome,
     };
     // The driver carries the good-bye; whether it arrives is the server's concern.

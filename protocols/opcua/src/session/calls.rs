@@ -341,7 +341,7 @@ fn create_request(item: ItemRequest) -> MonitoredItemCreateRequest {
         },
         monitoring_mode: MonitoringMode::Reporting,
         requested_parameters: MonitoringParameters {
-            client_handle: item.handle,
+            client_handle: convert::vendor_handle(item.handle),
             sampling_interval: item.sampling_ms,
             filter,
             queue_size: item.queue_size,

@@ -42,6 +42,11 @@ pub(super) fn vendor_node_id(node: &NodeId) -> VendorNodeId {
     }
 }
 
+/// The library takes 0 for "none yet" and puts a number of its own in its place; so ours start with 1 there.
+pub(super) fn vendor_handle(handle: u32) -> u32 {
+    handle + 1
+}
+
 /// `None` for nodes of other servers and for other node classes.
 pub(super) fn neighbour(reference: ReferenceDescription) -> Option<Neighbour> {
     if reference.node_id.server_index != 0 {
@@ -85,12 +90,13 @@ fn add(notification: &mut Notification, part: ExtensionObject) {
             .and_then(|data| data.monitored_items)
             .unwrap_or_default();
         notification.changes.reserve(items.len());
-        notification
-            .changes
-            .extend(items.into_iter().map(|item| Change {
-                handle: item.client_handle,
+        let changes = items.into_iter().filter_map(|item| {
+            Some(Change {
+                handle: item.client_handle.checked_sub(1)?,
                 observed: value::observed(item.value),
-            }));
+            })
+        });
+        notification.changes.extend(changes);
     } else if let Some(change) = part.inner_as::<StatusChangeNotification>() {
         notification.ended = Some(value::status(change.status));
     } else if !part.inner_is::<EventNotificationList>() {

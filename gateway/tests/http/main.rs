@@ -1,0 +1,10 @@
+//! The HTTP API over a real socket: the contract, the guard, live values, metrics, and the golden OpenAPI document.
+
+mod client;
+mod contract;
+mod guard;
+mod live;
+mod metrics;
+mod openapi;
+mod rig;
+mod secrets;

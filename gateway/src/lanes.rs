@@ -17,6 +17,9 @@ pub enum LaneKind {
     Critical,
 }
 
+/// What opening each lane found to tell.
+pub type OpenReports = Vec<(&'static str, OpenReport)>;
+
 /// The open lanes. Cloning shares them.
 #[derive(Clone)]
 pub struct Lanes {
@@ -65,10 +68,7 @@ impl Lanes {
     ///
     /// # Errors
     /// When a lane's folder cannot be used at all.
-    pub fn open(
-        dir: &Path,
-        settings: &QueueSettings,
-    ) -> Result<(Self, Vec<(&'static str, OpenReport)>), OpenError> {
+    pub fn open(dir: &Path, settings: &QueueSettings) -> Result<(Self, OpenReports), OpenError> {
         let (normal, normal_report) = Lane::open(&dir.join("normal"), options(&settings.normal))?;
         let (critical, critical_report) =
             Lane::open(&dir.join("critical"), options(&settings.critical))?;

@@ -67,7 +67,11 @@ impl Sending {
             }
         }
         let stride = readings.len().div_ceil(SAMPLES).max(1);
-        let sampled = readings.iter().step_by(stride).map(|sent| sent.reading.at).collect();
+        let sampled = readings
+            .iter()
+            .step_by(stride)
+            .map(|sent| sent.reading.at)
+            .collect();
         let batch = Batch {
             lane: lane.letter(),
             readings: readings.into(),

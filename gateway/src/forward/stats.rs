@@ -36,14 +36,15 @@ impl ForwardStats {
     pub(super) fn acknowledged(&self, readings: u64, at: Timestamp, took: Duration) {
         self.acked.add(readings);
         self.last_ack_nanos.store(at.nanos(), Ordering::Relaxed);
-        let mut latencies = self
-            .latencies
-            .lock()
-            .expect("nothing panics while holding it");
-        if latencies.len() == LATENCIES {
-            latencies.pop_front();
+        remember(&self.latencies, LATENCIES, took.as_secs_f64() * 1000.0);
+    }
+
+    /// Remembers how long ago the source observed what was just acknowledged.
+    pub(super) fn delayed(&self, sampled: &[Timestamp], now: Timestamp) {
+        for at in sampled {
+            let nanos = now.nanos().saturating_sub(at.nanos());
+            remember(&self.delays, DELAYS, nanos as f64 / 1e6);
         }
-        latencies.push_back(took.as_secs_f64() * 1000.0);
     }
 
     pub(super) fn set_in_flight(&self, readings: u64) {
@@ -107,10 +108,21 @@ fn remember(figures: &Mutex<VecDeque<f64>>, most: usize, figure: f64) {
     figures.push_back(figure);
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the list")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an index within the list"
+)]
 fn percentile(figures: &Mutex<VecDeque<f64>>, part: f64) -> Option<f64> {
-    let mut sorted: Vec<f64> = figures.lock().expect("nothing panics while holding it").iter().copied().collect();
+    let mut sorted: Vec<f64> = figures
+        .lock()
+        .expect("nothing panics while holding it")
+        .iter()
+        .copied()
+        .collect();
     sorted.sort_by(f64::total_cmp);
     let last = sorted.len().checked_sub(1)?;
-    sorted.get((last as f64 * part.clamp(0.0, 1.0)).round() as usize).copied()
+    sorted
+        .get((last as f64 * part.clamp(0.0, 1.0)).round() as usize)
+        .copied()
 }

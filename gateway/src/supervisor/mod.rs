@@ -111,10 +111,7 @@ impl Supervisor {
     /// Stops everything in the order in which data flows: sources, pipelines, forwarders.
     pub async fn stop(mut self) {
         let sources = std::mem::take(&mut self.sources).into_values();
-        let own = self
-            .own_health
-            .take()
-            .map(|(unit, pipeline)| (unit, pipeline));
+        let own = self.own_health.take();
         let halves = sources
             .map(|source| (source.unit, source.pipeline))
             .chain(own);

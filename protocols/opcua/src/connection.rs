@@ -77,6 +77,8 @@ pub struct ItemRequest {
 /// What the server made of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ItemRevised {
+    /// The server's number for the item.
+    pub id: u32,
     pub sampling_ms: f64,
     pub queue_size: u32,
 }
@@ -140,6 +142,9 @@ pub trait Connection: Send + Sync {
     /// The names of the variables' data types, `Double` or `UInt16[]`, in the order of `nodes`; `None` where unknown.
     fn data_types(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Option<String>>>;
 
+    /// Whether the nodes exist, in their order.
+    fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>>;
+
     fn subscribe(&self, request: SubscriptionRequest) -> Called<'_, Subscription>;
 
     /// One result an item, in their order.
@@ -148,6 +153,9 @@ pub trait Connection: Send + Sync {
         subscription: u32,
         items: Vec<ItemRequest>,
     ) -> Called<'_, Vec<Result<ItemRevised, Status>>>;
+
+    /// Takes items out of the subscription; it does not matter when the server no longer has them.
+    fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()>;
 
     /// Waits for the next message of any subscription, and acknowledges what was kept so far.
     fn publish(&self, subscription: u32, acknowledged: Vec<u32>) -> Called<'static, Published>;

@@ -15,6 +15,7 @@ mod glob;
 mod node_id;
 mod probe;
 mod publish;
+mod roll_call;
 mod security;
 mod select;
 mod sequence;

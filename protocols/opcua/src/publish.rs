@@ -6,17 +6,22 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fieldgate_kit::{Durable, SourceCtx, SourceError};
-use fieldgate_model::{Class, DropReason, PointId, Reading, Timestamp};
+use fieldgate_kit::{NotAccepted, SourceCtx, SourceError};
+use fieldgate_model::{Class, DropReason, Quality, Reading, Timestamp, Value};
 use futures::{
     StreamExt,
+    future::{BoxFuture, OptionFuture},
     stream::{FuturesOrdered, FuturesUnordered},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::{
     announce::Announcer,
-    connection::{Called, Change, Connection, Notification, Published, Subscription},
+    connection::{
+        Called, Change, Connection, ItemRequest, ItemRevised, Notification, Published, Subscription,
+    },
+    roll_call::RollCall,
+    select::Item,
     sequence::{Arrival, Sequence},
     status::{self, Status},
 };
@@ -27,24 +32,55 @@ const MAX_OUTSTANDING: usize = 3;
 const MAX_UNDURABLE: usize = 32;
 /// Added to the time after which the server must have sent at least a keep-alive.
 const SILENCE_MARGIN: Duration = Duration::from_secs(3);
+/// How often silent points are asked whether they still exist.
+const ROLL_CALL: Duration = Duration::from_secs(5);
+/// How many at a time, so that it is no load for a small server.
+const MAX_ASKED: usize = 200;
 
 /// One subscription while it runs.
 pub(crate) struct Publishing<'a> {
     connection: &'a dyn Connection,
     ctx: &'a SourceCtx,
     subscription: Subscription,
-    /// The point of each item, by its handle.
-    points: &'a [PointId],
-    /// By handle: the point has a problem.
-    troubled: Vec<bool>,
+    /// The items that are monitored; a value's handle is its item's index.
+    items: &'a [Item],
+    states: Vec<State>,
+    /// The server's numbers of the items; `None` for those that it did not make.
+    ids: Vec<Option<u32>>,
     announcer: Announcer,
     sequence: Sequence,
+    roll_call: RollCall,
     outstanding: FuturesUnordered<Called<'static, Published>>,
     max_outstanding: usize,
-    undurable: FuturesOrdered<Kept>,
+    undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
 }
 
-type Kept = futures::future::BoxFuture<'static, (u32, Result<(), fieldgate_kit::NotAccepted>)>;
+/// What is known of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Values come.
+    Fine,
+    /// The server says through the item that there is no value to be had.
+    Troubled,
+    /// The server has no such item: it could not be made, or its node is gone.
+    Gone,
+}
+
+impl State {
+    /// An item that the server refused for another reason than its node is not made again when the node is there.
+    fn of(result: &Result<ItemRevised, Status>) -> Self {
+        match result {
+            Ok(_) => Self::Fine,
+            Err(why) if why.is("BadNodeIdUnknown") => Self::Gone,
+            Err(_) => Self::Troubled,
+        }
+    }
+}
+
+/// A message's number, and whether its readings are durable.
+type Kept = (u32, Result<(), NotAccepted>);
+/// Which items were asked, and what became of each.
+type Answers = (Vec<usize>, Result<Vec<Result<(), Status>>, Status>);
 
 // === impl Publishing ===
 
@@ -53,18 +89,23 @@ impl<'a> Publishing<'a> {
         connection: &'a dyn Connection,
         ctx: &'a SourceCtx,
         subscription: Subscription,
-        points: &'a [PointId],
-        troubled: Vec<bool>,
+        items: &'a [Item],
+        results: &[Result<ItemRevised, Status>],
         announcer: Announcer,
     ) -> Self {
         Self {
             connection,
             ctx,
             subscription,
-            points,
-            troubled,
+            items,
+            states: results.iter().map(State::of).collect(),
+            ids: results
+                .iter()
+                .map(|result| Some(result.as_ref().ok()?.id))
+                .collect(),
             announcer,
             sequence: Sequence::default(),
+            roll_call: RollCall::new(items.len()),
             outstanding: FuturesUnordered::new(),
             max_outstanding: MAX_OUTSTANDING,
             undurable: FuturesOrdered::new(),
@@ -75,6 +116,10 @@ impl<'a> Publishing<'a> {
     pub(crate) async fn run(mut self) -> Result<(), SourceError> {
         let silence = self.longest_silence();
         let mut heard = Instant::now();
+        let mut turns = interval(ROLL_CALL);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asking: OptionFuture<BoxFuture<'a, Answers>> = None.into();
+        let mut idle = true;
         loop {
             if self.outstanding.is_empty() {
                 heard = Instant::now();
@@ -91,7 +136,18 @@ impl<'a> Publishing<'a> {
                     // Handing over can take long; the server was not silent, we did not listen.
                     heard = Instant::now();
                 }
-                () = tokio::time::sleep_until(heard + silence), if !self.outstanding.is_empty() => {
+                _ = turns.tick(), if idle => {
+                    asking = self.ask_silent().into();
+                    idle = false;
+                }
+                answers = &mut asking, if !idle => {
+                    asking = None.into();
+                    idle = true;
+                    if let Some(answers) = answers {
+                        self.roll_called(answers).await?;
+                    }
+                }
+                () = sleep_until(heard + silence), if !self.outstanding.is_empty() => {
                     return Err(self.lost(&format!(
                         "it sent nothing for {} s, not even a keep-alive; is it overloaded or stopped?",
                         silence.as_secs()
@@ -112,8 +168,8 @@ impl<'a> Publishing<'a> {
         while self.outstanding.len() < self.max_outstanding && self.undurable.len() < MAX_UNDURABLE
         {
             let acknowledged = self.sequence.take_acknowledgements();
-            self.outstanding
-                .push(self.connection.publish(self.subscription.id, acknowledged));
+            let asked = self.connection.publish(self.subscription.id, acknowledged);
+            self.outstanding.push(asked);
         }
     }
 
@@ -150,11 +206,8 @@ impl<'a> Publishing<'a> {
     /// Asks for missing messages while the server keeps them.
     async fn ask_again(&mut self, missing: Vec<u32>) -> Result<(), SourceError> {
         for sequence in missing {
-            match self
-                .connection
-                .republish(self.subscription.id, sequence)
-                .await
-            {
+            let again = self.connection.republish(self.subscription.id, sequence);
+            match again.await {
                 Ok(notification) => self.take(notification).await?,
                 Err(why) if why.is("BadMessageNotAvailable") => self.gap(1),
                 Err(why) => return Err(self.lost(&why.to_string())),
@@ -176,22 +229,35 @@ impl<'a> Publishing<'a> {
     /// Hands a message's readings over.
     async fn take(&mut self, notification: Notification) -> Result<(), SourceError> {
         let sequence = notification.sequence;
-        let readings = self.readings(notification.changes);
-        if readings.is_empty() && !notification.keep_alive {
-            self.sequence.kept(sequence);
-        } else if !notification.keep_alive {
-            let durable = self.ctx.readings.send_durable(readings);
-            let durable: Durable = tokio::select! {
-                () = self.ctx.shutdown.cancelled() => return Ok(()),
-                durable = durable => durable?,
-            };
-            self.undurable
-                .push_back(Box::pin(async move { (sequence, durable.await) }));
+        if !notification.keep_alive {
+            let readings = self.readings(notification.changes);
+            self.hand_over(sequence, readings).await?;
         }
         match notification.ended {
             Some(why) if !why.is("Good") => Err(self.lost(&why.to_string())),
             _ => Ok(()),
         }
+    }
+
+    async fn hand_over(
+        &mut self,
+        sequence: u32,
+        readings: Vec<Reading>,
+    ) -> Result<(), SourceError> {
+        if readings.is_empty() {
+            self.sequence.kept(sequence);
+            return Ok(());
+        }
+        // Shutdown ends the wait for room; what was not handed over is not acknowledged either.
+        tokio::select! {
+            () = self.ctx.shutdown.cancelled() => {}
+            durable = self.ctx.readings.send_durable(readings) => {
+                let durable = durable?;
+                let kept = async move { (sequence, durable.await) };
+                self.undurable.push_back(Box::pin(kept));
+            }
+        }
+        Ok(())
     }
 
     fn readings(&mut self, changes: Vec<Change>) -> Vec<Reading> {
@@ -200,25 +266,24 @@ impl<'a> Publishing<'a> {
         let mut readings = Vec::with_capacity(changes.len());
         for change in changes {
             let handle = change.handle as usize;
-            let Some(point) = self.points.get(handle) else {
+            let Some(item) = self.items.get(handle) else {
                 continue;
             };
+            self.roll_call.heard(handle);
             let Some(observed) = change.observed else {
                 undecodable += 1;
                 continue;
             };
             overflowed += u64::from(observed.overflow);
-            let problem = status::is_problem(&observed.quality);
-            if problem != self.troubled[handle] {
-                self.troubled[handle] = problem;
+            if status::is_problem(&observed.quality) {
+                turned |= self.trouble(handle, State::Troubled, &observed.quality);
+            } else if self.states[handle] != State::Fine {
+                self.states[handle] = State::Fine;
+                self.announcer.relief(handle);
                 turned = true;
-                match observed.quality.why().filter(|_| problem) {
-                    Some(why) => self.announcer.trouble(handle, why),
-                    None => self.announcer.relief(handle),
-                }
             }
             readings.push(Reading {
-                point: point.clone(),
+                point: item.point.clone(),
                 value: observed.value,
                 quality: observed.quality,
                 at: observed.at.unwrap_or(seen),
@@ -235,6 +300,89 @@ impl<'a> Publishing<'a> {
         readings
     }
 
+    /// True when it is news.
+    fn trouble(&mut self, handle: usize, state: State, quality: &Quality) -> bool {
+        if self.states[handle] == state {
+            return false;
+        }
+        self.states[handle] = state;
+        self.announcer
+            .trouble(handle, quality.why().unwrap_or_default());
+        true
+    }
+
+    /// Asks the server whether silent points still exist; `None` when nobody is silent.
+    fn ask_silent(&mut self) -> Option<BoxFuture<'a, Answers>> {
+        let silent = self.roll_call.next(MAX_ASKED);
+        let (asked, nodes): (Vec<usize>, Vec<_>) = silent
+            .into_iter()
+            .filter_map(|handle| Some((handle, self.items[handle].node.clone()?)))
+            .unzip();
+        if asked.is_empty() {
+            return None;
+        }
+        let call = self.connection.exist(nodes);
+        Some(Box::pin(async move { (asked, call.await) }))
+    }
+
+    /// A node that is gone gets a bad reading; one that came back gets a monitored item again.
+    async fn roll_called(&mut self, (asked, answers): Answers) -> Result<(), SourceError> {
+        let Ok(answers) = answers else {
+            // A server that is too busy to answer is the watchdog's business.
+            return Ok(());
+        };
+        let seen = now();
+        let mut gone = Vec::new();
+        let mut back = Vec::new();
+        for (handle, answer) in asked.into_iter().zip(answers) {
+            match answer {
+                Ok(()) if self.states[handle] == State::Gone => back.push(handle),
+                Ok(()) => {}
+                Err(why) => {
+                    let quality = Quality::Bad(why.to_string().into());
+                    let fine = self.states[handle] == State::Fine;
+                    if status::is_problem(&quality)
+                        && self.trouble(handle, State::Gone, &quality)
+                        && fine
+                    {
+                        gone.push(self.items[handle].missing(quality, seen));
+                    }
+                }
+            }
+        }
+        if !back.is_empty() {
+            self.monitor_again(back)
+                .await
+                .map_err(|why| self.lost(&why.to_string()))?;
+        }
+        if !gone.is_empty() {
+            self.announcer.tell(&self.ctx.devices, &self.ctx.health);
+            self.ctx.readings.send(gone).await?;
+        }
+        Ok(())
+    }
+
+    /// Their nodes are back; their first values will say so.
+    async fn monitor_again(&mut self, back: Vec<usize>) -> Result<(), Status> {
+        let subscription = self.subscription.id;
+        let stale: Vec<u32> = back
+            .iter()
+            .filter_map(|handle| self.ids[*handle].take())
+            .collect();
+        if !stale.is_empty() {
+            self.connection.unmonitor(subscription, stale).await?;
+        }
+        let (back, requests): (Vec<usize>, Vec<ItemRequest>) = back
+            .into_iter()
+            .filter_map(|handle| Some((handle, self.items[handle].request(handle)?)))
+            .unzip();
+        let results = self.connection.monitor(subscription, requests).await?;
+        for (handle, result) in back.into_iter().zip(results) {
+            self.ids[handle] = result.ok().map(|made| made.id);
+        }
+        Ok(())
+    }
+
     fn count(&self, reason: DropReason, readings: u64) {
         if readings > 0 {
             self.ctx.readings.dropped(reason, readings);
@@ -243,6 +391,18 @@ impl<'a> Publishing<'a> {
 
     fn lost(&self, why: &str) -> SourceError {
         SourceError::Lost(format!("the subscription on the server is lost: {why}"))
+    }
+}
+
+// === impl Item ===
+
+impl Item {
+    /// A reading that says why there is no value.
+    pub(crate) fn missing(&self, quality: Quality, at: Timestamp) -> Reading {
+        Reading {
+            quality,
+            ..Reading::new(self.point.clone(), Value::Null, at)
+        }
     }
 }
 

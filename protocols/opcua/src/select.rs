@@ -10,7 +10,7 @@ use fieldgate_model::{DeviceId, IdError};
 
 use crate::{
     browse::{BrowsePath, Found},
-    connection::Class,
+    connection::{Class, ItemRequest},
     node_id::{NodeAddress, NodeId},
     settings::{NodeRule, Select, Settings},
 };
@@ -30,6 +30,26 @@ pub(crate) struct Item {
     pub sampling_ms: u64,
     pub queue_size: u32,
     pub deadband: Option<f64>,
+}
+
+// === impl Item ===
+
+impl Item {
+    /// The wish for its values; `None` when the server does not have the node's namespace.
+    pub(crate) fn request(&self, handle: usize) -> Option<ItemRequest> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of at most an hour"
+        )]
+        let sampling_ms = self.sampling_ms as f64;
+        Some(ItemRequest {
+            node: self.node.clone()?,
+            handle: u32::try_from(handle).ok()?,
+            sampling_ms,
+            queue_size: self.queue_size,
+            deadband: self.deadband,
+        })
+    }
 }
 
 /// The settings' rules, sorted.

@@ -219,6 +219,8 @@ fn builder(options: &Options, port: u16) -> ServerBuilder {
         .diagnostics_enabled(false)
         .subscription_poll_interval_ms(50)
         .max_array_length(100_000)
+        .max_message_size(4 << 20)
+        .max_chunk_count(64)
         .with_node_manager(simple_node_manager(metadata, "demo"));
     if let Some((name, password)) = &options.user {
         tokens.push("user".to_owned());
@@ -228,7 +230,7 @@ fn builder(options: &Options, port: u16) -> ServerBuilder {
     limits.max_monitored_items_per_sub = 0;
     limits.max_monitored_item_queue_size = 10_000;
     limits.min_publishing_interval_ms = 50.0;
-    limits.min_sampling_interval_ms = 50.0;
+    limits.min_sampling_interval_ms = 10.0;
     limits.max_notifications_per_publish = 10_000;
     builder = builder.add_endpoint("none", ServerEndpoint::new_none("/", &tokens));
     if options.secure {

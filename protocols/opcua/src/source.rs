@@ -3,7 +3,7 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use fieldgate_kit::{SourceCtx, SourceError};
-use fieldgate_model::{Class, PointId, Quality, Reading, Value};
+use fieldgate_model::{Quality, Reading};
 
 use crate::{
     announce::Announcer,
@@ -22,8 +22,8 @@ use crate::{
 const KEEP_ALIVE_COUNT: u32 = 4;
 /// How long the server keeps a subscription that nobody asks; time to get through a full queue.
 const LIFETIME: Duration = Duration::from_secs(120);
-/// Values in one message, so that it stays within our own limits of size.
-const MAX_NOTIFICATIONS: u32 = 10_000;
+/// Values in one message: some 150 kB of numbers, which stays within the limits of most servers, and of our own.
+const MAX_NOTIFICATIONS: u32 = 4_000;
 /// How long leaving in good order may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -112,9 +112,7 @@ async fn deliver(
     if !missing.is_empty() {
         ctx.readings.send(missing).await?;
     }
-    let points: Vec<PointId> = items.into_iter().map(|item| item.point).collect();
-    let troubled = results.iter().map(Result::is_err).collect();
-    Publishing::new(connection, ctx, subscription, &points, troubled, announcer)
+    Publishing::new(connection, ctx, subscription, &items, &results, announcer)
         .run()
         .await
 }
@@ -186,7 +184,7 @@ async fn monitor(
     let known: Vec<(usize, ItemRequest)> = items
         .iter()
         .enumerate()
-        .filter_map(|(at, item)| Some((at, request(at, item)?)))
+        .filter_map(|(at, item)| Some((at, item.request(at)?)))
         .collect();
     for chunk in known.chunks(limits.per_monitor) {
         let requests = chunk.iter().map(|(_, request)| request.clone()).collect();
@@ -196,21 +194,6 @@ async fn monitor(
         }
     }
     Ok(results)
-}
-
-fn request(at: usize, item: &Item) -> Option<ItemRequest> {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds of at most an hour"
-    )]
-    let sampling_ms = item.sampling_ms as f64;
-    Some(ItemRequest {
-        node: item.node.clone()?,
-        handle: u32::try_from(at).ok()?,
-        sampling_ms,
-        queue_size: item.queue_size,
-        deadband: item.deadband,
-    })
 }
 
 async fn data_types(
@@ -238,22 +221,11 @@ async fn data_types(
 /// One bad reading for each item that could not be made, so that the far side knows as well.
 fn missing_readings(items: &[Item], results: &[Result<ItemRevised, Status>]) -> Vec<Reading> {
     let now = publish::now();
-    items
-        .iter()
-        .zip(results)
-        .filter_map(|(item, result)| {
-            let why = result.as_ref().err()?;
-            Some(Reading {
-                point: item.point.clone(),
-                value: Value::Null,
-                quality: Quality::Bad(why.to_string().into()),
-                at: now,
-                seen: now,
-                unit: None,
-                class: Class::Telemetry,
-            })
-        })
-        .collect()
+    let missing = |(item, result): (&Item, &Result<_, Status>)| {
+        let why = result.as_ref().err()?;
+        Some(item.missing(Quality::Bad(why.to_string().into()), now))
+    };
+    items.iter().zip(results).filter_map(missing).collect()
 }
 
 /// A step that shutdown cuts short.

@@ -6,7 +6,9 @@ use futures::future::BoxFuture;
 use opcua::{
     client::{
         Session, UARequest,
-        services::{CreateMonitoredItems, CreateSubscription, Publish, Republish},
+        services::{
+            CreateMonitoredItems, CreateSubscription, DeleteMonitoredItems, Publish, Republish,
+        },
     },
     types::{
         AttributeId, BrowseDescription, BrowseDirection, BrowseResultMask, ByteString,
@@ -225,6 +227,21 @@ impl Connection for Client {
         })
     }
 
+    fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>> {
+        Box::pin(async move {
+            let wanted: Vec<_> = nodes
+                .iter()
+                .map(|node| (convert::vendor_node_id(node), AttributeId::BrowseName))
+                .collect();
+            let values = self.read(&wanted).await?;
+            let exists = |data: DataValue| match data.status() {
+                code if code.is_bad() => Err(value::status(code)),
+                _ => Ok(()),
+            };
+            Ok(values.into_iter().map(exists).collect())
+        })
+    }
+
     fn subscribe(&self, request: SubscriptionRequest) -> Called<'_, Subscription> {
         Box::pin(async move {
             let request = CreateSubscription::new(&self.session)
@@ -261,11 +278,22 @@ impl Connection for Client {
                     return Err(value::status(result.status_code));
                 }
                 Ok(ItemRevised {
+                    id: result.monitored_item_id,
                     sampling_ms: result.revised_sampling_interval,
                     queue_size: result.revised_queue_size,
                 })
             });
             same_length(results.collect(), count)
+        })
+    }
+
+    fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()> {
+        Box::pin(async move {
+            let request =
+                DeleteMonitoredItems::new(subscription, &self.session).items_to_delete(ids);
+            within(request.send(self.session.channel()))
+                .await
+                .map(|_| ())
         })
     }
 

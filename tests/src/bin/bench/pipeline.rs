@@ -39,15 +39,27 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     let (mut rounds, mut ceilings) = (Vec::new(), Vec::new());
     for number in 1..=ROUNDS {
         let ceiling = client_alone(&endpoint)?;
-        let round = gateway(&folder.path().join(format!("round-{number}")), &endpoint, &broker_url)?;
+        let round = gateway(
+            &folder.path().join(format!("round-{number}")),
+            &endpoint,
+            &broker_url,
+        )?;
         eprintln!(
             "round {number}: {:.0} values/s of {ceiling:.0}, p50 {:.0} ms, p99 {:.0} ms, {:.2} CPU s a million, {:.1} MB",
-            round.values_per_s, round.latency_ms.0, round.latency_ms.1, round.cpu_s_per_million, round.rss_mb
+            round.values_per_s,
+            round.latency_ms.0,
+            round.latency_ms.1,
+            round.cpu_s_per_million,
+            round.rss_mb
         );
         rounds.push(round);
         ceilings.push(ceiling);
     }
-    let ratios = rounds.iter().zip(&ceilings).map(|(round, ceiling)| round.values_per_s / ceiling).collect();
+    let ratios = rounds
+        .iter()
+        .zip(&ceilings)
+        .map(|(round, ceiling)| round.values_per_s / ceiling)
+        .collect();
     let of = |figure: fn(&Round) -> f64| median(rounds.iter().map(figure).collect());
     println!(
         "{}",
@@ -68,7 +80,11 @@ pub fn run(arguments: &[&str]) -> Result<()> {
 /// The gateway with console, queue and broker connection, and no source.
 fn idle(folder: &Path, broker_url: &str) -> Result<f64> {
     let state = folder.join("idle");
-    let (gateway, address) = support::start_gateway(&config(&state, "", broker_url)?.each_ref().map(String::as_str))?;
+    let (gateway, address) = support::start_gateway(
+        &config(&state, "", broker_url)?
+            .each_ref()
+            .map(String::as_str),
+    )?;
     support::wait_for("the broker", Duration::from_secs(10), || {
         let destination = support::get_json(&address, "/api/v1/destinations/broker").ok()?;
         (destination["status"]["level"] == "good").then_some(())
@@ -89,18 +105,34 @@ fn gateway(state: &Path, endpoint: &str, broker_url: &str) -> Result<Round> {
     })?;
     std::thread::sleep(WARM_UP);
 
-    let (start, before, cpu) = (Instant::now(), acked(&destination()?), gateway.cpu_seconds()?);
+    let (start, before, cpu) = (
+        Instant::now(),
+        acked(&destination()?),
+        gateway.cpu_seconds()?,
+    );
     let mut rss_mb: f64 = 0.0;
     while start.elapsed() < WINDOW {
         std::thread::sleep(Duration::from_millis(500));
         rss_mb = rss_mb.max(gateway.rss_mb()?);
     }
     let view = destination()?;
-    let (seconds, values, cpu) = (start.elapsed().as_secs_f64(), acked(&view) - before, gateway.cpu_seconds()? - cpu);
+    let (seconds, values, cpu) = (
+        start.elapsed().as_secs_f64(),
+        acked(&view) - before,
+        gateway.cpu_seconds()? - cpu,
+    );
     let overview = support::get_json(&address, "/api/v1/overview")?;
     let unaccounted = overview["ledger"]["total"]["unaccounted"].as_i64();
-    anyhow::ensure!(unaccounted == Some(0), "the ledger does not balance: {}", overview["ledger"]);
-    let delay = |key: &str| view[key].as_f64().with_context(|| format!("{key} of the destination"));
+    anyhow::ensure!(
+        unaccounted == Some(0),
+        "the ledger does not balance: {}",
+        overview["ledger"]
+    );
+    let delay = |key: &str| {
+        view[key]
+            .as_f64()
+            .with_context(|| format!("{key} of the destination"))
+    };
     let round = Round {
         values_per_s: values / seconds,
         latency_ms: (delay("delay_ms_p50")?, delay("delay_ms_p99")?),
@@ -120,7 +152,8 @@ fn client_alone(endpoint: &str) -> Result<f64> {
 /// Writes a configuration; without an endpoint it has no source. Returns the gateway's arguments.
 fn config(state: &Path, endpoint: &str, broker_url: &str) -> Result<[String; 4]> {
     fs::create_dir_all(state)?;
-    let mut text = format!("[[destination]]\nid = \"broker\"\nkind = \"mqtt\"\nurl = \"{broker_url}\"\n");
+    let mut text =
+        format!("[[destination]]\nid = \"broker\"\nkind = \"mqtt\"\nurl = \"{broker_url}\"\n");
     if !endpoint.is_empty() {
         let settings = support::load::source_settings(endpoint);
         text.push_str("\n[[source]]\nid = \"load\"\nkind = \"opcua\"\n");
@@ -132,7 +165,13 @@ fn config(state: &Path, endpoint: &str, broker_url: &str) -> Result<[String; 4]>
     }
     let file = state.join("bench.toml");
     fs::write(&file, text)?;
-    let words = ["--config", &file.to_string_lossy(), "--state", &state.join("state").to_string_lossy()].map(str::to_owned);
+    let words = [
+        "--config",
+        &file.to_string_lossy(),
+        "--state",
+        &state.join("state").to_string_lossy(),
+    ]
+    .map(str::to_owned);
     Ok(words)
 }
 
@@ -140,7 +179,10 @@ fn config(state: &Path, endpoint: &str, broker_url: &str) -> Result<[String; 4]>
 fn inline(value: &Json) -> String {
     match value {
         Json::Object(table) => {
-            let pairs: Vec<String> = table.iter().map(|(key, value)| format!("{key} = {}", inline(value))).collect();
+            let pairs: Vec<String> = table
+                .iter()
+                .map(|(key, value)| format!("{key} = {}", inline(value)))
+                .collect();
             format!("{{ {} }}", pairs.join(", "))
         }
         other => other.to_string(),
@@ -150,10 +192,18 @@ fn inline(value: &Json) -> String {
 fn start_broker(folder: &Path) -> Result<(Process, String)> {
     let port = support::free_port()?;
     let file = folder.join("mosquitto.conf");
-    fs::write(&file, format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n"))?;
-    let program = std::env::var_os("FIELDGATE_MOSQUITTO").unwrap_or_else(|| "/usr/sbin/mosquitto".into());
+    fs::write(
+        &file,
+        format!(
+            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n"
+        ),
+    )?;
+    let program =
+        std::env::var_os("FIELDGATE_MOSQUITTO").unwrap_or_else(|| "/usr/sbin/mosquitto".into());
     let broker = Process::start(Command::new(program).arg("-c").arg(&file))?;
-    support::wait_for("the broker", Duration::from_secs(5), || TcpStream::connect(("127.0.0.1", port)).ok())?;
+    support::wait_for("the broker", Duration::from_secs(5), || {
+        TcpStream::connect(("127.0.0.1", port)).ok()
+    })?;
     Ok((broker, format!("mqtt://127.0.0.1:{port}")))
 }
 

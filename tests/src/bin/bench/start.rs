@@ -40,7 +40,8 @@ pub fn run() -> Result<()> {
 /// Starts the demonstration, and returns the milliseconds until a value of this run was accepted.
 fn until_accepted(state: &std::path::Path, wasm_bytes: &mut usize) -> Result<f64> {
     let start = Instant::now();
-    let (gateway, address) = support::start_gateway(&["--demo", "--state", &state.to_string_lossy()])?;
+    let (gateway, address) =
+        support::start_gateway(&["--demo", "--state", &state.to_string_lossy()])?;
     support::wait_for("the first accepted value", Duration::from_secs(10), || {
         let route = support::get_json(&address, "/api/v1/routes/everything").ok()?;
         (route["out_total"].as_u64()? > 0).then_some(())

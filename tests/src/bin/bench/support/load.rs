@@ -7,16 +7,24 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use fieldgate_kit::{DropCounters, Devices, Health, Readings, Secrets, Source, SourceCtx, settings};
+use fieldgate_kit::{
+    Devices, DropCounters, Health, Readings, Secrets, Source, SourceCtx, settings,
+};
 use fieldgate_opcua::{OpcUa, sim};
 use tokio_util::sync::CancellationToken;
 
 /// Serves so many nodes, all changed every so many milliseconds; prints the endpoint, then serves until it is ended.
 pub fn serve(nodes: &str, every_ms: &str) -> Result<()> {
-    let load = sim::Load { nodes: nodes.parse()?, every: Duration::from_millis(every_ms.parse()?) };
+    let load = sim::Load {
+        nodes: nodes.parse()?,
+        every: Duration::from_millis(every_ms.parse()?),
+    };
     let folder = tempfile::tempdir()?;
     runtime()?.block_on(async {
-        let options = sim::Options { load: Some(load), ..sim::Options::new(folder.path()) };
+        let options = sim::Options {
+            load: Some(load),
+            ..sim::Options::new(folder.path())
+        };
         let server = sim::start(options).await?;
         println!("{}", server.endpoint);
         std::future::pending::<()>().await;
@@ -33,7 +41,8 @@ pub fn ceiling(endpoint: &str, seconds: &str) -> Result<()> {
         let (readings, mut deliveries) = Readings::channel(64, DropCounters::default());
         let shutdown = CancellationToken::new();
         let ctx = context(readings, folder.path(), shutdown.clone());
-        let settings = settings::read(source_settings(endpoint)).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        let settings = settings::read(source_settings(endpoint))
+            .map_err(|problems| anyhow::anyhow!("{problems}"))?;
         let source = tokio::spawn(OpcUa::run(Arc::new(settings), ctx));
         let mut count = 0;
         let mut since: Option<Instant> = None;
@@ -81,5 +90,8 @@ fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> So
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?)
 }

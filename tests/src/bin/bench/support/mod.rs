@@ -30,8 +30,14 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("start {command:?}"))?;
-        let stdout = child.stdout.take().context("the child's output is a pipe")?;
-        Ok(Self { child, lines: BufReader::new(stdout) })
+        let stdout = child
+            .stdout
+            .take()
+            .context("the child's output is a pipe")?;
+        Ok(Self {
+            child,
+            lines: BufReader::new(stdout),
+        })
     }
 
     /// The next line of output, without its line break.
@@ -46,7 +52,12 @@ impl Process {
     /// Seconds of processor time so far, user and system.
     pub fn cpu_seconds(&self) -> Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit_once(')').context("stat has a bracket")?.1.split_whitespace().collect();
+        let fields: Vec<&str> = stat
+            .rsplit_once(')')
+            .context("stat has a bracket")?
+            .1
+            .split_whitespace()
+            .collect();
         let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
         Ok(ticks / TICKS_PER_SECOND)
     }
@@ -54,7 +65,10 @@ impl Process {
     /// Resident memory in MB of 1,000,000 bytes.
     pub fn rss_mb(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("status has VmRSS")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("status has VmRSS")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib * 1024.0 / 1e6)
     }
@@ -78,7 +92,9 @@ impl Drop for Process {
 
 /// The gateway under test.
 pub fn gateway_binary() -> Result<PathBuf> {
-    std::env::var_os("FIELDGATE_BIN").map(PathBuf::from).context("FIELDGATE_BIN is not set; run `cargo xtask bench NAME`")
+    std::env::var_os("FIELDGATE_BIN")
+        .map(PathBuf::from)
+        .context("FIELDGATE_BIN is not set; run `cargo xtask bench NAME`")
 }
 
 /// This program again, in another role.
@@ -91,11 +107,19 @@ pub fn myself(role: &[&str]) -> Result<Command> {
 /// Starts the gateway and waits until it says where it listens; returns that as `host:port`.
 pub fn start_gateway(arguments: &[&str]) -> Result<(Process, String)> {
     let mut command = Command::new(gateway_binary()?);
-    command.args(["run", "--listen", "127.0.0.1:0"]).args(arguments).env("RUST_LOG", "warn");
+    command
+        .args(["run", "--listen", "127.0.0.1:0"])
+        .args(arguments)
+        .env("RUST_LOG", "warn");
     let mut gateway = Process::start(&mut command)?;
     let line = gateway.line()?;
-    let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
-    let address = address.with_context(|| format!("an address in `{line}`"))?.to_owned();
+    let address = line
+        .split("http://")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
+    let address = address
+        .with_context(|| format!("an address in `{line}`"))?
+        .to_owned();
     Ok((gateway, address))
 }
 
@@ -114,13 +138,20 @@ pub fn get(address: &str, path: &str, accept_encoding: &str) -> Result<Vec<u8>> 
     )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").context("an HTTP head")?;
+    let end = answer
+        .windows(4)
+        .position(|window| window == b"\r\n\r\n")
+        .context("an HTTP head")?;
     let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
     if !head.starts_with("http/1.1 200") {
         bail!("GET {path}: {}", head.lines().next().unwrap_or_default());
     }
     let body = answer.split_off(end + 4);
-    if head.contains("transfer-encoding: chunked") { unchunk(&body) } else { Ok(body) }
+    if head.contains("transfer-encoding: chunked") {
+        unchunk(&body)
+    } else {
+        Ok(body)
+    }
 }
 
 pub fn get_json(address: &str, path: &str) -> Result<Json> {
@@ -150,7 +181,10 @@ pub fn median(mut figures: Vec<f64>) -> f64 {
 fn unchunk(mut body: &[u8]) -> Result<Vec<u8>> {
     let mut whole = Vec::new();
     loop {
-        let end = body.windows(2).position(|window| window == b"\r\n").context("a chunk's size")?;
+        let end = body
+            .windows(2)
+            .position(|window| window == b"\r\n")
+            .context("a chunk's size")?;
         let size = usize::from_str_radix(std::str::from_utf8(&body[..end])?.trim(), 16)?;
         if size == 0 {
             return Ok(whole);

@@ -60,8 +60,7 @@ impl Api {
     ) -> Result<E::Response, Trouble> {
         let body = serde_json::to_string(request).expect("the contract's types are JSON");
         let body = if body == "null" { String::new() } else { body };
-        let (status, text) =
-            self.send(E::METHOD, &endpoint::path::<E>(places), &body, &guarded());
+        let (status, text) = self.send(E::METHOD, &endpoint::path::<E>(places), &body, &guarded());
         if !(200..300).contains(&status) {
             return Err(read(&text));
         }

@@ -1,4 +1,4 @@
-//! `Broker`: mosquitto, on free ports, with a session memory that survives `kill -9`.
+//! `Broker`: mosquitto, on free ports.
 
 use std::{
     fmt::Write as _,
@@ -8,6 +8,7 @@ use std::{
     process::Command,
 };
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
@@ -53,10 +54,9 @@ impl Broker {
         let folder = folder();
         let port = port::free();
         let ports: Vec<u16> = listeners.iter().map(|_| port::free()).collect();
-        // Written after every change, so that a killed broker still knows its subscribers' sessions.
         let mut config = format!(
-            "per_listener_settings true\nuser root\nlog_dest stderr\nlog_type all\nsys_interval 0\n\
-             persistence true\npersistence_location {}/\nautosave_on_changes true\nautosave_interval 1\n\
+            "per_listener_settings true\nuser root\nlog_dest stderr\nsys_interval 0\n\
+             persistence true\npersistence_location {}/\nautosave_interval 0\n\
              max_inflight_messages 0\nmax_queued_messages 0\n\
              listener {port} 127.0.0.1\nallow_anonymous true\n",
             folder.path().display()
@@ -79,6 +79,17 @@ impl Broker {
     #[must_use]
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// Has it write down which sessions it has, so that even a killed broker keeps messages for them.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[track_caller]
+    pub fn remember_sessions(&self) {
+        self.process.signal(Signal::USR1);
+        let file = self.folder.path().join("mosquitto.db");
+        until_true("mosquitto's file", SOON, || file.is_file());
     }
 
     /// `kill -9`.

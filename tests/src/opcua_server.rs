@@ -120,10 +120,9 @@ impl OpcUaServer {
     fn command<T: serde::de::DeserializeOwned>(&mut self, command: &Json) -> T {
         let said = self.process.out.count();
         self.process.say(&command.to_string());
-        self.process
-            .line("the answer to a command", said, |line| {
-                serde_json::from_str(line).ok()
-            })
+        self.process.line("the answer to a command", said, |line| {
+            serde_json::from_str(line).ok()
+        })
     }
 }
 

@@ -165,7 +165,11 @@ impl Lines {
 
     /// The first one, from the `from`th on, that `pick` makes something of.
     pub fn find<T>(&self, from: usize, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
-        self.lock().lines.iter().skip(from).find_map(|line| pick(line))
+        self.lock()
+            .lines
+            .iter()
+            .skip(from)
+            .find_map(|line| pick(line))
     }
 
     /// The whole text, once the process has closed its end.

@@ -45,8 +45,11 @@ impl Proxy {
     #[must_use]
     pub fn cut(&self) -> usize {
         let streams = std::mem::take(&mut *self.streams.lock().expect("nobody panics"));
-        let cut = |stream: &&TcpStream| stream.shutdown(Shutdown::Both).is_ok();
-        streams.iter().filter(cut).count() / 2
+        for stream in &streams {
+            // One that ended by itself is as good as cut.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        streams.len() / 2
     }
 }
 

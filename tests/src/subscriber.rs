@@ -87,12 +87,7 @@ impl Subscriber {
 
     /// Waits for a message, from the `from`th on, that `pick` makes something of.
     #[track_caller]
-    pub fn message<T>(
-        &self,
-        what: &str,
-        from: usize,
-        pick: impl Fn(&Message) -> Option<T>,
-    ) -> T {
+    pub fn message<T>(&self, what: &str, from: usize, pick: impl Fn(&Message) -> Option<T>) -> T {
         let mut next = from;
         until(&format!("the message: {what}"), SOON, || {
             for message in self.messages_from(next) {

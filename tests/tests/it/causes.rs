@@ -28,21 +28,36 @@ fn a_password_that_the_broker_refuses() {
         line::destination("broker", &url)
     );
     let gateway = Gateway::start(&config);
-    let status = gateway.api.destination_is("broker", |status| status.level == Level::Bad);
+    let status = gateway
+        .api
+        .destination_is("broker", |status| status.level == Level::Bad);
     assert_eq!(status.state, "refused");
     assert!(status.words.contains("user.password"), "{}", status.words);
 
     std::fs::write(&password, "right").unwrap();
-    gateway.api.call::<RetryDestination>(&["broker"], &()).unwrap();
-    gateway.api.destination_is("broker", |status| status.level == Level::Good);
+    gateway
+        .api
+        .call::<RetryDestination>(&["broker"], &())
+        .unwrap();
+    gateway
+        .api
+        .destination_is("broker", |status| status.level == Level::Good);
 }
 
 #[test]
 fn an_endpoint_that_nobody_answers() {
     let free = port::free();
     for (id, endpoint, words) in [
-        ("silent", format!("opc.tcp://127.0.0.1:{free}"), "nobody listens"),
-        ("unknown", "opc.tcp://no-such-host.invalid:4840".to_owned(), "no-such-host.invalid"),
+        (
+            "silent",
+            format!("opc.tcp://127.0.0.1:{free}"),
+            "refuses the connection; is the OPC UA server running",
+        ),
+        (
+            "unknown",
+            "opc.tcp://no-such-host.invalid:4840".to_owned(),
+            "no-such-host.invalid",
+        ),
     ] {
         let gateway = Gateway::start(&line::source(id, &endpoint));
         let status = gateway.api.source_is(id, |status| status.attempts > 0);
@@ -54,9 +69,16 @@ fn an_endpoint_that_nobody_answers() {
 #[test]
 fn a_port_that_speaks_something_else() {
     let broker = Broker::start();
-    let gateway = Gateway::start(&line::source("line", &format!("opc.tcp://127.0.0.1:{}", broker.port)));
+    let gateway = Gateway::start(&line::source(
+        "line",
+        &format!("opc.tcp://127.0.0.1:{}", broker.port),
+    ));
     let status = gateway.api.source_is("line", |status| status.attempts > 0);
-    assert!(status.words.contains("does not answer as an OPC UA server"), "{}", status.words);
+    assert!(
+        status.words.contains("does not answer as an OPC UA server"),
+        "{}",
+        status.words
+    );
 }
 
 #[test]
@@ -66,22 +88,34 @@ fn a_reload_restarts_only_what_changed() {
         line::source("one", &one.endpoint()) + &line::source("two", &two.endpoint()) + more
     };
     let gateway = Gateway::start(&both(""));
-    let [before, _] = ["one", "two"].map(|id| gateway.api.source_is(id, |status| status.level == Level::Good));
+    let [before, _] = ["one", "two"].map(|id| {
+        gateway
+            .api
+            .source_is(id, |status| status.level == Level::Good)
+    });
     gateway.reload(&both("sampling_ms = 100\n"));
     gateway.logged(0, &["the configuration was read again"]);
-    until("source two to be connected again", SOON, || {
-        match connections(&gateway, "two") {
+    until(
+        "source two to be connected again",
+        SOON,
+        || match connections(&gateway, "two") {
             2 => Ok(()),
             count => Err(format!("it was connected {count} times")),
-        }
-    });
+        },
+    );
     assert_eq!(connections(&gateway, "one"), 1);
-    assert_eq!(gateway.api.get::<GetSource>(&["one"]).status.since, before.since);
+    assert_eq!(
+        gateway.api.get::<GetSource>(&["one"]).status.since,
+        before.since
+    );
 
     gateway.reload(&both("samplig_ms = 100\n"));
     gateway.logged(0, &["fieldgate.toml", "samplig_ms"]);
     gateway.logged(0, &["the last good one stays in force"]);
-    assert_eq!(gateway.api.get::<GetSource>(&["two"]).status.level, Level::Good);
+    assert_eq!(
+        gateway.api.get::<GetSource>(&["two"]).status.level,
+        Level::Good
+    );
 }
 
 #[test]
@@ -97,7 +131,10 @@ fn a_destination_that_is_removed_takes_its_backlog_along_and_the_ledger_balances
     });
     assert_eq!(sum.unaccounted, 0, "{sum:?}");
     assert!(gateway.api.get::<GetQueue>(&[]).backlogs.is_empty());
-    assert_eq!(gateway.api.get::<GetSource>(&["line"]).status.level, Level::Good);
+    assert_eq!(
+        gateway.api.get::<GetSource>(&["line"]).status.level,
+        Level::Good
+    );
 }
 
 #[test]
@@ -116,12 +153,18 @@ fn a_second_route_gets_everything_too_and_its_steps_are_its_own() {
     });
     let schema = serde_json::from_str(fieldgate_kit::format::JSON_SCHEMA).unwrap();
     line::assert_valid(&jsonschema::validator_for(&schema).unwrap(), &scaled);
-    let at = fieldgate_model::Timestamp::parse(scaled["sourceTimestamp"].as_str().unwrap()).unwrap();
-    let served = fieldgate_tests::opcua_server::value(0, fieldgate_tests::opcua_server::tick(at, 500));
-    assert_eq!(scaled["value"].as_f64(), served.as_f64().map(|value| value * 10.0));
+    let at =
+        fieldgate_model::Timestamp::parse(scaled["sourceTimestamp"].as_str().unwrap()).unwrap();
+    let served =
+        fieldgate_tests::opcua_server::value(0, fieldgate_tests::opcua_server::tick(at, 500));
+    assert_eq!(
+        scaled["value"].as_f64(),
+        served.as_f64().map(|value| value * 10.0)
+    );
     assert_eq!(scaled["unit"], "mm");
     subscriber.message("the unscaled one", 0, |message| {
-        (message.topic == "fieldgate/test/Line/data" && message.json().get("p0").is_some()).then_some(())
+        (message.topic == "fieldgate/test/Line/data" && message.json().get("p0").is_some())
+            .then_some(())
     });
     assert_eq!(gateway.api.ledger().unaccounted, 0);
 }
@@ -137,5 +180,7 @@ fn few() -> Options {
 fn connections(gateway: &Gateway, source: &str) -> usize {
     let source = format!("source={source} ");
     let log = gateway.log();
-    log.iter().filter(|line| line.contains("connected") && line.contains(&source)).count()
+    log.iter()
+        .filter(|line| line.contains("connected") && line.contains(&source))
+        .count()
 }

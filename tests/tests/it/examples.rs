@@ -14,8 +14,16 @@ fn every_example_is_good() {
             continue;
         }
         let (status, output) = gateway::fieldgate(&["check", path.to_str().unwrap()], &folder);
-        assert!(status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         checked += 1;
     }
-    assert!(checked >= 4, "only {checked} examples in {}", folder.display());
+    assert!(
+        checked >= 4,
+        "only {checked} examples in {}",
+        folder.display()
+    );
 }

@@ -32,18 +32,20 @@ struct Plant {
 #[test]
 fn a_broker_that_is_gone_for_twenty_seconds_costs_nothing() {
     let mut plant = Plant::start();
+    plant.broker.remember_sessions();
     plant.broker.kill();
-    plant
-        .gateway
-        .api
-        .destination_is("broker", |status| status.words.contains("nobody listens at"));
+    plant.gateway.api.destination_is("broker", |status| {
+        status.words.contains("nobody listens at")
+    });
     // At the server's pace this takes twenty seconds.
-    until("twenty seconds of readings to wait", PATIENCE, || {
-        match plant.gateway.api.ledger().pending {
+    until(
+        "twenty seconds of readings to wait",
+        PATIENCE,
+        || match plant.gateway.api.ledger().pending {
             pending if pending >= 20 * A_SECOND => Ok(()),
             pending => Err(format!("{pending} do")),
-        }
-    });
+        },
+    );
     plant.broker.restart();
     let ticks = plant.finish();
     plant.assert_every_tick(ticks);
@@ -83,7 +85,13 @@ fn a_server_that_numbers_its_nodes_anew_still_has_the_same_points() {
     plant.flow();
     assert_eq!(points(&plant.gateway.api), before);
     let devices = plant.gateway.api.get::<GetDevices>(&[]);
-    assert_eq!(devices.iter().filter(|device| device.source == "line").count(), 1);
+    assert_eq!(
+        devices
+            .iter()
+            .filter(|device| device.source == "line")
+            .count(),
+        1
+    );
     plant.finish();
     assert_eq!(plant.received.by_point().len(), POINTS);
 }
@@ -97,17 +105,26 @@ fn a_node_that_is_deleted_is_named_with_its_reason_and_the_others_go_on() {
         let point = page.points.iter().find(|point| point.name == "p7").unwrap();
         point.problem.clone().ok_or("it has none")
     });
-    assert!(problem.contains("BadNodeIdUnknown: the server no longer has this node"), "{problem}");
+    assert!(
+        problem.contains("BadNodeIdUnknown: the server no longer has this node"),
+        "{problem}"
+    );
     let source = plant.gateway.api.get::<GetSource>(&["line"]);
     assert_eq!((source.points, source.points_with_problems), (500, 1));
-    assert!(source.status.words.contains("499 of 500"), "{}", source.status.words);
+    assert!(
+        source.status.words.contains("499 of 500"),
+        "{}",
+        source.status.words
+    );
 
     let latest = plant.received.latest();
     let ticks = plant.server.hold();
     assert!(line::moment(ticks.last, PERIOD_MS) > latest);
-    plant
-        .received
-        .wait_for(&plant.subscriber, POINTS - 1, line::moment(ticks.last, PERIOD_MS));
+    plant.received.wait_for(
+        &plant.subscriber,
+        POINTS - 1,
+        line::moment(ticks.last, PERIOD_MS),
+    );
     plant.gateway.api.all_acknowledged(PATIENCE);
 }
 
@@ -126,7 +143,9 @@ impl Plant {
             gateway,
             received: Received::default(),
         };
-        plant.received.wait_for(&plant.subscriber, POINTS, line::moment(0, PERIOD_MS));
+        plant
+            .received
+            .wait_for(&plant.subscriber, POINTS, line::moment(0, PERIOD_MS));
         plant.flow();
         plant
     }

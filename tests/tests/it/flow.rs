@@ -39,7 +39,11 @@ fn five_hundred_points_at_ten_hertz_arrive_as_the_server_has_them() {
     let ticks = server.hold();
     received.wait_for(&subscriber, POINTS, line::moment(ticks.last, PERIOD_MS));
     let rate = received.readings.len() as f64 / started.elapsed().as_secs_f64();
-    println!("{} readings, {rate:.0} a second", received.readings.len());
+    println!(
+        "{} readings in {} messages, {rate:.0} a second",
+        received.readings.len(),
+        subscriber.count()
+    );
     let sum = gateway.api.all_acknowledged(PATIENCE);
 
     let messages = subscriber.messages_from(0);
@@ -47,7 +51,10 @@ fn five_hundred_points_at_ten_hertz_arrive_as_the_server_has_them() {
     check_values(&received, ticks);
     received.assert_order();
     assert_eq!(received.assert_no_holes(), sum.accepted);
-    assert_eq!(received.repeated, 0, "nothing went wrong, so nothing was sent twice");
+    assert_eq!(
+        received.repeated, 0,
+        "nothing went wrong, so nothing was sent twice"
+    );
     gateway.stop();
     assert_eq!(gateway.warnings(), Vec::<String>::new());
 }
@@ -56,7 +63,10 @@ fn five_hundred_points_at_ten_hertz_arrive_as_the_server_has_them() {
 fn check_schemas(messages: &[Message]) {
     let [payload, event] = [AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA]
         .map(|schema| jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap());
-    let data: Vec<&Message> = messages.iter().filter(|m| m.topic.ends_with("/data")).collect();
+    let data: Vec<&Message> = messages
+        .iter()
+        .filter(|m| m.topic.ends_with("/data"))
+        .collect();
     assert!(!data.is_empty());
     for message in data {
         let json = message.json();

@@ -64,8 +64,15 @@ pub fn moment(tick: i64, period_ms: i64) -> Timestamp {
 #[track_caller]
 pub fn assert_as_served(reading: &Reading, period_ms: i64) {
     let (node, tick) = (reading.node(), opcua_server::tick(reading.at, period_ms));
-    assert_eq!(reading.value, opcua_server::value(node, tick), "{reading:?}");
-    let reason = reading.reason.as_deref().map(|reason| reason.split(':').next().unwrap_or_default());
+    assert_eq!(
+        reading.value,
+        opcua_server::value(node, tick),
+        "{reading:?}"
+    );
+    let reason = reading
+        .reason
+        .as_deref()
+        .map(|reason| reason.split(':').next().unwrap_or_default());
     assert_eq!(reason, opcua_server::uncertain(node, tick), "{reading:?}");
 }
 

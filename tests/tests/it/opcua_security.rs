@@ -35,9 +35,15 @@ fn signed_encrypted_and_with_a_user_name() {
         ),
     );
     let gateway = Gateway::start(&config);
-    let status = gateway.api.source_is("line", |status| status.level == Level::Bad);
+    let status = gateway
+        .api
+        .source_is("line", |status| status.level == Level::Bad);
     assert_eq!(status.state, "refused");
-    assert!(status.words.contains("does not let operator in"), "{}", status.words);
+    assert!(
+        status.words.contains("does not let operator in"),
+        "{}",
+        status.words
+    );
     assert!(!status.words.contains("wrong"), "{}", status.words);
 
     std::fs::write(&password, "right").unwrap();
@@ -57,20 +63,34 @@ fn signed_encrypted_and_with_a_user_name() {
 fn a_server_that_shows_another_certificate_than_before() {
     let mut server = OpcUaServer::start(secure());
     // Without a word about security: the strongest that both sides offer.
-    let config = line::source("line", &server.endpoint())
-        .replace("security = { policy = \"None\" }\n", "");
+    let config =
+        line::source("line", &server.endpoint()).replace("security = { policy = \"None\" }\n", "");
     let gateway = Gateway::start(&config);
-    gateway.api.source_is("line", |status| status.level == Level::Good);
+    gateway
+        .api
+        .source_is("line", |status| status.level == Level::Good);
     server.restart(secure());
-    gateway.api.source_is("line", |status| status.level == Level::Good && status.attempts > 0);
+    gateway.api.source_is("line", |status| {
+        status.level == Level::Good && status.attempts > 0
+    });
     server.restart(Options {
         certificate: "renewed",
         ..secure()
     });
-    let status = gateway.api.source_is("line", |status| status.level == Level::Bad);
+    let status = gateway
+        .api
+        .source_is("line", |status| status.level == Level::Bad);
     assert_eq!(status.state, "refused");
-    assert!(status.words.contains("another certificate than before"), "{}", status.words);
-    assert!(status.words.contains("set `server_certificate`"), "{}", status.words);
+    assert!(
+        status.words.contains("another certificate than before"),
+        "{}",
+        status.words
+    );
+    assert!(
+        status.words.contains("set `server_certificate`"),
+        "{}",
+        status.words
+    );
 }
 
 #[test]
@@ -79,10 +99,12 @@ fn a_server_without_security_is_used_only_when_that_is_said() {
         secure: false,
         ..secure()
     });
-    let config = line::source("line", &server.endpoint())
-        .replace("security = { policy = \"None\" }\n", "");
+    let config =
+        line::source("line", &server.endpoint()).replace("security = { policy = \"None\" }\n", "");
     let gateway = Gateway::start(&config);
-    let status = gateway.api.source_is("line", |status| status.level == Level::Bad);
+    let status = gateway
+        .api
+        .source_is("line", |status| status.level == Level::Bad);
     assert!(status.words.contains("None"), "{}", status.words);
 }
 

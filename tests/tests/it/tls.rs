@@ -30,8 +30,15 @@ fn tls_with_an_authority_of_ones_own_also_after_the_connection_was_cut() {
     let certificates = Certificates::for_host("127.0.0.1");
     let broker = Broker::with(&[Listener::anonymous().tls(&certificates.server)]);
     let proxy = Proxy::start(broker.ports[0]);
-    let settings = format!("[destination.tls]\nca = {:?}\n", certificates.authority.certificate);
-    let mut line = Line::start(&broker, &format!("mqtts://127.0.0.1:{}", proxy.port), &settings);
+    let settings = format!(
+        "[destination.tls]\nca = {:?}\n",
+        certificates.authority.certificate
+    );
+    let mut line = Line::start(
+        &broker,
+        &format!("mqtts://127.0.0.1:{}", proxy.port),
+        &settings,
+    );
     assert!(line.words().contains("TLS"), "{}", line.words());
     assert_eq!(proxy.cut(), 1);
     line.flow();
@@ -46,10 +53,17 @@ fn a_client_certificate() {
         .client_authority(&certificates.authority.certificate);
     let broker = Broker::with(&[listener]);
     let url = format!("mqtts://127.0.0.1:{}", broker.ports[0]);
-    let tls = format!("[destination.tls]\nca = {:?}\n", certificates.authority.certificate);
+    let tls = format!(
+        "[destination.tls]\nca = {:?}\n",
+        certificates.authority.certificate
+    );
     refused(&url, &tls, "set tls.client_certificate");
     let stranger = Authority::new("stranger", certificates.folder.path()).client("unknown");
-    refused(&url, &(tls.clone() + &own(&stranger)), "does not trust our client certificate");
+    refused(
+        &url,
+        &(tls.clone() + &own(&stranger)),
+        "does not trust our client certificate",
+    );
     let known = certificates.authority.client("line-4");
     Line::start(&broker, &url, &(tls + &own(&known))).finish();
 }
@@ -63,15 +77,22 @@ fn a_certificate_of_an_unknown_authority_or_for_another_name() {
         Listener::anonymous().tls(&elsewhere),
     ]);
     let stranger = Authority::new("stranger", certificates.folder.path());
-    let ca = |authority: &Authority| format!("[destination.tls]\nca = {:?}\n", authority.certificate);
+    let ca =
+        |authority: &Authority| format!("[destination.tls]\nca = {:?}\n", authority.certificate);
     let url = |index: usize| format!("mqtts://127.0.0.1:{}", broker.ports[index]);
     refused(&url(0), "", "set tls.ca to that authority's certificate");
     refused(&url(0), &ca(&stranger), "does not trust");
     refused(&url(1), &ca(&certificates.authority), "is for another name");
     let plain = format!("mqtts://127.0.0.1:{}", broker.port);
     let gateway = Gateway::start(&line::destination("broker", &plain));
-    let status = gateway.api.destination_is("broker", |status| status.attempts > 0);
-    assert!(status.words.contains(&format!("127.0.0.1:{}", broker.port)), "{}", status.words);
+    let status = gateway
+        .api
+        .destination_is("broker", |status| status.attempts > 0);
+    assert!(
+        status.words.contains(&format!("127.0.0.1:{}", broker.port)),
+        "{}",
+        status.words
+    );
 }
 
 #[test]
@@ -82,7 +103,10 @@ fn mqtt_3_1_1_carries_cloud_events_in_structured_mode() {
     let event = line.subscriber.message("a reading", 0, |message| {
         message.topic.ends_with("/data").then(|| message.json())
     });
-    for (schema, document) in [(CLOUD_EVENT_SCHEMA, &event), (AIO_JSON_SCHEMA, &event["data"])] {
+    for (schema, document) in [
+        (CLOUD_EVENT_SCHEMA, &event),
+        (AIO_JSON_SCHEMA, &event["data"]),
+    ] {
         let schema = serde_json::from_str(schema).unwrap();
         line::assert_valid(&jsonschema::validator_for(&schema).unwrap(), document);
     }
@@ -117,7 +141,10 @@ fn the_retained_status_says_online_and_the_last_will_offline() {
     let retained = newcomer.message("the retained status", 0, |message| {
         (message.topic == "fieldgate/test/status").then(|| (message.retained, message.json()))
     });
-    assert_eq!((retained.0, &retained.1["state"]), (true, &Json::from("offline")));
+    assert_eq!(
+        (retained.0, &retained.1["state"]),
+        (true, &Json::from("offline"))
+    );
 }
 
 /// A small line, a gateway, and a subscriber at the broker's plain listener.
@@ -147,7 +174,8 @@ impl Line {
             subscriber,
             received: Received::default(),
         };
-        line.received.wait_for(&line.subscriber, POINTS, line::moment(0, 500));
+        line.received
+            .wait_for(&line.subscriber, POINTS, line::moment(0, 500));
         line
     }
 
@@ -155,14 +183,16 @@ impl Line {
     #[track_caller]
     fn flow(&mut self) {
         let later = self.received.latest().millis() + 1000;
-        self.received.wait_for(&self.subscriber, POINTS, line::moment(later / 500, 500));
+        self.received
+            .wait_for(&self.subscriber, POINTS, line::moment(later / 500, 500));
     }
 
     /// Lets everything arrive: nothing is missing.
     #[track_caller]
     fn finish(&mut self) {
         let ticks = self.server.hold();
-        self.received.wait_for(&self.subscriber, POINTS, line::moment(ticks.last, 500));
+        self.received
+            .wait_for(&self.subscriber, POINTS, line::moment(ticks.last, 500));
         let sum = self.gateway.api.all_acknowledged(line::PATIENCE);
         self.received.update(&self.subscriber);
         self.received.assert_order();
@@ -172,7 +202,10 @@ impl Line {
     /// The words about the destination, once it is well.
     #[track_caller]
     fn words(&self) -> String {
-        self.gateway.api.destination_is("broker", |status| status.level == Level::Good).words
+        self.gateway
+            .api
+            .destination_is("broker", |status| status.level == Level::Good)
+            .words
     }
 
     /// The gateway's status message with this state, from the `from`th message on.
@@ -211,7 +244,9 @@ fn own(pair: &Pair) -> String {
 #[track_caller]
 fn refused(url: &str, settings: &str, words: &str) {
     let gateway = Gateway::start(&(line::destination("broker", url) + settings));
-    let status = gateway.api.destination_is("broker", |status| status.level == Level::Bad);
+    let status = gateway
+        .api
+        .destination_is("broker", |status| status.level == Level::Bad);
     assert!(status.words.contains(words), "{}", status.words);
     assert_eq!(status.state, "refused");
 }

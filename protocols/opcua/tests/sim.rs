@@ -1,5 +1,10 @@
 //! The source against the simulated server: sign-in, selection, values, isolation, loss, acknowledgement.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the exception for tests does not cover their helpers"
+)]
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fieldgate_kit::{

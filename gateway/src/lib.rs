@@ -15,6 +15,7 @@ pub mod gateway;
 pub mod lanes;
 pub mod live;
 pub mod meter;
+pub mod metrics;
 pub mod own_health;
 pub mod pipeline;
 pub mod registry;

@@ -1,7 +1,7 @@
 //! Runs the source with the queue and the broker taken out, and prints each second how many values came, and its health.
 //!
-//! `cargo run -p fieldgate-opcua --features sim --example ceiling -- [SECONDS] [SETTINGS.json]`; without settings, a
-//! simulated server with 5,000 nodes at 20 Hz runs in the same process.
+//! `cargo run -p fieldgate-opcua --features sim --example ceiling -- [SECONDS] [NODES EVERY_MS | SETTINGS.json]`; without
+//! settings, a simulated server runs in the same process, with 5,000 nodes that change every 50 ms.
 
 use std::time::{Duration, Instant};
 
@@ -13,25 +13,25 @@ use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 const NODES: u32 = 5_000;
-const EVERY: Duration = Duration::from_millis(50);
+const EVERY_MS: u64 = 50;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let seconds: u64 = arguments.next().map_or(Ok(10), |text| text.parse())?;
     let folder = std::env::temp_dir().join(format!("fieldgate-ceiling-{}", std::process::id()));
-    let (settings, server) = match arguments.next() {
-        Some(file) => (serde_json::from_str(&std::fs::read_to_string(file)?)?, None),
-        None => {
-            let load = sim::Load {
-                nodes: NODES,
-                every: EVERY,
-            };
-            let options = sim::Options {
-                load: Some(load),
+    let (first, second) = (arguments.next(), arguments.next());
+    let (settings, server) = match (first, second) {
+        (Some(file), None) => (serde_json::from_str(&std::fs::read_to_string(file)?)?, None),
+        (nodes, every_ms) => {
+            let nodes = nodes.map_or(Ok(NODES), |text| text.parse())?;
+            let every = Duration::from_millis(every_ms.map_or(Ok(EVERY_MS), |text| text.parse())?);
+            let load = Some(sim::Load { nodes, every });
+            let server = sim::start(sim::Options {
+                load,
                 ..sim::Options::new(&folder)
-            };
-            let server = sim::start(options).await?;
+            })
+            .await?;
             (load_settings(&server.endpoint), Some(server))
         }
     };

@@ -113,28 +113,33 @@ pub(crate) async fn paths_of(
     per_browse: usize,
 ) -> Result<HashMap<NodeId, BrowsePath>, Status> {
     let mut paths = HashMap::new();
-    // The node itself is not part of it: its parents' side is what tells the device.
-    let mut climbing: Vec<(NodeId, NodeId, Vec<(BrowseName, Class)>)> = nodes
-        .iter()
-        .map(|node| (node.clone(), node.clone(), Vec::new()))
-        .collect();
+    let start = |node: &NodeId| Climb {
+        node: node.clone(),
+        at: node.clone(),
+        names: Vec::new(),
+    };
+    let mut climbing: Vec<Climb> = nodes.iter().map(start).collect();
     for _ in 0..MAX_DEPTH {
         let mut still = Vec::new();
         for chunk in climbing.chunks(per_browse) {
-            let at = chunk.iter().map(|(_, at, _)| at.clone()).collect();
+            let at = chunk.iter().map(|climb| climb.at.clone()).collect();
             let results = connection.browse(at, Direction::Parents).await?;
-            for ((node, _, names), parents) in chunk.iter().zip(results) {
+            for (climb, parents) in chunk.iter().zip(results) {
                 let Some(parent) = parents.unwrap_or_default().into_iter().next() else {
                     continue;
                 };
+                let mut names = climb.names.clone();
                 if parent.node == OBJECTS {
-                    let names = names.iter().rev().cloned().collect();
-                    paths.insert(node.clone(), BrowsePath(names));
+                    names.reverse();
+                    paths.insert(climb.node.clone(), BrowsePath(names));
                     continue;
                 }
-                let mut names = names.clone();
                 names.push((parent.name, parent.class));
-                still.push((node.clone(), parent.node, names));
+                still.push(Climb {
+                    node: climb.node.clone(),
+                    at: parent.node,
+                    names,
+                });
             }
         }
         climbing = still;
@@ -143,6 +148,13 @@ pub(crate) async fn paths_of(
         }
     }
     Ok(paths)
+}
+
+/// A node whose path is sought, how far up we are, and the names on the way, the node's own left out.
+struct Climb {
+    node: NodeId,
+    at: NodeId,
+    names: Vec<(BrowseName, Class)>,
 }
 
 fn first_visit(globs: &[Glob]) -> Option<Visit> {

@@ -413,3 +413,6 @@ pub(crate) fn now() -> Timestamp {
         .unwrap_or_default();
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 //! The source against the simulated server: sign-in, selection, values, isolation, loss, acknowledgement.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the exception for tests does not cover their helpers"
+)]
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fieldgate_kit::{
@@ -20,7 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running source with all its ends in the test's hands.
 struct Rig {

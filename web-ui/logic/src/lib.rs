@@ -1,0 +1,18 @@
+//! The console without a browser: everything that can be decided from data alone, so that it is tested natively.
+//!
+//! | module | decides |
+//! |---|---|
+//! | [`place`] | which page a URL is, and the URL of a page |
+//! | [`schema`] | which fields a JSON Schema asks for |
+//! | [`form`] | how a field changes the settings, and at which field a problem stands |
+//! | [`table`] | which rows of a table are shown, and in which order |
+//! | [`words`] | how numbers, sizes, spans and ages read |
+//! | [`spark`], [`diff`] | the lines of a small chart, the kinds of lines of a diff |
+
+pub mod diff;
+pub mod form;
+pub mod place;
+pub mod schema;
+pub mod spark;
+pub mod table;
+pub mod words;

@@ -1,0 +1,118 @@
+//! Calls of the API, through the rows of its endpoint table.
+
+use fieldgate_api::endpoint::{Endpoint, Method, path};
+use fieldgate_api::trouble::Trouble;
+use fieldgate_api::{GUARD_HEADER, GUARD_VALUE};
+use leptos::prelude::window;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AbortSignal, Headers, RequestInit, Response};
+
+/// No answer is waited for longer; a test of settings takes 10 s at most.
+const TIMEOUT_MS: u32 = 20_000;
+
+/// The code of a [`Trouble`] that is ours: the gateway did not answer.
+pub const UNREACHABLE: &str = "FG-UNREACHABLE";
+
+/// Calls an endpoint that takes no body.
+///
+/// # Errors
+/// What the gateway answers, or that it does not.
+pub async fn call<E: Endpoint<Request = ()>>(places: &[&str]) -> Result<E::Response, Trouble> {
+    parse::<E>(send(E::METHOD, path::<E>(places), None, None).await?)
+}
+
+/// Changes something, if the configuration is still at `revision`.
+///
+/// # Errors
+/// What the gateway answers, or that it does not.
+pub async fn change<E: Endpoint>(
+    places: &[&str],
+    body: &E::Request,
+    revision: Option<u64>,
+) -> Result<E::Response, Trouble> {
+    let body = serde_json::to_string(body).map_err(|error| unreadable(&error))?;
+    let body = (body != "null").then_some(body);
+    parse::<E>(send(E::METHOD, path::<E>(places), body, revision).await?)
+}
+
+fn parse<E: Endpoint>(text: String) -> Result<E::Response, Trouble> {
+    let text = if text.trim().is_empty() {
+        "null"
+    } else {
+        &text
+    };
+    serde_json::from_str(text).map_err(|error| unreadable(&error))
+}
+
+async fn send(
+    method: Method,
+    path: String,
+    body: Option<String>,
+    revision: Option<u64>,
+) -> Result<String, Trouble> {
+    let response = fetch(method, &path, body, revision)
+        .await
+        .map_err(|_| silent())?;
+    let text = match response.text() {
+        Ok(promise) => JsFuture::from(promise).await.map_err(|_| silent())?,
+        Err(_) => return Err(silent()),
+    };
+    let text = text.as_string().unwrap_or_default();
+    if response.ok() {
+        return Ok(text);
+    }
+    Err(serde_json::from_str(&text).unwrap_or_else(|_| Trouble {
+        code: "FG-INTERNAL".to_owned(),
+        title: "the gateway refused".to_owned(),
+        status: response.status(),
+        detail: format!("HTTP {} for {} {path}", response.status(), method.as_str()),
+        problems: Vec::new(),
+    }))
+}
+
+async fn fetch(
+    method: Method,
+    path: &str,
+    body: Option<String>,
+    revision: Option<u64>,
+) -> Result<Response, JsValue> {
+    let init = RequestInit::new();
+    init.set_method(method.as_str());
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
+    let headers = Headers::new()?;
+    headers.set("accept", "application/json")?;
+    if method != Method::Get {
+        headers.set(GUARD_HEADER, GUARD_VALUE)?;
+        headers.set("content-type", "application/json")?;
+    }
+    if let Some(revision) = revision {
+        headers.set("if-match", &format!("\"{revision}\""))?;
+    }
+    if let Some(body) = body {
+        init.set_body(&JsValue::from_str(&body));
+    }
+    init.set_headers(&headers);
+    let response = JsFuture::from(window().fetch_with_str_and_init(path, &init)).await?;
+    response.dyn_into()
+}
+
+fn silent() -> Trouble {
+    Trouble {
+        code: UNREACHABLE.to_owned(),
+        title: "the gateway does not answer".to_owned(),
+        status: 0,
+        detail: "look whether it runs and whether this computer reaches it".to_owned(),
+        problems: Vec::new(),
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> Trouble {
+    Trouble {
+        code: "FG-INTERNAL".to_owned(),
+        title: "the gateway's answer is not understood".to_owned(),
+        status: 0,
+        detail: format!("{error}; reload the page, it may be older than the gateway"),
+        problems: Vec::new(),
+    }
+}

@@ -1,0 +1,36 @@
+//! One file a page, and which page a place is.
+
+mod configuration;
+mod device;
+mod devices;
+mod editor;
+mod items;
+mod overview;
+mod queue;
+mod route_editor;
+
+use fieldgate_ui_logic::place::{Place, Section};
+use leptos::prelude::*;
+
+use crate::widgets::{empty::empty_state, page::heading};
+
+/// The page of a place.
+pub fn page(place: &Place) -> AnyView {
+    match place {
+        Place::Overview => overview::page(),
+        Place::Devices => devices::page(),
+        Place::Device(id) => device::page(id),
+        Place::Items(section) => items::page(*section),
+        Place::New(Section::Routes) => route_editor::page(None),
+        Place::Item(Section::Routes, id) => route_editor::page(Some(id.clone())),
+        Place::New(section) => editor::page(*section, None),
+        Place::Item(section, id) => editor::page(*section, Some(id.clone())),
+        Place::Queue => queue::page(),
+        Place::Configuration => configuration::page(),
+        Place::Unknown => view! {
+            {heading("Nothing is here", ())}
+            {empty_state("This page does not exist.", "The address may be mistyped or from an older version.", Some(("To the overview", "/".to_owned())))}
+        }
+        .into_any(),
+    }
+}

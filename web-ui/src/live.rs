@@ -33,6 +33,8 @@ pub struct Live {
     pub now: RwSignal<i64>,
     /// Since when there is no connection, by this tab's clock.
     lost: RwSignal<Option<i64>>,
+    /// The owner of the points' signals.
+    owner: StoredValue<Owner>,
     state: StoredValue<State, LocalStorage>,
 }
 
@@ -57,6 +59,7 @@ impl Live {
             refetch: RwSignal::new(0),
             now: RwSignal::new(clock()),
             lost: RwSignal::new(Some(clock())),
+            owner: StoredValue::new(Owner::current().expect("the app is drawn within an owner")),
             state: StoredValue::new_local(State::default()),
         };
         provide_context(live);
@@ -87,7 +90,7 @@ impl Live {
             .with_value(|state| state.values.get(point).copied());
         known.unwrap_or_else(|| {
             // Of no page: a page that ends must not take it along.
-            let signal = Owner::new().with(|| RwSignal::new(None));
+            let signal = self.owner.get_value().with(|| RwSignal::new(None));
             self.state.update_value(|state| {
                 state.values.insert(point.to_owned(), signal);
             });

@@ -95,7 +95,7 @@ pub fn data_table(
             <span class="faint" role="status">{move || format!("{} of {}", shown.with(Vec::len), rows.with(Vec::len))}</span>
             <button type="button" class="quiet" on:click=move |_| download(name, columns, rows)>"Download CSV"</button>
         </div>
-        <div class="table-box" tabindex="0" role="region" aria-label=name>
+        <div class="table-box" tabindex="0" role="region" aria-label=format!("Table of {name}")>
         <table role="table" aria-label=name>
             <thead role="rowgroup">
                 <tr role="row">{columns.iter().map(|column| head(nav, column)).collect_view()}</tr>

@@ -73,7 +73,7 @@ pub fn source_settings(endpoint: &str) -> serde_json::Value {
         "security": { "policy": "None" },
         "select": ["Objects/Load/**"],
         "publishing_ms": 100,
-        "sampling_ms": 50,
+        "sampling_ms": 0,
     })
 }
 

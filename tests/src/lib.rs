@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod broker;
+pub mod browser;
 pub mod certificates;
 pub mod gateway;
 pub mod opcua_server;

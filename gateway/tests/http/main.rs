@@ -1,6 +1,9 @@
 //! The HTTP API over a real socket: the contract, the guard, live values, metrics, and the golden OpenAPI document.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on is a failed test"
+)]
 
 mod client;
 mod contract;

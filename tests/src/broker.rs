@@ -163,7 +163,7 @@ impl Listener {
 
     /// Asks for a client certificate from this authority.
     #[must_use]
-    pub fn client_authority(self, authority: &PathBuf) -> Self {
+    pub fn client_authority(self, authority: &Path) -> Self {
         self.line(&format!("cafile {}", authority.display()))
             .line("require_certificate true")
     }

@@ -1,12 +1,6 @@
 //! `Broker`: mosquitto, on free ports.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fmt::Write as _, fs, net::TcpStream, path::Path, process::Command};
 
 use rustix::process::Signal;
 use tempfile::TempDir;

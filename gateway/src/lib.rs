@@ -1,5 +1,24 @@
 //! The gateway: sources, pipeline, durable queue, forwarders and the console, in one process.
+//!
+//! ```text
+//! data     source ──Reading──▶ pipeline ──Record──▶ lanes ──Batch──▶ forward ──▶ sink
+//! control  config (desired state) ──▶ supervisor ──starts, stops──▶ units ──▶ board ──▶ web
+//! ```
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
+#[cfg(feature = "demo")]
+mod demo;
+pub mod forward;
+pub mod gateway;
+pub mod lanes;
+pub mod live;
+pub mod meter;
+pub mod metrics;
+pub mod own_health;
 pub mod pipeline;
 pub mod registry;
+pub mod supervisor;
+pub mod telemetry;
+pub mod web;

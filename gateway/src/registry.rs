@@ -2,14 +2,34 @@
 
 use fieldgate_kit::{DestinationKind, SourceKind};
 
-/// Where readings come from.
-#[must_use]
-pub fn sources() -> Vec<SourceKind> {
-    vec![]
+/// The protocols that this gateway speaks.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    pub sources: Vec<SourceKind>,
+    pub destinations: Vec<DestinationKind>,
 }
 
-/// Where readings go to.
-#[must_use]
-pub fn destinations() -> Vec<DestinationKind> {
-    vec![]
+impl Registry {
+    /// All there are.
+    #[must_use]
+    pub fn all() -> Self {
+        Self {
+            sources: vec![SourceKind::of::<fieldgate_opcua::OpcUa>()],
+            destinations: vec![DestinationKind::of::<fieldgate_mqtt::Mqtt>()],
+        }
+    }
+
+    /// The source protocol with this `kind`.
+    #[must_use]
+    pub fn source(&self, kind: &str) -> Option<&SourceKind> {
+        self.sources.iter().find(|source| source.kind == kind)
+    }
+
+    /// The destination protocol with this `kind`.
+    #[must_use]
+    pub fn destination(&self, kind: &str) -> Option<&DestinationKind> {
+        self.destinations
+            .iter()
+            .find(|destination| destination.kind == kind)
+    }
 }

@@ -262,3 +262,88 @@ fn zigzag(value: i64) -> u64 {
 fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(seq: u64, routes: u64, at: i64, body: Vec<u8>) -> Record {
+        Record {
+            seq: Seq(seq),
+            routes: RouteMask(routes),
+            accepted_at_ms: at,
+            body: Bytes::from(body),
+        }
+    }
+
+    fn through_values(block: &Block) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (chunk, (key, value)) in values(block).enumerate() {
+            assert_eq!(parse_key(&key), Some((block.first, chunk as u16)));
+            assert!(value.len() <= MAX_VALUE_BYTES);
+            bytes.extend_from_slice(value);
+        }
+        bytes
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_packed_is_unpacked(
+            first in 1u64..u64::MAX / 2,
+            heads in prop::collection::vec((any::<u64>(), any::<i64>(), 0usize..70_000, any::<u8>()), 1..20),
+        ) {
+            let records: Vec<Record> = (first..)
+                .zip(heads)
+                .map(|(seq, (routes, at, len, byte))| record(seq, routes, at, vec![byte; len]))
+                .collect();
+            let blocks = Packer::new().pack(&records);
+            let unpacked: Vec<Record> =
+                blocks.iter().flat_map(|block| unpack(&through_values(block)).unwrap()).collect();
+            prop_assert_eq!(unpacked, records);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(unpack(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        for body in [vec![7; 400], (0..60).collect()] {
+            let block = &Packer::new().pack(&[record(9, 3, 1_700_000_000_000, body)])[0];
+            assert!(unpack(&block.bytes).is_ok());
+            for bit in 0..block.bytes.len() * 8 {
+                let mut flipped = block.bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert!(unpack(&flipped).is_err(), "bit {bit}");
+            }
+            for cut in 0..block.bytes.len() {
+                assert!(unpack(&block.bytes[..cut]).is_err(), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_format_is_the_one_written_down() {
+        let records = [
+            record(258, 5, 3, b"ab".to_vec()),
+            record(259, 4, 2, b"c".to_vec()),
+        ];
+        let block = &Packer::new().pack(&records)[0];
+        let header = [
+            &[2, 1, 0, 0, 0, 0, 0, 0][..],
+            &[2, 0, 0, 0],
+            &[9, 0, 0, 0],
+            &[9, 0, 0, 0],
+        ]
+        .concat();
+        assert_eq!(block.bytes[..4], [1, 0, 0, 0]);
+        assert_eq!(block.bytes[8..28], header);
+        assert_eq!(block.bytes[28..], [2, 6, 5, 1, 1, 1, b'a', b'b', b'c']);
+    }
+}

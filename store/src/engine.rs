@@ -51,7 +51,7 @@ impl SegmentStore for SledStore {
             File::open(dir.join("conf"))?.sync_all()?;
             sync_dir(dir)
         };
-        synced().map_err(|source| disk("create", dir, source))?;
+        synced().map_err(|source| EngineError::disk("create", dir, source))?;
         Ok(Box::new(segment))
     }
 
@@ -82,8 +82,8 @@ impl SledSegment {
                 }
                 Err(error) => return Err(error),
                 Ok(db) => {
-                    let file =
-                        File::open(dir.join("db")).map_err(|source| disk("open", dir, source))?;
+                    let file = File::open(dir.join("db"))
+                        .map_err(|source| EngineError::disk("open", dir, source))?;
                     return Ok(SledSegment {
                         dir: dir.to_owned(),
                         db: Some(db),
@@ -101,14 +101,22 @@ impl SledSegment {
         body: impl FnOnce(&sled::Db) -> sled::Result<T>,
     ) -> Result<T, EngineError> {
         let Some(db) = &self.db else {
-            return Err(damaged(action, &self.dir, "sled panicked here before"));
+            return Err(EngineError::damaged(
+                action,
+                &self.dir,
+                "sled panicked here before".into(),
+            ));
         };
         match catch_unwind(AssertUnwindSafe(|| body(db))) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(translate(action, &self.dir, error)),
             Err(panic) => {
                 self.forget();
-                Err(damaged(action, &self.dir, &panic_text(panic.as_ref())))
+                Err(EngineError::damaged(
+                    action,
+                    &self.dir,
+                    panic_text(panic.as_ref()),
+                ))
             }
         }
     }
@@ -145,7 +153,7 @@ impl Segment for SledSegment {
         self.call("flush", |db| db.flush().map(drop))?;
         self.file
             .sync_all()
-            .map_err(|source| disk("sync", &self.dir, source))
+            .map_err(|source| EngineError::disk("sync", &self.dir, source))
     }
 
     fn block_holding(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
@@ -211,12 +219,20 @@ fn open_within(dir: &Path, patience: Duration) -> Result<sled::Db, EngineError> 
     thread::Builder::new()
         .name("queue-open".into())
         .spawn(work)
-        .map_err(|source| disk("open", dir, source))?;
+        .map_err(|source| EngineError::disk("open", dir, source))?;
     match answered.recv_timeout(patience) {
         Ok(Ok(Ok(db))) => Ok(db),
         Ok(Ok(Err(error))) => Err(translate("open", dir, error)),
-        Ok(Err(panic)) => Err(damaged("open", dir, &panic_text(panic.as_ref()))),
-        Err(_) => Err(damaged("open", dir, "sled did not open it within 20 s")),
+        Ok(Err(panic)) => Err(EngineError::damaged(
+            "open",
+            dir,
+            panic_text(panic.as_ref()),
+        )),
+        Err(_) => Err(EngineError::damaged(
+            "open",
+            dir,
+            "sled did not open it within 20 s".into(),
+        )),
     }
 }
 
@@ -245,27 +261,8 @@ fn translate(action: &'static str, dir: &Path, error: sled::Error) -> EngineErro
                 path: dir.to_owned(),
             }
         }
-        sled::Error::Io(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
-            damaged(action, dir, &source.to_string())
-        }
-        sled::Error::Io(source) => disk(action, dir, source),
-        other => damaged(action, dir, &other.to_string()),
-    }
-}
-
-fn disk(action: &'static str, path: &Path, source: io::Error) -> EngineError {
-    EngineError::Disk {
-        action,
-        path: path.to_owned(),
-        source,
-    }
-}
-
-fn damaged(action: &'static str, path: &Path, reason: &str) -> EngineError {
-    EngineError::Damaged {
-        action,
-        path: path.to_owned(),
-        reason: reason.to_owned(),
+        sled::Error::Io(source) => EngineError::disk(action, dir, source),
+        other => EngineError::damaged(action, dir, other.to_string()),
     }
 }
 

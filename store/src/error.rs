@@ -1,6 +1,10 @@
 //! What can go wrong, by what the caller does next.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::types::RouteBit;
 
@@ -104,4 +108,27 @@ pub(crate) enum EngineError {
     /// Somebody still holds it: wait.
     #[error("{path} is locked")]
     Locked { path: PathBuf },
+}
+
+impl EngineError {
+    /// An error of the operating system. A sector or a file that cannot be read is damage: trying again will not help.
+    pub fn disk(action: &'static str, path: &Path, source: io::Error) -> EngineError {
+        const EIO: i32 = 5;
+        if source.raw_os_error() == Some(EIO) || source.kind() == io::ErrorKind::UnexpectedEof {
+            return EngineError::damaged(action, path, source.to_string());
+        }
+        EngineError::Disk {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    pub fn damaged(action: &'static str, path: &Path, reason: String) -> EngineError {
+        EngineError::Damaged {
+            action,
+            path: path.to_owned(),
+            reason,
+        }
+    }
 }

@@ -15,10 +15,10 @@ use std::{
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::{
-    book::AfterAck,
     engine::SledStore,
     error::{AppendError, Closed, OpenError, StoreError},
     gather::Gather,
+    ledger::AfterAck,
     open::{self, OpenReport, Opened},
     options::{EngineKind, LaneOptions},
     plain::PlainStore,

@@ -51,10 +51,14 @@
 
 mod block;
 mod book;
+mod commit;
 mod engine;
 mod error;
+#[cfg(test)]
+mod faults;
 mod gather;
 mod lane;
+mod ledger;
 mod manifest;
 mod open;
 mod options;

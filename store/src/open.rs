@@ -246,12 +246,9 @@ impl Recovery {
             }
         };
         let found = scan.info;
-        let expected = if info.sealed {
-            info.last
-        } else {
-            self.cursors.durable
-        };
-        let short = expected >= info.first && found.last < expected && !self.rebuilt;
+        let expected = self.cursors.durable;
+        let short =
+            !info.sealed && !self.rebuilt && expected >= info.first && found.last < expected;
         let fewer = info.sealed && found.records != info.records;
         self.runs.insert(info.id, scan.runs);
         let empty = found.is_empty();

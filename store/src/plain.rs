@@ -46,7 +46,7 @@ impl SegmentStore for PlainStore {
             sync_dir(dir)?;
             Ok(file)
         };
-        let file = made().map_err(|source| disk("create", &path, source))?;
+        let file = made().map_err(|source| EngineError::disk("create", &path, source))?;
         Ok(Box::new(PlainSegment {
             path,
             file,
@@ -66,9 +66,10 @@ impl SegmentStore for PlainStore {
                     reason: "the file is missing".into(),
                 });
             }
-            other => other.map_err(|source| disk("open", &path, source))?,
+            other => other.map_err(|source| EngineError::disk("open", &path, source))?,
         };
-        let (index, end) = read_index(&file).map_err(|source| disk("read", &path, source))?;
+        let (index, end) =
+            read_index(&file).map_err(|source| EngineError::disk("read", &path, source))?;
         Ok(Box::new(PlainSegment {
             path,
             file,
@@ -89,7 +90,7 @@ impl PlainSegment {
         let mut bytes = vec![0; place.1];
         self.file
             .read_exact_at(&mut bytes, place.0)
-            .map_err(|source| disk("read", &self.path, source))?;
+            .map_err(|source| EngineError::disk("read", &self.path, source))?;
         Ok(Block { first, bytes })
     }
 }
@@ -102,7 +103,7 @@ impl Segment for PlainSegment {
             .collect();
         self.file
             .write_all_at(&all, self.end)
-            .map_err(|source| disk("write", &self.path, source))?;
+            .map_err(|source| EngineError::disk("write", &self.path, source))?;
         for block in blocks {
             self.index
                 .insert(block.first, (self.end, block.bytes.len()));
@@ -114,7 +115,7 @@ impl Segment for PlainSegment {
     fn sync(&mut self) -> Result<(), EngineError> {
         self.file
             .sync_data()
-            .map_err(|source| disk("sync", &self.path, source))
+            .map_err(|source| EngineError::disk("sync", &self.path, source))
     }
 
     fn block_holding(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
@@ -158,12 +159,4 @@ fn read_index(file: &File) -> io::Result<(Index, u64)> {
         at += block_len as u64;
     }
     Ok((index, at))
-}
-
-fn disk(action: &'static str, path: &Path, source: io::Error) -> EngineError {
-    EngineError::Disk {
-        action,
-        path: path.to_owned(),
-        source,
-    }
 }

@@ -1,6 +1,6 @@
 //! What is kept: generations that every consumer passed go, and a full lane evicts or holds back.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Instant};
 
 use crate::{
     error::EngineError,
@@ -14,6 +14,8 @@ use crate::{
 const WRITE_FACTOR: u64 = 2;
 /// The least that one commit allocates: a segment of sled's.
 const COMMIT_FLOOR_BYTES: u64 = 512 << 10;
+/// Generations removed in one go, so that a large backlog that was drained does not hold up the appends.
+const REMOVED_AT_ONCE: usize = 8;
 
 impl Owner {
     /// Makes room for a commit of `bytes`; false when the lane is full and refuses.
@@ -81,6 +83,10 @@ impl Owner {
         if count == 0 {
             return false;
         }
+        if count > REMOVED_AT_ONCE {
+            self.persist_at = Some(Instant::now()); // the rest follows as soon as others have had their turn
+        }
+        let count = count.min(REMOVED_AT_ONCE);
         match self.remove_front(count) {
             Ok(()) => true,
             Err(error) => {

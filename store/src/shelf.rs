@@ -103,7 +103,7 @@ impl Shelf {
         self.next_id += 1;
         let dir = info.dir(&self.dir);
         let created = self.engine.create(&dir).and_then(|segment| {
-            sync_dir(&self.dir).map_err(|source| disk("sync", &self.dir, source))?;
+            sync_dir(&self.dir).map_err(|source| EngineError::disk("sync", &self.dir, source))?;
             Ok(segment)
         });
         match created {
@@ -118,7 +118,7 @@ impl Shelf {
         }
     }
 
-    /// Marks the last generation as complete; it stays open for reading.
+    /// Closes the last generation and marks it as complete. Whoever lags opens it again to read.
     pub fn seal_writer(&mut self) {
         let data_file = self.engine.data_file();
         let Some(generation) = self
@@ -129,11 +129,10 @@ impl Shelf {
             return;
         };
         let dir = generation.info.dir(&self.dir);
+        generation.segment = None;
         generation.info.sealed = true;
         generation.info.file_len = fs::metadata(dir.join(data_file)).map_or(0, |found| found.len());
         generation.info.disk_bytes = allocated_bytes(&dir);
-        self.readers.push_back(generation.info.id);
-        self.close_idle();
     }
 
     /// Takes the front generations off and removes their directories; the manifest is written in between.
@@ -147,6 +146,9 @@ impl Shelf {
         for generation in removed {
             self.remove_dir(generation);
         }
+        if let Err(error) = sync_dir(&self.dir) {
+            tracing::warn!(dir = %self.dir.display(), %error, "a removal is not durable yet; the next start repeats it");
+        }
         Ok(())
     }
 
@@ -154,7 +156,7 @@ impl Shelf {
         self.forget(generation.info.id);
         generation.segment = None;
         let dir = generation.info.dir(&self.dir);
-        if let Err(error) = fs::remove_dir_all(&dir).and_then(|()| sync_dir(&self.dir)) {
+        if let Err(error) = fs::remove_dir_all(&dir) {
             tracing::warn!(dir = %dir.display(), %error, "a finished generation could not be removed; the next start tries again");
         }
     }
@@ -231,19 +233,21 @@ impl Shelf {
         {
             return Ok(Some(records.clone()));
         }
-        let segment = self.segment(index)?;
-        let mut found = segment.block_holding(seq)?;
+        let mut found = self.segment(index)?.block_holding(seq)?;
         let mut want = seq;
         loop {
             match found.as_ref().map(read_block) {
-                Some(Ok(records)) if records[records.len() - 1].seq >= seq => {
+                Some(Ok(records)) if holds(&records) || (skip_bad && records[0].seq > seq) => {
                     return Ok(self.cached(id, within(records, last)));
+                }
+                Some(Ok(records)) if records[0].seq > seq => {
+                    return Err(self.damage(index, format!("record {seq} is missing")));
                 }
                 Some(Err(_)) if skip_bad => {
                     want = want.max(found.map_or(want, |block| block.first.next()))
                 }
                 Some(Err(reason)) => return Err(self.damage(index, reason)),
-                _ => {}
+                Some(Ok(_)) | None => {}
             }
             found = self
                 .segment(index)?
@@ -413,12 +417,4 @@ fn read_block(block: &Block) -> Result<Vec<Record>, String> {
 fn within(mut records: Vec<Record>, last: Seq) -> Vec<Record> {
     records.truncate(records.partition_point(|record| record.seq <= last));
     records
-}
-
-fn disk(action: &'static str, path: &Path, source: io::Error) -> EngineError {
-    EngineError::Disk {
-        action,
-        path: path.to_owned(),
-        source,
-    }
 }

@@ -13,16 +13,17 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::{
-    block::{Block, Packer},
-    book::{ACKS_BEFORE_PERSIST, Book},
+    block::Packer,
+    book::Book,
     error::{AppendError, EngineError, StoreError},
     gather::Gather,
+    ledger::ACKS_BEFORE_PERSIST,
     manifest::GenerationInfo,
     options::LaneOptions,
     shelf::Shelf,
     slots::Slots,
     tail::Tail,
-    types::{Appended, Entry, Page, PeekLimits, Record, RouteMask, Seq, Urgency},
+    types::{Appended, Entry, Page, PeekLimits, RouteMask, Seq, Urgency},
 };
 
 const PERSIST_EVERY: Duration = Duration::from_secs(1);
@@ -213,139 +214,6 @@ impl Owner {
     }
 }
 
-// === impl Owner: commit ===
-
-impl Owner {
-    fn commit_gathered(&mut self) {
-        if self.gather.is_empty() {
-            return;
-        }
-        let room = self.make_room(self.gather.bytes() as u64);
-        self.held_back = matches!(room, Ok(false));
-        locked(&self.shared.figures).held_back = self.held_back;
-        locked(&self.shared.book).wake_on_ack = self.held_back;
-        if self.held_back {
-            return;
-        }
-        let mut batches = self.gather.take();
-        match room.and_then(|_| self.commit(&mut batches)) {
-            Ok(()) => release(batches, self.next),
-            Err(error) => refuse(batches, &error),
-        }
-        self.roll_if_full();
-    }
-
-    fn commit(&mut self, batches: &mut [Batch]) -> Result<(), EngineError> {
-        let started = Instant::now();
-        let records = number(batches, self.next);
-        let Some(last) = records.last().map(|record| record.seq) else {
-            return Ok(());
-        };
-        let blocks = self.packer.pack(&records);
-        self.write(&blocks)?;
-        let generation = self
-            .shelf
-            .writer()
-            .expect("the blocks were just written to it");
-        generation.info.count(&records);
-        let (info, disk_bytes) = (span(&generation.info), self.shelf.disk_bytes());
-        self.next = last.next();
-        self.publish(records, last);
-        let mut figures = locked(&self.shared.figures);
-        if let Some(open) = figures.spans.last_mut() {
-            *open = info;
-        }
-        figures.disk_bytes = disk_bytes;
-        figures.commits += 1;
-        figures.last_commit = started.elapsed();
-        Ok(())
-    }
-
-    /// Into memory first, so that whoever hears of the new end finds it there.
-    fn publish(&mut self, records: Vec<Record>, last: Seq) {
-        let passed = {
-            let mut book = locked(&self.shared.book);
-            book.appended(&records);
-            book.passed()
-        };
-        locked(&self.shared.tail).push(Arc::new(records), passed);
-        self.shared.durable.send_replace(last);
-    }
-
-    /// Writes and syncs; after a failure once more into a new generation: what a failed sync left behind is not trusted.
-    fn write(&mut self, blocks: &[Block]) -> Result<(), EngineError> {
-        if self.shelf.writer().is_none() {
-            self.start_generation()?;
-        }
-        let Err(error) = self.write_once(blocks) else {
-            return Ok(());
-        };
-        tracing::warn!(dir = %self.shelf.dir.display(), %error, "a commit failed; it is tried again in a new generation");
-        self.retire_writer();
-        self.start_generation()?;
-        self.write_once(blocks)
-            .inspect_err(|_| self.retire_writer())
-    }
-
-    fn write_once(&mut self, blocks: &[Block]) -> Result<(), EngineError> {
-        let generation = self.shelf.writer().expect("the caller started one");
-        let segment = generation
-            .segment
-            .as_mut()
-            .expect("the generation that is written stays open");
-        segment.append(blocks)?;
-        segment.sync()
-    }
-
-    /// Takes a writer out of use after a failure: closed, and off the shelf at once if it holds nothing.
-    fn retire_writer(&mut self) {
-        let Some(generation) = self.shelf.writer() else {
-            return;
-        };
-        generation.segment = None;
-        if generation.info.is_empty() {
-            self.shelf.generations.pop(); // its directory is removed at the next open
-            return;
-        }
-        self.shelf.seal_writer();
-    }
-
-    /// Seals the writer, if there is one, and puts a new one behind it: directory, cursors, manifest, in this order.
-    pub fn start_generation(&mut self) -> Result<(), EngineError> {
-        let generation = self.shelf.create(self.next)?;
-        self.shelf.seal_writer();
-        self.shelf.generations.push(generation);
-        let stored = self
-            .persist_cursors()
-            .and_then(|()| self.shelf.write_manifest(self.next));
-        if let Err(error) = stored {
-            self.shelf.generations.pop();
-            return Err(error);
-        }
-        self.refresh_figures();
-        Ok(())
-    }
-
-    fn roll_if_full(&mut self) {
-        let limit = self.options.generation_bytes;
-        let is_full = self.shelf.writer().is_some_and(|open| {
-            let allocated = open
-                .segment
-                .as_ref()
-                .map_or(0, |segment| segment.disk_bytes());
-            !open.info.is_empty() && allocated >= limit
-        });
-        if !is_full {
-            return;
-        }
-        if let Err(error) = self.start_generation() {
-            tracing::warn!(%error, "the next generation could not be started; the next commit tries again");
-            return;
-        }
-        self.remove_passed();
-    }
-}
-
 // === impl Owner: cursors and figures ===
 
 impl Owner {
@@ -410,7 +278,7 @@ impl Owner {
     }
 }
 
-fn span(info: &GenerationInfo) -> Span {
+pub(crate) fn span(info: &GenerationInfo) -> Span {
     Span {
         first: info.first,
         last: info.last,
@@ -418,61 +286,5 @@ fn span(info: &GenerationInfo) -> Span {
         payload_bytes: info.payload_bytes,
         first_at_ms: info.first_at_ms,
         last_at_ms: info.last_at_ms,
-    }
-}
-
-/// Gives the entries of all batches their numbers.
-fn number(batches: &mut [Batch], next: Seq) -> Vec<Record> {
-    let mut records = Vec::with_capacity(batches.iter().map(|batch| batch.entries.len()).sum());
-    let mut seq = next;
-    for entry in batches
-        .iter_mut()
-        .flat_map(|batch| batch.entries.iter_mut())
-    {
-        let body = std::mem::take(&mut entry.body);
-        records.push(Record {
-            seq,
-            routes: entry.routes,
-            accepted_at_ms: entry.accepted_at_ms,
-            body,
-        });
-        seq = seq.next();
-    }
-    records
-}
-
-/// Resolves the tickets of a commit that ended just before `next`.
-fn release(batches: Vec<Batch>, next: Seq) {
-    let records: usize = batches.iter().map(|batch| batch.entries.len()).sum();
-    let mut first = Seq(next.0 - records as u64);
-    for batch in batches {
-        let end = first.0 + batch.entries.len() as u64;
-        drop(batch.reply.send(Ok(Appended {
-            first,
-            last: Seq(end - 1),
-        }))); // who dropped the ticket does not want to know
-        drop(batch.room);
-        first = Seq(end);
-    }
-}
-
-fn refuse(batches: Vec<Batch>, error: &EngineError) {
-    tracing::error!(%error, "a commit failed");
-    let refusal = match error {
-        EngineError::Disk { path, source, .. } => AppendError::Disk {
-            path: path.clone(),
-            reason: source.to_string(),
-        },
-        EngineError::Damaged { path, reason, .. } => AppendError::Disk {
-            path: path.clone(),
-            reason: reason.clone(),
-        },
-        EngineError::Locked { path } => AppendError::Disk {
-            path: path.clone(),
-            reason: "it is locked".into(),
-        },
-    };
-    for batch in batches {
-        drop(batch.reply.send(Err(refusal.clone())));
     }
 }

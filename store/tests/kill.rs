@@ -1,5 +1,7 @@
 //! A process that writes is killed again and again; nothing it was told is durable may be missing.
 
+#![allow(clippy::unwrap_used)] // in a test a failed unwrap is the failure
+
 mod support;
 
 use std::{

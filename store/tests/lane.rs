@@ -1,5 +1,7 @@
 //! A lane from outside: accepted, read, acknowledged, reopened, full.
 
+#![allow(clippy::unwrap_used)] // in a test a failed unwrap is the failure
+
 mod support;
 
 use std::time::Duration;

@@ -1,1 +1,19 @@
-//! To be written.
+//! The rig of the system tests: the gateway as a process, and real peers on loopback that nobody here wrote.
+//!
+//! Everything starts on a free port and dies when it is dropped. Nothing sleeps: [`wait::until`] is the one place that
+//! waits for a condition, and it says what it waited for. A peer that is missing is an error with the line that
+//! installs it, never a skip. The rig panics, at the line of the test that called it: there is nobody to handle an error.
+
+pub mod api;
+pub mod broker;
+pub mod browser;
+pub mod certificates;
+pub mod gateway;
+pub mod opcua_server;
+pub mod peers;
+pub mod port;
+pub mod process;
+pub mod proxy;
+pub mod received;
+pub mod subscriber;
+pub mod wait;

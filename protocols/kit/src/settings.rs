@@ -65,26 +65,58 @@ impl fmt::Display for Problem {
 /// All problems, in the order in which they were met.
 pub fn read<S: DeserializeOwned>(mut table: Json) -> Result<S, SettingsError> {
     let mut problems = Vec::new();
+    let mut taken_out: Vec<Vec<String>> = Vec::new();
     loop {
         match serde_path_to_error::deserialize::<_, S>(table.clone()) {
             Ok(settings) if problems.is_empty() => return Ok(settings),
             Ok(_) => return Err(SettingsError(problems)),
             Err(error) => {
                 let what = error.inner().to_string();
-                let path = locate(error.path(), &what);
-                let removed = remove(&mut table, &path);
+                let now_at = locate(error.path(), &what);
+                let removed = remove(&mut table, &now_at);
+                let path = originally(&now_at, &taken_out);
                 let remedy = remedy(&what);
-                let problem = Problem { path, what, remedy };
+                let problem = Problem {
+                    path: path.clone(),
+                    what,
+                    remedy,
+                };
                 if problems.contains(&problem) {
                     return Err(SettingsError(problems));
                 }
                 problems.push(problem);
+                taken_out.push(path);
                 if !removed {
                     return Err(SettingsError(problems));
                 }
             }
         }
     }
+}
+
+/// Where a path of the thinned table was in the whole one: list elements taken out before have moved the later ones up.
+fn originally(path: &[String], taken_out: &[Vec<String>]) -> Vec<String> {
+    let mut original: Vec<String> = Vec::with_capacity(path.len());
+    for key in path {
+        let Ok(mut index) = key.parse::<usize>() else {
+            original.push(key.clone());
+            continue;
+        };
+        let gone = |out: &Vec<String>| {
+            out.split_last()
+                .filter(|(_, parent)| *parent == original)
+                .and_then(|(last, _)| last.parse().ok())
+        };
+        let mut gone: Vec<usize> = taken_out.iter().filter_map(gone).collect();
+        gone.sort_unstable();
+        for out in gone {
+            if out <= index {
+                index += 1;
+            }
+        }
+        original.push(index.to_string());
+    }
+    original
 }
 
 /// The path of the error, down to the unknown key itself.
@@ -246,6 +278,14 @@ mod tests {
         let mut paths: Vec<String> = problems.iter().map(|p| p.path.join(".")).collect();
         paths.sort();
         assert_eq!(paths, ["inner.colour", "inner.wait", "port", "prot"]);
+    }
+
+    #[test]
+    fn a_list_element_keeps_its_number() {
+        let table = json!([1, "a", 2, "b", "c", 3]);
+        let SettingsError(problems) = read::<Vec<u16>>(table).unwrap_err();
+        let paths: Vec<String> = problems.iter().map(|p| p.path.join(".")).collect();
+        assert_eq!(paths, ["1", "3", "4"]);
     }
 
     #[test]

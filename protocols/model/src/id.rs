@@ -100,7 +100,7 @@ impl FromStr for PointId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let slashes = check(text, 2)?;
+        let slashes: [u16; 2] = check(text)?;
         Ok(Self {
             device_at: slashes[0] + 1,
             point_at: slashes[1] + 1,
@@ -151,7 +151,7 @@ impl FromStr for DeviceId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let slashes = check(text, 1)?;
+        let slashes: [u16; 1] = check(text)?;
         Ok(Self {
             device_at: slashes[0] + 1,
             text: text.into(),
@@ -202,20 +202,35 @@ pub fn unescape_segment(escaped: &str) -> String {
     String::from_utf8_lossy(&raw).into_owned()
 }
 
-/// The positions of exactly `wanted` slashes between non-empty segments.
-fn check(text: &str, wanted: usize) -> Result<Vec<u16>, IdError> {
+/// The positions of exactly `N` slashes between non-empty segments.
+fn check<const N: usize>(text: &str) -> Result<[u16; N], IdError> {
     if text.len() > MAX_LEN_BYTES {
         return Err(IdError::TooLong(text.len()));
     }
-    if text.chars().any(char::is_control) {
+    let control = |c: char| c.is_control();
+    // Control characters start at bytes below 0x20, at 0x7F, or at the lead byte 0xC2 (Unicode's C1).
+    if text
+        .bytes()
+        .any(|byte| byte < 0x20 || byte == 0x7F || byte == 0xC2)
+        && text.contains(control)
+    {
         return Err(IdError::Control(text.escape_debug().to_string()));
     }
-    let slashes: Vec<u16> = text
-        .match_indices('/')
-        .map(|(at, _)| u16::try_from(at).expect("an id is shorter than 64 KiB"))
-        .collect();
-    if slashes.len() != wanted || text.split('/').any(str::is_empty) {
-        return Err(IdError::Shape(text.to_owned()));
+    let shape = || IdError::Shape(text.to_owned());
+    let mut slashes = [0; N];
+    let (mut found, mut segment) = (0, 0);
+    for (at, byte) in text.bytes().enumerate() {
+        if byte == b'/' {
+            if at == segment || found == N {
+                return Err(shape());
+            }
+            slashes[found] = u16::try_from(at).expect("an id is shorter than 64 KiB");
+            found += 1;
+            segment = at + 1;
+        }
+    }
+    if found != N || segment == text.len() {
+        return Err(shape());
     }
     Ok(slashes)
 }
@@ -242,8 +257,21 @@ macro_rules! text_traits {
 
         impl<'de> Deserialize<'de> for $id {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
+                struct Text;
+
+                impl de::Visitor<'_> for Text {
+                    type Value = $id;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("an id, its segments separated by slashes")
+                    }
+
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$id, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+
+                deserializer.deserialize_str(Text)
             }
         }
 

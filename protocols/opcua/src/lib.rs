@@ -1,1 +1,59 @@
-//! To be written.
+//! The OPC UA source: a session, a subscription, and every message acknowledged only once its readings are durable.
+//!
+//! ```text
+//! settings ─▶ attempt (dial, security, trust, session) ─▶ browse + select ─▶ publish ─▶ readings
+//!                                      │                                       ▲ ack ◀── durable
+//!                                      └── Connection: our own words; the vendor stays behind it
+//! ```
+
+mod announce;
+mod attempt;
+mod browse;
+mod connection;
+mod dial;
+mod glob;
+mod node_id;
+mod probe;
+mod publish;
+mod roll_call;
+mod security;
+mod select;
+mod sequence;
+mod session;
+mod settings;
+#[cfg(feature = "sim")]
+pub mod sim;
+mod source;
+mod status;
+mod trust;
+mod value;
+
+use std::sync::Arc;
+
+use fieldgate_kit::{Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError};
+
+pub use settings::{Mode, NodeRule, Policy, Security, Select, ServerTrust, Settings, User};
+
+/// The source's protocol, for the registry.
+#[derive(Debug)]
+pub struct OpcUa;
+
+impl Source for OpcUa {
+    const KIND: &'static str = "opcua";
+    const TITLE: &'static str = "OPC UA";
+    const ABOUT: &'static str =
+        "Subscribes to values of an OPC UA server: PLCs, machines, SCADA systems.";
+    type Settings = Settings;
+
+    fn check(settings: &Settings) -> Vec<Problem> {
+        settings.check()
+    }
+
+    async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), SourceError> {
+        source::run(settings, ctx).await
+    }
+
+    async fn probe(settings: Arc<Settings>, ctx: ProbeCtx, probe: &mut Probe) {
+        probe::probe(settings, ctx, probe).await;
+    }
+}

@@ -138,6 +138,9 @@ pub struct DestinationView {
     pub last_ack: Option<Timestamp>,
     /// From sending a batch to its acknowledgement, the median of the last ones.
     pub ack_ms: Option<f64>,
+    /// Milliseconds from the source's timestamp to the acknowledgement: half of the last readings took at most this, and 99 of 100.
+    pub delay_ms_p50: Option<f64>,
+    pub delay_ms_p99: Option<f64>,
     pub dead_letters: u64,
     /// Refused readings by the far side's own words.
     pub rejected: BTreeMap<String, u64>,

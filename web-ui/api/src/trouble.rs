@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trouble {
     /// The product's own code, language-neutral and stable: `FG-CONFIG`, `FG-NOT-FOUND`, `FG-CONFLICT`, `FG-LOCKED`,
-    /// `FG-FORBIDDEN`, `FG-UNAVAILABLE`, `FG-INTERNAL`.
+    /// `FG-FORBIDDEN`, `FG-REQUEST`, `FG-UNAVAILABLE`, `FG-INTERNAL`.
     pub code: String,
     /// What is wrong, in a few words.
     pub title: String,

@@ -54,6 +54,15 @@ impl StepSettings {
         }
     }
 
+    /// True when it may hand on something else than it got; false when it only lets through or holds back.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Scale(_) | Self::Rename(_) => true,
+            Self::Deadband(_) | Self::Throttle(_) => false,
+        }
+    }
+
     /// The running step.
     #[must_use]
     pub fn build(&self) -> Box<dyn Step> {

@@ -17,7 +17,7 @@ mod json_value;
 use std::fmt;
 
 use bytes::Bytes;
-use fieldgate_model::{Class, DeviceId, PointId};
+use fieldgate_model::{Class, DeviceId, PointId, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,14 @@ pub struct Message {
     pub content_type: &'static str,
     /// CloudEvents context attributes; empty for formats without.
     pub attributes: Vec<(&'static str, String)>,
+}
+
+/// A value's one JSON form, for those who show what goes upstream.
+#[must_use]
+pub fn value_json(value: &Value) -> serde_json::Value {
+    let mut json = json_value::JsonText::default();
+    json.value(value);
+    serde_json::from_slice(&json.bytes).expect("what is written here is JSON")
 }
 
 /// The dataset that a reading belongs to.

@@ -1,0 +1,69 @@
+//! The demonstration devices of `--demo`: an OPC UA server and an MQTT broker in this process, and a route between them.
+
+use std::time::Duration;
+
+use fieldgate_mqtt::sim as broker;
+use fieldgate_opcua::sim as server;
+
+use crate::daemon::{Options, StartError};
+
+/// The running demonstration; nothing when it was not asked for.
+pub struct Demo(Option<Running>);
+
+struct Running {
+    server: server::Sim,
+    broker: broker::Sim,
+}
+
+impl Demo {
+    /// Starts the devices, if they are asked for.
+    pub(crate) async fn start(options: &Options) -> Result<Self, StartError> {
+        if !options.demo {
+            return Ok(Self(None));
+        }
+        let server_options = server::Options {
+            every: Duration::from_millis(500),
+            ..server::Options::new(options.state.join("demo"))
+        };
+        let starting = tokio::task::spawn_blocking(broker::start);
+        let (server, broker) = tokio::join!(server::start(server_options), starting);
+        let server = server.map_err(|error| StartError::Demo(error.to_string()))?;
+        let broker = broker
+            .expect("starting the broker does not panic")
+            .map_err(|error| StartError::Demo(error.to_string()))?;
+        Ok(Self(Some(Running { server, broker })))
+    }
+
+    /// The configuration that goes with them, the weakest layer but the built-in one.
+    pub(crate) fn text(&self) -> Option<String> {
+        let running = self.0.as_ref()?;
+        Some(format!(
+            r#"[[source]]
+id = "demo"
+kind = "opcua"
+endpoint = "{endpoint}"
+security = {{ policy = "None" }}
+select = ["Objects/Demo/**"]
+
+[[destination]]
+id = "local"
+kind = "mqtt"
+url = "{url}"
+
+[[route]]
+id = "everything"
+from = ["demo/**", "gateway/**"]
+to = "local"
+"#,
+            endpoint = running.server.endpoint,
+            url = running.broker.url,
+        ))
+    }
+
+    pub(crate) async fn stop(self) {
+        if let Some(Running { server, broker }) = self.0 {
+            server.stop().await;
+            drop(broker);
+        }
+    }
+}

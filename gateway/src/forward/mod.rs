@@ -1,0 +1,10 @@
+//! The forwarder: from the durable queue to one destination, at least once, in order, counted only when acknowledged.
+
+mod attempt;
+pub mod dead;
+mod page;
+mod stack;
+mod stats;
+
+pub use attempt::Forwarder;
+pub use stats::ForwardStats;

@@ -1,0 +1,268 @@
+//! The pure part of a forwarder: a page of records → a batch to send, and what its receipt means for the ledger.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use fieldgate_kit::{AddressBook, Batch, Receipt, Rejected, Sequenced};
+use fieldgate_model::Timestamp;
+use fieldgate_store::{Exit, Page, Record, RouteMask, Seq, Tally};
+
+use super::dead::Letter;
+use crate::{lanes::LaneKind, pipeline::frame};
+
+/// Of how many readings of a page the delay is measured.
+const SAMPLES: usize = 8;
+
+/// A page taken from the queue, on its way.
+#[derive(Debug)]
+pub struct Sending {
+    pub lane: LaneKind,
+    /// Where the cursor goes when this is done.
+    pub through: Seq,
+    /// The records, for the ledger and for dead letters.
+    records: Vec<Record>,
+    /// What is known already about records that are not sent: too old, or unreadable.
+    unsent: HashMap<Seq, Unsent>,
+    /// The routes of this destination.
+    mask: RouteMask,
+    /// When the source observed some of what is sent, spread over the page.
+    pub sampled: Vec<Timestamp>,
+}
+
+#[derive(Debug, Clone)]
+enum Unsent {
+    Expired,
+    Unreadable(String),
+}
+
+/// What a receipt means.
+#[derive(Debug)]
+pub struct Outcome {
+    pub tally: Tally,
+    pub letters: Vec<Letter>,
+    /// Readings that the far side acknowledged.
+    pub acked: u64,
+}
+
+impl Sending {
+    /// Splits a page into what goes to the far side and what does not.
+    #[must_use]
+    pub fn new(
+        lane: LaneKind,
+        page: Page,
+        mask: RouteMask,
+        max_age: Option<Duration>,
+        now: Timestamp,
+    ) -> (Self, Batch) {
+        let mut unsent = HashMap::new();
+        let mut readings = Vec::with_capacity(page.records.len());
+        for record in &page.records {
+            match sendable(record, max_age, now) {
+                Ok(reading) => readings.push(Sequenced {
+                    seq: record.seq.0,
+                    reading,
+                }),
+                Err(why) => {
+                    unsent.insert(record.seq, why);
+                }
+            }
+        }
+        let stride = readings.len().div_ceil(SAMPLES).max(1);
+        let sampled = readings
+            .iter()
+            .step_by(stride)
+            .map(|sent| sent.reading.at)
+            .collect();
+        let batch = Batch {
+            lane: lane.letter(),
+            readings: readings.into(),
+        };
+        let sending = Self {
+            lane,
+            through: page.scanned_through,
+            records: page.records,
+            unsent,
+            mask,
+            sampled,
+        };
+        (sending, batch)
+    }
+
+    /// How many readings wait for their acknowledgement.
+    #[must_use]
+    pub fn readings(&self) -> u64 {
+        (self.records.len() - self.unsent.len()) as u64
+    }
+
+    /// The receipt that says that the far side refused all of it.
+    #[must_use]
+    pub fn refused_whole(&self, why: &str) -> Receipt {
+        let sent = self
+            .records
+            .iter()
+            .filter(|record| !self.unsent.contains_key(&record.seq));
+        let rejected = sent
+            .map(|record| Rejected {
+                seq: record.seq.0,
+                why: why.to_owned(),
+            })
+            .collect();
+        Receipt { rejected }
+    }
+
+    /// What becomes of each record, now that the far side has answered.
+    #[must_use]
+    pub fn outcome(
+        &self,
+        receipt: &Receipt,
+        book: &AddressBook,
+        destination: &Arc<str>,
+        now: Timestamp,
+    ) -> Outcome {
+        let refused: HashMap<u64, &str> = receipt
+            .rejected
+            .iter()
+            .map(|no| (no.seq, no.why.as_str()))
+            .collect();
+        let mut exits: HashMap<(RouteMask, Exit), u64> = HashMap::new();
+        let mut letters = Vec::new();
+        let mut acked = 0;
+        for record in &self.records {
+            let why = match self.unsent.get(&record.seq) {
+                Some(Unsent::Unreadable(why)) => Some(why.as_str()),
+                _ => refused.get(&record.seq.0).copied(),
+            };
+            let exit = match (self.unsent.get(&record.seq), why) {
+                (Some(Unsent::Expired), _) => Exit::Expired,
+                (_, Some(why)) => {
+                    letters.push(Letter {
+                        message_id: book.message_id(self.lane.letter(), record.seq.0),
+                        destination: destination.to_string(),
+                        why: why.to_owned(),
+                        refused_at: now,
+                        frame: record.body.clone(),
+                    });
+                    Exit::DeadLettered
+                }
+                (_, None) => {
+                    acked += 1;
+                    Exit::Acked
+                }
+            };
+            *exits
+                .entry((RouteMask(record.routes.0 & self.mask.0), exit))
+                .or_insert(0) += 1;
+        }
+        let mut tally = Tally::default();
+        for ((routes, exit), count) in exits {
+            for bit in routes.iter() {
+                tally.add(bit, exit, count);
+            }
+        }
+        Outcome {
+            tally,
+            letters,
+            acked,
+        }
+    }
+}
+
+fn sendable(
+    record: &Record,
+    max_age: Option<Duration>,
+    now: Timestamp,
+) -> Result<fieldgate_model::Reading, Unsent> {
+    let age_ms = now.millis().saturating_sub(record.accepted_at_ms);
+    if max_age.is_some_and(|most| u128::try_from(age_ms).is_ok_and(|age| age > most.as_millis())) {
+        return Err(Unsent::Expired);
+    }
+    frame::decode(&record.body).map_err(|error| Unsent::Unreadable(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use fieldgate_model::Reading;
+    use fieldgate_store::RouteBit;
+
+    use super::*;
+
+    fn record(seq: u64, routes: u64, accepted_at_ms: i64, readable: bool) -> Record {
+        let reading = Reading::new("s/d/p".parse().unwrap(), seq, Timestamp::default());
+        let body = if readable {
+            frame::encode(&reading, Vec::new())
+        } else {
+            vec![99]
+        };
+        Record {
+            seq: Seq(seq),
+            routes: RouteMask(routes),
+            accepted_at_ms,
+            body: body.into(),
+        }
+    }
+
+    #[test]
+    fn every_record_leaves_under_one_name_for_each_route() {
+        let page = Page {
+            records: vec![
+                record(1, 0b011, 0, true),
+                record(2, 0b111, 10_000, true),
+                record(3, 0b001, 10_000, false),
+                record(4, 0b010, 10_000, true),
+            ],
+            scanned_through: Seq(9),
+        };
+        let now = Timestamp::from_millis(12_000);
+        let book = AddressBook {
+            gateway: "g".into(),
+            gateway_id: "00c0ffee".into(),
+            version: "0".into(),
+            config_revision: 0,
+        };
+        let (sending, batch) = Sending::new(
+            LaneKind::Normal,
+            page,
+            RouteMask(0b011),
+            Some(Duration::from_secs(5)),
+            now,
+        );
+        assert_eq!(
+            batch.readings.iter().map(|r| r.seq).collect::<Vec<_>>(),
+            [2, 4]
+        );
+        assert_eq!((sending.readings(), sending.through), (2, Seq(9)));
+
+        let receipt = Receipt {
+            rejected: vec![Rejected {
+                seq: 4,
+                why: "too big".into(),
+            }],
+        };
+        let outcome = sending.outcome(&receipt, &book, &"broker".into(), now);
+        let mut expected = Tally::default();
+        for (bit, exit, count) in [
+            (0, Exit::Expired, 1),
+            (1, Exit::Expired, 1),
+            (0, Exit::Acked, 1),
+            (1, Exit::Acked, 1),
+            (0, Exit::DeadLettered, 1),
+            (1, Exit::DeadLettered, 1),
+        ] {
+            expected.add(RouteBit(bit), exit, count);
+        }
+        let sorted = |tally: &Tally| {
+            let mut exits: Vec<_> = tally.iter().map(|exit| format!("{exit:?}")).collect();
+            exits.sort();
+            exits
+        };
+        assert_eq!(sorted(&outcome.tally), sorted(&expected));
+        assert_eq!(outcome.acked, 1);
+        let whys: Vec<&str> = outcome
+            .letters
+            .iter()
+            .map(|letter| letter.why.as_str())
+            .collect();
+        assert!(whys[0].contains("frame version 99"), "{whys:?}");
+        assert_eq!(whys[1], "too big");
+        assert_eq!(outcome.letters[1].message_id, "00c0ffee-n-0000000000000004");
+    }
+}

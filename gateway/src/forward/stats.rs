@@ -1,0 +1,128 @@
+//! What a forwarder has done, for the console and the metrics.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use fieldgate_model::Timestamp;
+
+use crate::meter::Meter;
+
+/// How many of the last acknowledgements the median is taken of.
+const LATENCIES: usize = 128;
+/// How many of the last delays the percentiles are taken of.
+const DELAYS: usize = 4096;
+/// How many different refusals are told apart; the rest is counted together.
+const REASONS: usize = 50;
+
+/// Counters of one forwarder since the start of the gateway.
+#[derive(Debug, Default)]
+pub struct ForwardStats {
+    /// Readings that the far side acknowledged.
+    pub acked: Meter,
+    in_flight: AtomicU64,
+    last_ack_nanos: AtomicI64,
+    latencies: Mutex<VecDeque<f64>>,
+    delays: Mutex<VecDeque<f64>>,
+    rejected: Mutex<BTreeMap<String, u64>>,
+}
+
+impl ForwardStats {
+    pub(super) fn acknowledged(&self, readings: u64, at: Timestamp, took: Duration) {
+        self.acked.add(readings);
+        self.last_ack_nanos.store(at.nanos(), Ordering::Relaxed);
+        remember(&self.latencies, LATENCIES, took.as_secs_f64() * 1000.0);
+    }
+
+    /// Remembers how long ago the source observed what was just acknowledged.
+    pub(super) fn delayed(&self, sampled: &[Timestamp], now: Timestamp) {
+        for at in sampled {
+            let nanos = now.nanos().saturating_sub(at.nanos());
+            remember(&self.delays, DELAYS, nanos as f64 / 1e6);
+        }
+    }
+
+    pub(super) fn set_in_flight(&self, readings: u64) {
+        self.in_flight.store(readings, Ordering::Relaxed);
+    }
+
+    pub(super) fn refused(&self, why: &str) {
+        let mut rejected = self
+            .rejected
+            .lock()
+            .expect("nothing panics while holding it");
+        let why = if rejected.len() < REASONS || rejected.contains_key(why) {
+            why
+        } else {
+            "other reasons"
+        };
+        *rejected.entry(why.to_owned()).or_insert(0) += 1;
+    }
+
+    /// Readings sent and not yet acknowledged.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    #[must_use]
+    pub fn last_ack(&self) -> Option<Timestamp> {
+        match self.last_ack_nanos.load(Ordering::Relaxed) {
+            0 => None,
+            nanos => Some(Timestamp::from_nanos(nanos)),
+        }
+    }
+
+    /// The median of the last acknowledgements, in milliseconds.
+    #[must_use]
+    pub fn ack_ms(&self) -> Option<f64> {
+        percentile(&self.latencies, 0.5)
+    }
+
+    /// Milliseconds from the source's timestamp to the acknowledgement: the share `part` of the last readings took at most this.
+    #[must_use]
+    pub fn delay_ms(&self, part: f64) -> Option<f64> {
+        percentile(&self.delays, part)
+    }
+
+    /// Refused readings by the far side's own words.
+    #[must_use]
+    pub fn rejected(&self) -> BTreeMap<String, u64> {
+        self.rejected
+            .lock()
+            .expect("nothing panics while holding it")
+            .clone()
+    }
+}
+
+fn remember(figures: &Mutex<VecDeque<f64>>, most: usize, figure: f64) {
+    let mut figures = figures.lock().expect("nothing panics while holding it");
+    if figures.len() == most {
+        figures.pop_front();
+    }
+    figures.push_back(figure);
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an index within the list"
+)]
+fn percentile(figures: &Mutex<VecDeque<f64>>, part: f64) -> Option<f64> {
+    let mut sorted: Vec<f64> = figures
+        .lock()
+        .expect("nothing panics while holding it")
+        .iter()
+        .copied()
+        .collect();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    sorted
+        .get((last as f64 * part.clamp(0.0, 1.0)).round() as usize)
+        .copied()
+}

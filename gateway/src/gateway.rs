@@ -1,0 +1,118 @@
+//! `Gateway`: what every part shares: the registry, the queue, the board, the live values, who we are.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, RwLock},
+    time::Instant,
+};
+
+use fieldgate_kit::{AddressBook, Secrets};
+use fieldgate_model::Timestamp;
+
+use crate::{
+    lanes::Lanes,
+    live::Live,
+    registry::Registry,
+    supervisor::{Board, Running},
+    telemetry::{self, Process},
+};
+
+/// Shared by supervisor, console and the gateway's own health.
+pub struct Gateway {
+    pub registry: Registry,
+    pub lanes: Lanes,
+    pub board: Board,
+    pub live: Live,
+    pub secrets: Secrets,
+    pub started: Timestamp,
+    pub state_dir: PathBuf,
+    pub process: Process,
+    book: RwLock<AddressBook>,
+    running: Mutex<Running>,
+}
+
+impl Gateway {
+    /// # Errors
+    /// When the gateway's id can neither be read nor made.
+    pub fn new(
+        registry: Registry,
+        lanes: Lanes,
+        state_dir: PathBuf,
+        secrets: Secrets,
+    ) -> io::Result<Self> {
+        let book = AddressBook {
+            gateway: "gateway".into(),
+            gateway_id: gateway_id(&state_dir)?.into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            config_revision: 0,
+        };
+        Ok(Self {
+            registry,
+            lanes,
+            board: Board::default(),
+            live: Live::default(),
+            secrets,
+            started: telemetry::now(),
+            state_dir,
+            process: Process::default(),
+            book: RwLock::new(book),
+            running: Mutex::default(),
+        })
+    }
+
+    /// The names that stand in topics and messages.
+    #[must_use]
+    pub fn book(&self) -> AddressBook {
+        self.book
+            .read()
+            .expect("nothing panics while holding it")
+            .clone()
+    }
+
+    pub(crate) fn book_name(&self, name: &str, revision: u64) {
+        let mut book = self.book.write().expect("nothing panics while holding it");
+        (book.gateway, book.config_revision) = (name.into(), revision);
+    }
+
+    /// Looks at what runs; held shortly, never across a wait.
+    pub fn running<T>(&self, look: impl FnOnce(&mut Running) -> T) -> T {
+        look(
+            &mut self
+                .running
+                .lock()
+                .expect("nothing panics while holding it"),
+        )
+    }
+
+    /// Gives every meter its sense of time; called once a second.
+    pub fn sample(&self) {
+        let now = Instant::now();
+        self.running(|running| running.meters(|meter| meter.sample(now)));
+        self.process.sample(now);
+    }
+
+    /// A unit's own folder in the state.
+    #[must_use]
+    pub fn unit_dir(&self, what: &str, id: &str) -> PathBuf {
+        self.state_dir.join("units").join(format!("{what}-{id}"))
+    }
+}
+
+/// Eight hexadecimal digits, made at the first start and never changed: message ids depend on it.
+fn gateway_id(state_dir: &Path) -> io::Result<String> {
+    let path = state_dir.join("gateway-id");
+    if let Ok(text) = fs::read_to_string(&path) {
+        let id = text.trim();
+        if id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(id.to_owned());
+        }
+    }
+    let id = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+    let fresh = state_dir.join("gateway-id.new");
+    fs::write(&fresh, format!("{id}\n"))?;
+    fs::File::open(&fresh)?.sync_all()?;
+    fs::rename(&fresh, &path)?;
+    fs::File::open(state_dir)?.sync_all()?;
+    Ok(id)
+}

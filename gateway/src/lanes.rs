@@ -1,0 +1,107 @@
+//! The lanes of the queue: telemetry, what overtakes it, and what was refused.
+
+use std::path::Path;
+
+use fieldgate_model::Class;
+use fieldgate_store::{Lane, LaneOptions, OnFull, OpenError, OpenReport};
+
+use crate::config::{Full, LaneSettings, QueueSettings};
+
+/// The dead letters' share of the disk.
+const DEAD_BYTES: u64 = 64 << 20;
+
+/// Which lane a reading goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LaneKind {
+    Normal,
+    Critical,
+}
+
+/// What opening each lane found to tell.
+pub type OpenReports = Vec<(&'static str, OpenReport)>;
+
+/// The open lanes. Cloning shares them.
+#[derive(Clone)]
+pub struct Lanes {
+    pub normal: Lane,
+    pub critical: Lane,
+    /// What destinations refused for its own sake; the oldest makes room.
+    pub dead: Lane,
+}
+
+// === impl LaneKind ===
+
+impl LaneKind {
+    pub const ALL: [Self; 2] = [Self::Normal, Self::Critical];
+
+    /// The lane that a reading of this class goes by.
+    #[must_use]
+    pub fn of(class: Class) -> Self {
+        match class {
+            Class::Telemetry => Self::Normal,
+            Class::Event => Self::Critical,
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The lane's letter in message ids.
+    #[must_use]
+    pub fn letter(self) -> char {
+        match self {
+            Self::Normal => 'n',
+            Self::Critical => 'c',
+        }
+    }
+}
+
+// === impl Lanes ===
+
+impl Lanes {
+    /// Opens the lanes below `dir`, and what opening found to tell. Blocks.
+    ///
+    /// # Errors
+    /// When a lane's folder cannot be used at all.
+    pub fn open(dir: &Path, settings: &QueueSettings) -> Result<(Self, OpenReports), OpenError> {
+        let (normal, normal_report) = Lane::open(&dir.join("normal"), options(&settings.normal))?;
+        let (critical, critical_report) =
+            Lane::open(&dir.join("critical"), options(&settings.critical))?;
+        let dead_settings = LaneOptions::new(DEAD_BYTES, OnFull::DropOldest);
+        let (dead, dead_report) = Lane::open(&dir.join("dead"), dead_settings)?;
+        let reports = vec![
+            ("normal", normal_report),
+            ("critical", critical_report),
+            ("dead", dead_report),
+        ];
+        Ok((
+            Self {
+                normal,
+                critical,
+                dead,
+            },
+            reports,
+        ))
+    }
+
+    #[must_use]
+    pub fn get(&self, kind: LaneKind) -> &Lane {
+        match kind {
+            LaneKind::Normal => &self.normal,
+            LaneKind::Critical => &self.critical,
+        }
+    }
+}
+
+fn options(settings: &LaneSettings) -> LaneOptions {
+    let on_full = match settings.on_full {
+        Full::DropOldest => OnFull::DropOldest,
+        Full::RefuseNewest => OnFull::RefuseNewest,
+    };
+    LaneOptions::new(settings.max_bytes.0, on_full)
+}

@@ -1,0 +1,378 @@
+//! Metrics in Prometheus' text format 0.0.4: all names in one enum, base units, and labels that stay few.
+//!
+//! No metric has a label for a point: that is what readings are for.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
+
+use fieldgate_api::state::Level;
+
+use crate::{
+    forward::ForwardStats, gateway::Gateway, lanes::LaneKind, supervisor::UnitName, telemetry,
+};
+
+/// What the text is.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+macro_rules! metrics {
+    ($($(#[doc = $help:literal])+ $name:ident: $kind:ident $text:literal;)*) => {
+        /// Every metric there is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Metric {
+            $($(#[doc = $help])+ $name,)*
+        }
+
+        impl Metric {
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name, without labels.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// `counter` or `gauge`.
+            #[must_use]
+            pub fn kind(self) -> &'static str {
+                match self { $(Self::$name => stringify!($kind),)* }
+            }
+
+            /// What it tells.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$name => concat!($($help),+).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+metrics! {
+    /// Always 1; the version is a label.
+    BuildInfo: gauge "fieldgate_build_info";
+    /// 1 while the gateway runs.
+    Up: gauge "fieldgate_up";
+    /// The console's revision of the configuration that is in force.
+    ConfigRevision: gauge "fieldgate_config_revision";
+    /// 1 while the source is connected and delivers.
+    SourceConnected: gauge "fieldgate_source_connected";
+    /// Readings that the source delivered.
+    SourceReadings: counter "fieldgate_source_readings_total";
+    /// Readings of the source that did not go on, by reason.
+    SourceDropped: counter "fieldgate_source_dropped_total";
+    /// Readings that the route took.
+    RouteIn: counter "fieldgate_route_in_total";
+    /// Readings of the route that became durable.
+    RouteOut: counter "fieldgate_route_out_total";
+    /// Readings that the route's steps held back, by reason.
+    RouteDropped: counter "fieldgate_route_dropped_total";
+    /// Readings that wait for the destination in the lane.
+    QueueDepth: gauge "fieldgate_queue_depth_readings";
+    /// Age of the oldest reading that waits for the destination in the lane; 0 when none waits.
+    QueueOldestAge: gauge "fieldgate_queue_oldest_age_seconds";
+    /// Bytes that the lane takes on the disk.
+    QueueBytes: gauge "fieldgate_queue_bytes";
+    /// Bytes that the lane may take on the disk.
+    QueueDiskLimit: gauge "fieldgate_queue_disk_limit_bytes";
+    /// Refused readings that are kept.
+    DeadLetters: gauge "fieldgate_dead_letters";
+    /// 1 while the destination is connected and takes readings.
+    DestinationConnected: gauge "fieldgate_destination_connected";
+    /// Readings that the destination acknowledged.
+    DestinationAcked: counter "fieldgate_destination_acked_total";
+    /// Readings that the destination refused for their own sake, by its code.
+    DestinationRejected: counter "fieldgate_destination_rejected_total";
+    /// Readings that were sent and are not yet acknowledged.
+    DestinationInFlight: gauge "fieldgate_destination_in_flight_readings";
+    /// When the destination last acknowledged something.
+    DestinationLastAck: gauge "fieldgate_destination_last_ack_timestamp_seconds";
+    /// Readings that became durable, since the queue was made.
+    LedgerAccepted: counter "fieldgate_ledger_accepted_total";
+    /// Readings that left the queue, by the way they left.
+    LedgerExits: counter "fieldgate_ledger_exits_total";
+    /// Readings that are still to be delivered.
+    LedgerPending: gauge "fieldgate_ledger_pending";
+    /// Accepted less pending and all exits, over all routes: 0, or there is a defect.
+    LedgerUnaccounted: gauge "fieldgate_ledger_unaccounted";
+    /// Seconds of processor time, user and system.
+    ProcessCpu: counter "process_cpu_seconds_total";
+    /// Resident memory.
+    ProcessMemory: gauge "process_resident_memory_bytes";
+    /// When the process started.
+    ProcessStart: gauge "process_start_time_seconds";
+}
+
+/// Everything, as of now. `revision` is that of the configuration in force.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "Prometheus computes in f64")]
+pub fn render(gateway: &Gateway, revision: u64) -> String {
+    let mut page = Page::default();
+    page.add(
+        Metric::BuildInfo,
+        &[("version", env!("CARGO_PKG_VERSION"))],
+        1,
+    );
+    page.add(Metric::Up, &[], 1);
+    page.add(Metric::ConfigRevision, &[], revision);
+    units(&mut page, gateway);
+    routes(&mut page, gateway);
+    queue(&mut page, gateway);
+    ledger(&mut page, gateway);
+    page.add(
+        Metric::ProcessCpu,
+        &[],
+        telemetry::cpu_seconds().unwrap_or(0.0),
+    );
+    page.add(Metric::ProcessMemory, &[], telemetry::rss_bytes());
+    let started = gateway.started.millis() as f64 / 1000.0;
+    page.add(Metric::ProcessStart, &[], started);
+    page.text()
+}
+
+fn units(page: &mut Page, gateway: &Gateway) {
+    let connected = |name: UnitName| {
+        let status = gateway.board.status(&name);
+        u8::from(status.is_some_and(|status| status.level == Level::Good))
+    };
+    gateway.running(|running| {
+        let config = running.config.as_deref();
+        for (id, state) in &running.sources {
+            let mut known = config.iter().flat_map(|config| &config.sources);
+            let kind = known.find(|source| source.id == *id);
+            let kind = kind.map_or("gateway", |source| source.kind.as_str());
+            let labels = [("source", &**id), ("protocol", kind)];
+            page.add(
+                Metric::SourceConnected,
+                &labels,
+                connected(UnitName::Source(id.clone())),
+            );
+            page.add(Metric::SourceReadings, &labels, state.readings.total());
+            for (reason, count) in state.drops.snapshot() {
+                let labels = [("source", &**id), ("reason", reason.as_str())];
+                page.add(Metric::SourceDropped, &labels, count);
+            }
+        }
+        for (id, state) in &running.destinations {
+            let name = UnitName::Destination(id.clone());
+            let labels = [
+                ("destination", &**id),
+                ("protocol", state.config.kind.as_str()),
+            ];
+            page.add(Metric::DestinationConnected, &labels, connected(name));
+            destination(page, id, &state.stats);
+        }
+    });
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus computes in f64")]
+fn destination(page: &mut Page, id: &str, stats: &ForwardStats) {
+    let labels = [("destination", id)];
+    page.add(Metric::DestinationAcked, &labels, stats.acked.total());
+    page.add(Metric::DestinationInFlight, &labels, stats.in_flight());
+    if let Some(at) = stats.last_ack() {
+        let seconds = at.millis() as f64 / 1000.0;
+        page.add(Metric::DestinationLastAck, &labels, seconds);
+    }
+    let mut codes: BTreeMap<&str, u64> = BTreeMap::new();
+    let rejected = stats.rejected();
+    for (why, count) in &rejected {
+        *codes.entry(code(why)).or_default() += count;
+    }
+    for (code, count) in codes {
+        page.add(
+            Metric::DestinationRejected,
+            &[("destination", id), ("code", code)],
+            count,
+        );
+    }
+}
+
+/// The code within a destination's words, `0x87` of `not authorized (0x87)`: words are too many for a label.
+fn code(why: &str) -> &str {
+    let Some(at) = why.find("0x") else {
+        return "other";
+    };
+    let digits = why[at + 2..]
+        .bytes()
+        .take_while(u8::is_ascii_hexdigit)
+        .count();
+    match digits {
+        1..=8 => &why[at..at + 2 + digits],
+        _ => "other",
+    }
+}
+
+fn routes(page: &mut Page, gateway: &Gateway) {
+    gateway.running(|running| {
+        for (id, state) in &running.routes {
+            let labels = [("route", &**id)];
+            page.add(Metric::RouteIn, &labels, state.counters.taken.total());
+            page.add(Metric::RouteOut, &labels, state.counters.accepted.total());
+            for (reason, count) in state.counters.drops.snapshot() {
+                let labels = [("route", &**id), ("reason", reason.as_str())];
+                page.add(Metric::RouteDropped, &labels, count);
+            }
+        }
+    });
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus computes in f64")]
+fn queue(page: &mut Page, gateway: &Gateway) {
+    let now_ms = telemetry::now().millis();
+    for kind in LaneKind::ALL {
+        let stats = gateway.lanes.get(kind).stats();
+        for consumer in &stats.consumers {
+            let labels = [
+                ("lane", kind.as_str()),
+                ("destination", consumer.name.as_str()),
+            ];
+            page.add(Metric::QueueDepth, &labels, consumer.pending_records);
+            let oldest = consumer
+                .oldest_accepted_at_ms
+                .filter(|_| consumer.pending_records > 0);
+            let age_ms = oldest.map_or(0, |at| (now_ms - at).max(0));
+            page.add(Metric::QueueOldestAge, &labels, age_ms as f64 / 1000.0);
+        }
+        let labels = [("lane", kind.as_str())];
+        page.add(Metric::QueueBytes, &labels, stats.disk_bytes);
+        page.add(Metric::QueueDiskLimit, &labels, stats.max_bytes);
+    }
+    let dead = gateway.lanes.dead.stats();
+    page.add(Metric::QueueBytes, &[("lane", "dead")], dead.disk_bytes);
+    page.add(Metric::QueueDiskLimit, &[("lane", "dead")], dead.max_bytes);
+    page.add(Metric::DeadLetters, &[], dead.records);
+}
+
+fn ledger(page: &mut Page, gateway: &Gateway) {
+    let mut unaccounted = 0;
+    for kind in LaneKind::ALL {
+        for balance in gateway.lanes.get(kind).balance() {
+            unaccounted += balance.unaccounted().abs();
+            let route = balance
+                .key
+                .split_once('→')
+                .map_or(&*balance.key, |(route, _)| route);
+            let labels = |exit: &'static str| {
+                [
+                    ("lane", kind.as_str()),
+                    ("route", route),
+                    ("destination", balance.consumer.as_str()),
+                    ("exit", exit),
+                ]
+            };
+            page.add(Metric::LedgerAccepted, &labels("")[..3], balance.accepted);
+            page.add(Metric::LedgerPending, &labels("")[..3], balance.pending);
+            for (exit, count) in [
+                ("acked", balance.acked),
+                ("expired", balance.expired),
+                ("evicted", balance.evicted),
+                ("dead_lettered", balance.dead_lettered),
+                ("lost_detected", balance.lost_detected),
+            ] {
+                page.add(Metric::LedgerExits, &labels(exit), count);
+            }
+        }
+    }
+    page.add(Metric::LedgerUnaccounted, &[], unaccounted);
+}
+
+/// The text under construction; a metric's lines must stand together.
+#[derive(Default)]
+struct Page(BTreeMap<usize, String>);
+
+impl Page {
+    fn add(&mut self, metric: Metric, labels: &[(&str, &str)], value: impl fmt::Display) {
+        let lines = self.0.entry(metric as usize).or_default();
+        lines.push_str(metric.name());
+        for (index, (name, value)) in labels.iter().enumerate() {
+            lines.push(if index == 0 { '{' } else { ',' });
+            lines.push_str(name);
+            lines.push_str("=\"");
+            escape(value, lines);
+            lines.push('"');
+        }
+        if !labels.is_empty() {
+            lines.push('}');
+        }
+        writeln!(lines, " {value}").expect("memory takes every text");
+    }
+
+    fn text(self) -> String {
+        let mut text = String::new();
+        for (index, lines) in self.0 {
+            let metric = Metric::ALL[index];
+            let (name, help, kind) = (metric.name(), metric.help(), metric.kind());
+            text.push_str(&format!(
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}"
+            ));
+        }
+        text
+    }
+}
+
+/// A label's value: backslash, quote and line feed are escaped, as the format says.
+fn escape(value: &str, out: &mut String) {
+    for character in value.chars() {
+        match character {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            other => out.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        for (index, metric) in Metric::ALL.iter().enumerate() {
+            let name = metric.name();
+            assert_eq!(*metric as usize, index);
+            assert_eq!(
+                name.ends_with("_total"),
+                metric.kind() == "counter",
+                "{name}"
+            );
+            assert!(name.starts_with("fieldgate_") || name.starts_with("process_"));
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            );
+            assert!(!metric.help().is_empty() && !metric.help().contains('\n'));
+        }
+    }
+
+    #[test]
+    fn labels_are_escaped_and_lines_stand_together() {
+        let mut page = Page::default();
+        page.add(Metric::RouteIn, &[("route", "a\"b\\c\nd")], 1);
+        page.add(Metric::Up, &[], 1);
+        page.add(Metric::RouteIn, &[("route", "e")], 2.5);
+        let text = page.text();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            lines,
+            [
+                "fieldgate_up 1",
+                r#"fieldgate_route_in_total{route="a\"b\\c\nd"} 1"#,
+                r#"fieldgate_route_in_total{route="e"} 2.5"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn words_become_few_codes() {
+        for (why, expected) in [
+            ("not authorized (0x87)", "0x87"),
+            ("0x", "other"),
+            ("payload too large", "other"),
+            ("0x123456789abc", "other"),
+        ] {
+            assert_eq!(code(why), expected);
+        }
+    }
+}

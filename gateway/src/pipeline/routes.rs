@@ -1,0 +1,45 @@
+//! `RouteTable`: which routes take a point, prepared from the configuration for the pipelines.
+
+use std::sync::Arc;
+
+use fieldgate_kit::DropCounters;
+use fieldgate_store::RouteBit;
+
+use super::{pattern::Pattern, steps::StepSettings};
+use crate::meter::Meter;
+
+/// All routes that take readings right now; paused ones are left out.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    pub routes: Vec<Arc<Route>>,
+}
+
+/// One route, ready to be used.
+#[derive(Debug)]
+pub struct Route {
+    pub id: Arc<str>,
+    pub patterns: Vec<Pattern>,
+    pub steps: Vec<StepSettings>,
+    pub to: Arc<str>,
+    /// Its bit in the records of each lane.
+    pub normal_bit: RouteBit,
+    pub critical_bit: RouteBit,
+    pub counters: Arc<RouteCounters>,
+}
+
+/// What a route has let through and held back since the start.
+#[derive(Debug, Default)]
+pub struct RouteCounters {
+    pub taken: Meter,
+    /// Durable on their way to the destination.
+    pub accepted: Meter,
+    pub drops: DropCounters,
+}
+
+impl Route {
+    /// True when the route takes the point with this id.
+    #[must_use]
+    pub fn takes(&self, id: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(id))
+    }
+}

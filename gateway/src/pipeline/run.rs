@@ -1,0 +1,159 @@
+//! A source's pipeline at work: takes deliveries, hands records to the queue in order, tells who waits when they are durable.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use fieldgate_kit::{Delivery, DropCounters, NotAccepted};
+use fieldgate_model::DropReason;
+use fieldgate_store::{AppendError, Appended, RouteBit, Ticket, Urgency};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    plan::{Plan, Staged},
+    routes::RouteTable,
+};
+use crate::{
+    lanes::{LaneKind, Lanes},
+    live::Live,
+    meter::Meter,
+};
+
+/// Commits under way at once; more wait in the source's channel, and then in the source.
+const COMMITS_IN_FLIGHT: usize = 32;
+/// Deliveries that are gathered into one append when they are already there.
+const GATHER: usize = 64;
+
+/// All that a pipeline needs.
+pub struct Pipeline {
+    pub deliveries: mpsc::Receiver<Delivery>,
+    pub routes: watch::Receiver<Arc<RouteTable>>,
+    pub lanes: Lanes,
+    pub live: Live,
+    pub drops: DropCounters,
+    pub readings: Arc<Meter>,
+}
+
+/// What became of one append.
+struct Committed {
+    counts: Vec<(LaneKind, HashMap<RouteBit, u64>)>,
+    outcome: Result<(), AppendError>,
+    waiting: Vec<oneshot::Sender<Result<(), NotAccepted>>>,
+}
+
+impl Pipeline {
+    /// Runs until the source's side of the channel is closed and everything in it is durable or counted.
+    pub async fn run(mut self) {
+        let table = Arc::clone(&self.routes.borrow_and_update());
+        let mut plan = Plan::new(&table, self.live.clone(), self.drops.clone());
+        let mut commits: FuturesOrdered<BoxFuture<'static, Committed>> = FuturesOrdered::new();
+        let mut gathered = Vec::with_capacity(GATHER);
+        loop {
+            tokio::select! {
+                biased;
+                Some(committed) = commits.next() => settle(&plan, &self.drops, committed),
+                count = self.deliveries.recv_many(&mut gathered, GATHER), if commits.len() < COMMITS_IN_FLIGHT => {
+                    if count == 0 {
+                        break;
+                    }
+                    if self.routes.has_changed().unwrap_or(false) {
+                        let table = Arc::clone(&self.routes.borrow_and_update());
+                        plan.adopt(&table);
+                    }
+                    commits.push_back(self.append(&mut plan, &mut gathered).await);
+                }
+            }
+        }
+        while let Some(committed) = commits.next().await {
+            settle(&plan, &self.drops, committed);
+        }
+    }
+
+    /// Hands what was gathered to the queue; the future resolves when it is durable.
+    async fn append(
+        &self,
+        plan: &mut Plan,
+        gathered: &mut Vec<Delivery>,
+    ) -> BoxFuture<'static, Committed> {
+        let mut staged = Staged::default();
+        let mut waiting = Vec::new();
+        for delivery in gathered.drain(..) {
+            self.readings.add(delivery.readings.len() as u64);
+            waiting.extend(delivery.durable);
+            for reading in delivery.readings {
+                plan.take(reading, &mut staged);
+            }
+        }
+        let urgency = if waiting.is_empty() {
+            Urgency::Relaxed
+        } else {
+            Urgency::Waiting
+        };
+        let accepted_at_ms = now_ms();
+        let mut counts = Vec::new();
+        let mut tickets = VecDeque::new();
+        for (lane, stage) in staged.into_lanes() {
+            counts.push((lane, stage.counts()));
+            tickets.push_back(
+                self.lanes
+                    .get(lane)
+                    .append(stage.into_entries(accepted_at_ms), urgency)
+                    .await,
+            );
+        }
+        let done = async move {
+            let mut outcome = Ok(());
+            for ticket in tickets {
+                let appended = durable(ticket).await;
+                outcome = outcome.and(appended.map(|_| ()));
+            }
+            Committed {
+                counts,
+                outcome,
+                waiting,
+            }
+        };
+        done.boxed()
+    }
+}
+
+async fn durable(ticket: Result<Ticket, fieldgate_store::Closed>) -> Result<Appended, AppendError> {
+    match ticket {
+        Ok(ticket) => ticket.await,
+        Err(fieldgate_store::Closed) => Err(AppendError::Closed),
+    }
+}
+
+/// Counts what became of an append, and tells who waits for it.
+fn settle(plan: &Plan, drops: &DropCounters, committed: Committed) {
+    let Committed {
+        counts,
+        outcome,
+        waiting,
+    } = committed;
+    for (lane, counts) in &counts {
+        match &outcome {
+            Ok(()) => plan.accepted(*lane, counts),
+            Err(_) => drops.add(DropReason::NotDurable, counts.values().sum()),
+        }
+    }
+    if let Err(error) = &outcome {
+        tracing::error!(%error, "readings were not accepted");
+    }
+    let told = outcome.map_err(|error| NotAccepted(error.to_string()));
+    for waiter in waiting {
+        // A source that no longer waits has ended its attempt; its device will send again.
+        let _ = waiter.send(told.clone());
+    }
+}
+
+/// The wall clock, in milliseconds since 1970.
+fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,126 @@
+//! `Running`: what is configured and how it does, for the console, the metrics and the gateway's own health.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use fieldgate_kit::{Devices, DropCounters};
+use fieldgate_model::Device;
+use tokio::sync::watch;
+
+use crate::{
+    config::{Config, DestinationConfig, RouteConfig},
+    forward::ForwardStats,
+    meter::Meter,
+    pipeline::routes::{Route, RouteCounters},
+};
+
+/// The state of everything, by id. It outlives restarts of units, so that counters go on.
+#[derive(Default)]
+pub struct Running {
+    pub config: Option<Arc<Config>>,
+    pub sources: BTreeMap<Arc<str>, SourceState>,
+    pub routes: BTreeMap<Arc<str>, RouteState>,
+    pub destinations: BTreeMap<Arc<str>, DestinationState>,
+}
+
+/// A source's counters and announced devices.
+pub struct SourceState {
+    pub readings: Arc<Meter>,
+    pub drops: DropCounters,
+    announced: Devices,
+    pub devices: watch::Receiver<Vec<Arc<Device>>>,
+}
+
+/// A route as prepared, with its counters.
+#[derive(Default)]
+pub struct RouteState {
+    pub counters: Arc<RouteCounters>,
+    pub config: Option<RouteConfig>,
+    pub route: Option<Arc<Route>>,
+}
+
+/// A destination with what its forwarder has done.
+pub struct DestinationState {
+    pub config: DestinationConfig,
+    pub stats: Arc<ForwardStats>,
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Takes over a configuration: what is gone is forgotten, what is new begins at zero.
+    pub fn adopt(&mut self, config: &Arc<Config>, routes: &[(Arc<Route>, bool)]) {
+        self.sources.retain(|id, _| {
+            &**id == crate::own_health::SOURCE
+                || config.sources.iter().any(|source| source.id == *id)
+        });
+        for source in &config.sources {
+            self.sources.entry(source.id.clone()).or_default();
+        }
+        self.routes
+            .retain(|id, _| config.routes.iter().any(|route| route.id == *id));
+        for (route, wanted) in routes.iter().zip(&config.routes) {
+            let state = self.routes.entry(wanted.id.clone()).or_default();
+            (state.config, state.route) = (Some(wanted.clone()), Some(Arc::clone(&route.0)));
+        }
+        self.destinations.retain(|id, _| {
+            config
+                .destinations
+                .iter()
+                .any(|destination| destination.id == *id)
+        });
+        for destination in &config.destinations {
+            match self.destinations.get_mut(&destination.id) {
+                Some(state) => state.config = destination.clone(),
+                None => {
+                    let state = DestinationState {
+                        config: destination.clone(),
+                        stats: Arc::default(),
+                    };
+                    self.destinations.insert(destination.id.clone(), state);
+                }
+            }
+        }
+        self.config = Some(Arc::clone(config));
+    }
+
+    /// A source's counters and the place where it announces its devices, made when new.
+    pub fn source(&mut self, id: &Arc<str>) -> (DropCounters, Arc<Meter>, Devices) {
+        let state = self.sources.entry(id.clone()).or_default();
+        (
+            state.drops.clone(),
+            Arc::clone(&state.readings),
+            state.announced.clone(),
+        )
+    }
+
+    /// A route's counters, made when new.
+    pub fn route_counters(&mut self, id: &Arc<str>) -> Arc<RouteCounters> {
+        Arc::clone(&self.routes.entry(id.clone()).or_default().counters)
+    }
+
+    /// All meters, for sampling.
+    pub fn meters(&self, mut each: impl FnMut(&Meter)) {
+        for source in self.sources.values() {
+            each(&source.readings);
+        }
+        for route in self.routes.values() {
+            each(&route.counters.taken);
+            each(&route.counters.accepted);
+        }
+        for destination in self.destinations.values() {
+            each(&destination.stats.acked);
+        }
+    }
+}
+
+impl Default for SourceState {
+    fn default() -> Self {
+        let (announced, devices) = Devices::channel();
+        Self {
+            readings: Arc::default(),
+            drops: DropCounters::default(),
+            announced,
+            devices,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The OpenAPI 3.1 document, written from the endpoint table; and the JSON Schemas of the payloads that go upstream.
+
+use actix_web::{
+    HttpResponse,
+    web::{self, Path, ServiceConfig},
+};
+use fieldgate_api::{
+    GUARD_HEADER, GUARD_VALUE,
+    endpoint::{Method, Row, TABLE},
+    live::{self, Update, Watch},
+    trouble::Trouble,
+};
+use fieldgate_kit::format::{AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA, JSON_SCHEMA};
+use schemars::{SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value as Json, json};
+
+use super::{error::Failure, scrape};
+
+/// Where the document is.
+pub const PATH: &str = "/api/v1/openapi.json";
+/// Where the payload schemas are.
+const SCHEMAS_PATH: &str = "/api/v1/schemas/{format}.json";
+
+pub(super) fn mount(config: &mut ServiceConfig) {
+    config.route(PATH, web::get().to(serve));
+    config.route(SCHEMAS_PATH, web::get().to(schema));
+}
+
+/// The document.
+#[must_use]
+pub fn document() -> Json {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let mut paths = Map::new();
+    for row in TABLE {
+        let operation = operation(row, &mut generator);
+        put(&mut paths, row.path, row.method.as_str(), operation);
+    }
+    generator.subschema_for::<Trouble>();
+    generator.subschema_for::<Watch>();
+    generator.subschema_for::<Update>();
+    beside_the_table(&mut paths);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Fieldgate",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Everything that the console shows and changes. Until there are accounts it is served on loopback only.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "responses": { "Trouble": {
+                "description": "Why the request failed (RFC 9457).",
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Trouble" } } },
+            } },
+            "parameters": parameters(),
+        },
+    })
+}
+
+async fn serve() -> HttpResponse {
+    HttpResponse::Ok().json(document())
+}
+
+async fn schema(format: Path<String>) -> Result<HttpResponse, Failure> {
+    let text = match format.as_str() {
+        "aio-json" => AIO_JSON_SCHEMA,
+        "json" => JSON_SCHEMA,
+        "cloud-event" => CLOUD_EVENT_SCHEMA,
+        other => return Err(Failure::no_such("payload schema", other)),
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("application/schema+json")
+        .body(text))
+}
+
+fn parameters() -> Json {
+    json!({
+        "Guard": {
+            "name": GUARD_HEADER, "in": "header", "required": true,
+            "description": "Stands on every change; a foreign page cannot send it.",
+            "schema": { "const": GUARD_VALUE },
+        },
+        "IfMatch": {
+            "name": "if-match", "in": "header", "required": false,
+            "description": "The revision that the change is based on, in quotes. When the configuration has moved on since, the answer is 409.",
+            "schema": { "type": "string", "pattern": "^\"[0-9]+\"$" },
+        },
+    })
+}
+
+fn operation(row: &Row, generator: &mut SchemaGenerator) -> Json {
+    let request = (row.request)(generator);
+    let response = (row.response)(generator);
+    let mut parameters: Vec<Json> = places(row.path).map(place).collect();
+    if row.method != Method::Get {
+        parameters.push(json!({ "$ref": "#/components/parameters/Guard" }));
+    }
+    if changes_configuration(row) {
+        parameters.push(json!({ "$ref": "#/components/parameters/IfMatch" }));
+    }
+    let mut responses = Map::new();
+    match response {
+        Some(schema) => {
+            let answer = json!({ "description": "Done.", "content": { "application/json": { "schema": schema } } });
+            responses.insert("200".into(), answer);
+        }
+        None => {
+            responses.insert("204".into(), json!({ "description": "Done." }));
+        }
+    }
+    let trouble = json!({ "$ref": "#/components/responses/Trouble" });
+    responses.insert("default".into(), trouble);
+    let mut operation = json!({
+        "operationId": row.name,
+        "summary": row.summary.trim(),
+        "tags": [tag(row.path)],
+        "parameters": parameters,
+        "responses": responses,
+    });
+    if let Some(schema) = request {
+        operation["requestBody"] = json!({
+            "required": true,
+            "content": { "application/json": { "schema": schema } },
+        });
+    }
+    operation
+}
+
+/// Everything that answers with what was saved.
+fn changes_configuration(row: &Row) -> bool {
+    matches!(row.method, Method::Put | Method::Delete) || row.path.ends_with("/revert")
+}
+
+/// The names within braces.
+fn places(path: &str) -> impl Iterator<Item = &str> {
+    path.split(['{', '}']).skip(1).step_by(2)
+}
+
+fn place(name: &str) -> Json {
+    let schema = match name {
+        "number" => json!({ "type": "integer", "minimum": 0 }),
+        _ => json!({ "type": "string" }),
+    };
+    json!({ "name": name, "in": "path", "required": true, "schema": schema })
+}
+
+/// What a row is about: the first segment of its path below `/api/v1`.
+fn tag(path: &str) -> &str {
+    let below = path.strip_prefix("/api/v1/").unwrap_or("health");
+    below.split('/').next().unwrap_or(below)
+}
+
+fn beside_the_table(paths: &mut Map<String, Json>) {
+    let text = json!({ "text/plain": { "schema": { "type": "string" } } });
+    let metrics = json!({
+        "operationId": "GetMetrics", "tags": ["health"],
+        "summary": "The gateway's figures for Prometheus.",
+        "responses": { "200": { "description": "Prometheus' text format 0.0.4.", "content": text } },
+    });
+    put(paths, scrape::PATH, "GET", metrics);
+    let live = json!({
+        "operationId": "Live", "tags": ["live"],
+        "summary": "The one WebSocket of a tab: it sends Watch, and gets Update.",
+        "responses": {
+            "101": { "description": "From here on JSON texts: Watch to the gateway, Update from it." },
+            "default": { "$ref": "#/components/responses/Trouble" },
+        },
+    });
+    put(paths, live::PATH, "GET", live);
+    let schema = json!({
+        "operationId": "GetPayloadSchema", "tags": ["schemas"],
+        "summary": "The JSON Schema of a payload format.",
+        "parameters": [{
+            "name": "format", "in": "path", "required": true,
+            "schema": { "enum": ["aio-json", "json", "cloud-event"] },
+        }],
+        "responses": {
+            "200": { "description": "JSON Schema 2020-12.", "content": { "application/schema+json": { "schema": true } } },
+            "default": { "$ref": "#/components/responses/Trouble" },
+        },
+    });
+    put(paths, SCHEMAS_PATH, "GET", schema);
+}
+
+fn put(paths: &mut Map<String, Json>, path: &str, method: &str, operation: Json) {
+    let item = paths.entry(path).or_insert_with(|| json!({}));
+    item[method.to_ascii_lowercase()] = operation;
+}

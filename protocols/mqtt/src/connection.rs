@@ -1,0 +1,103 @@
+//! From settings to a running link.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use fieldgate_kit::{Link, Secrets, SinkCtx, SinkError};
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, PollSender};
+use tower::util::BoxService;
+
+use crate::{
+    endpoint::Endpoint,
+    link::{self, MESSAGE_WINDOW, Plan},
+    pump::{Desk, Pump},
+    settings::Settings,
+    sink::{Encoder, Sink},
+    status::Status,
+    tls,
+};
+
+/// Signs in, and builds the link around the connection.
+pub(crate) async fn connect(settings: Arc<Settings>, ctx: SinkCtx) -> Result<Link, SinkError> {
+    let began = Instant::now();
+    let status = Status::new(
+        settings.status_topic(&ctx.book),
+        &ctx.book,
+        SystemTime::now(),
+    );
+    let mut plan = plan(&settings, &ctx.secrets).await?;
+    plan.client_id = settings.client_id(&ctx.book, &ctx.id);
+    plan.will = Some(status.clone());
+    let (wire, terms) = link::open(&plan).await?;
+    let words = format!(
+        "MQTT {} over {}, {} ms",
+        settings.version.as_str(),
+        plan.endpoint.transport.words(),
+        began.elapsed().as_millis()
+    );
+
+    // Full when `in_flight` batches wait: then the sink is not ready and the forwarder waits.
+    let (sender, calls) = mpsc::channel(settings.in_flight);
+    let close = CancellationToken::new();
+    let pump = Pump {
+        wire,
+        calls,
+        close: close.clone(),
+        window: MESSAGE_WINDOW.min(usize::from(terms.receive_maximum.max(1))),
+        timeout: settings.timeout.0,
+        status,
+        desk: Desk::default(),
+    };
+    let sink = Sink {
+        encoder: Encoder {
+            settings,
+            book: ctx.book,
+            packet_bytes: terms.packet_bytes,
+        },
+        calls: PollSender::new(sender),
+    };
+    Ok(Link {
+        sink: BoxService::new(sink),
+        driver: Box::pin(pump.run()),
+        close,
+        words,
+    })
+}
+
+/// Reads what signing in takes, without a client id and a will.
+pub(crate) async fn plan(settings: &Arc<Settings>, secrets: &Secrets) -> Result<Plan, SinkError> {
+    let (settings, secrets) = (settings.clone(), secrets.clone());
+    tokio::task::spawn_blocking(move || read_plan(&settings, &secrets))
+        .await
+        .map_err(|_| SinkError::Unreachable("the gateway is stopping".to_owned()))?
+}
+
+fn read_plan(settings: &Settings, secrets: &Secrets) -> Result<Plan, SinkError> {
+    let endpoint =
+        Endpoint::parse(&settings.url).map_err(|problem| SinkError::Denied(problem.to_string()))?;
+    let tls = if endpoint.transport.is_encrypted() {
+        Some(tls::client_config(&settings.tls, secrets)?)
+    } else {
+        None
+    };
+    let login = match &settings.user {
+        Some(user) => {
+            let password = secrets
+                .read(&user.password)
+                .map_err(|error| SinkError::Denied(format!("user.password: {error}")))?;
+            Some((user.name.clone(), password))
+        }
+        None => None,
+    };
+    Ok(Plan {
+        endpoint,
+        version: settings.version,
+        client_id: String::new(),
+        login,
+        tls,
+        will: None,
+    })
+}

@@ -1,0 +1,280 @@
+//! `Pump`: drives one connection and pairs each acknowledgement with the call that waits for it.
+//!
+//! ```text
+//! sink ──Call──▶ waiting ──publish──▶ unpaired ──Sent(pkid)──▶ unacked ──Answered(pkid)──▶ reply to the call
+//!                       (window)        FIFO                   by packet id
+//! ```
+//!
+//! A call is answered once, when the broker answered for each of its messages. Whatever is unanswered when the connection
+//! ends is answered `Unreachable` and sent again by the forwarder: at least once, never "probably".
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use fieldgate_kit::{Receipt, Rejected, SinkError};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    status::Status,
+    wire::{Answer, Happening, Publication, Wire},
+};
+
+/// How long the good-bye may take: what is under way, the offline status, the disconnect.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often the age of what is unacknowledged is looked at.
+const AGE_CHECK: Duration = Duration::from_secs(1);
+
+/// One batch on its way.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub packets: Vec<Packet>,
+    /// What was found unfit before sending.
+    pub rejected: Vec<Rejected>,
+    pub reply: oneshot::Sender<Result<Receipt, SinkError>>,
+}
+
+/// One message, and the readings inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Packet {
+    pub publication: Publication,
+    pub seqs: Vec<u64>,
+}
+
+/// One connection at work.
+pub(crate) struct Pump<W> {
+    pub wire: W,
+    /// Bounded by `in_flight`; when it is full the sink is not ready.
+    pub calls: mpsc::Receiver<Call>,
+    pub close: CancellationToken,
+    /// How many messages may be under way.
+    pub window: usize,
+    /// How long one of them may be.
+    pub timeout: Duration,
+    pub status: Status,
+    pub desk: Desk,
+}
+
+/// Who waits for what. No I/O and no clock of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    waiting: VecDeque<(u64, Packet)>,
+    unpaired: VecDeque<Flight>,
+    unacked: HashMap<u16, Flight>,
+    calls: HashMap<u64, OpenCall>,
+    next_call: u64,
+}
+
+#[derive(Debug)]
+struct Flight {
+    /// `None` for the gateway's own status.
+    call: Option<u64>,
+    seqs: Vec<u64>,
+    since: Instant,
+}
+
+#[derive(Debug)]
+struct OpenCall {
+    left: usize,
+    rejected: Vec<Rejected>,
+    reply: oneshot::Sender<Result<Receipt, SinkError>>,
+}
+
+// === impl Pump ===
+
+impl<W: Wire> Pump<W> {
+    /// Until the connection is lost (an error), or closed in an orderly way.
+    pub async fn run(mut self) -> Result<(), SinkError> {
+        let ended = match self.work().await {
+            Ok(()) => {
+                self.say_goodbye().await;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        let error = ended.as_ref().err().cloned().unwrap_or_else(|| {
+            SinkError::Unreachable("the link was closed before the broker acknowledged".to_owned())
+        });
+        self.desk.fail_all(&error);
+        ended
+    }
+
+    async fn work(&mut self) -> Result<(), SinkError> {
+        self.wire.publish(self.status.birth())?;
+        self.desk.note_sent(None, Vec::new(), Instant::now());
+        let mut age_check = interval(AGE_CHECK);
+        age_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.fill_window()?;
+            tokio::select! {
+                () = self.close.cancelled() => return Ok(()),
+                happening = self.wire.next() => self.desk.take(happening?)?,
+                call = self.calls.recv(), if self.desk.waiting.is_empty() => match call {
+                    Some(call) => self.desk.open(call),
+                    None => return Ok(()),
+                },
+                now = age_check.tick() => self.desk.check_age(now, self.timeout)?,
+            }
+        }
+    }
+
+    /// Hands messages to the client while the window has room, so its channel is never full.
+    fn fill_window(&mut self) -> Result<(), SinkError> {
+        while self.desk.under_way() < self.window {
+            let Some((call, packet)) = self.desk.waiting.pop_front() else {
+                break;
+            };
+            self.wire.publish(packet.publication)?;
+            self.desk.note_sent(Some(call), packet.seqs, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Lets the broker acknowledge what is under way, tells it that we are offline, and disconnects. An error here is not
+    /// told: the link was to end anyway, and what is unacknowledged stays in the queue.
+    async fn say_goodbye(&mut self) {
+        let deadline = Instant::now() + GOODBYE_LIMIT;
+        let _ = timeout_at(deadline, async {
+            self.wire.publish(self.status.goodbye())?;
+            self.desk.note_sent(None, Vec::new(), Instant::now());
+            while self.desk.under_way() > 0 {
+                let happening = self.wire.next().await?;
+                self.desk.take(happening)?;
+            }
+            self.wire.disconnect();
+            while self.wire.next().await? != Happening::Disconnected {}
+            Ok::<(), SinkError>(())
+        })
+        .await;
+    }
+}
+
+// === impl Desk ===
+
+impl Desk {
+    /// Messages that were handed to the client and not answered yet.
+    fn under_way(&self) -> usize {
+        self.unpaired.len() + self.unacked.len()
+    }
+
+    fn open(&mut self, call: Call) {
+        let number = self.next_call;
+        self.next_call += 1;
+        let open = OpenCall {
+            left: call.packets.len(),
+            rejected: call.rejected,
+            reply: call.reply,
+        };
+        self.waiting
+            .extend(call.packets.into_iter().map(|packet| (number, packet)));
+        self.calls.insert(number, open);
+        self.answer_if_complete(number);
+    }
+
+    fn note_sent(&mut self, call: Option<u64>, seqs: Vec<u64>, since: Instant) {
+        self.unpaired.push_back(Flight { call, seqs, since });
+    }
+
+    fn take(&mut self, happening: Happening) -> Result<(), SinkError> {
+        match happening {
+            Happening::Sent(pkid) => self.pair(pkid),
+            Happening::Answered(pkid, answer) => self.settle(pkid, answer),
+            Happening::Disconnected | Happening::Other => Ok(()),
+        }
+    }
+
+    fn pair(&mut self, pkid: u16) -> Result<(), SinkError> {
+        let flight = self.unpaired.pop_front().ok_or_else(|| {
+            SinkError::Unreachable(format!(
+                "a message with packet id {pkid} was sent that nobody published"
+            ))
+        })?;
+        match self.unacked.insert(pkid, flight) {
+            None => Ok(()),
+            Some(_) => Err(SinkError::Unreachable(format!(
+                "packet id {pkid} was used again before the broker acknowledged it"
+            ))),
+        }
+    }
+
+    fn settle(&mut self, pkid: u16, answer: Answer) -> Result<(), SinkError> {
+        let flight = self.unacked.remove(&pkid).ok_or_else(|| {
+            SinkError::Unreachable(format!(
+                "the broker acknowledged packet id {pkid}, which is not under way"
+            ))
+        })?;
+        let why = match answer {
+            Answer::NotNow(error) => {
+                // Back, so that its call fails like all others.
+                self.unacked.insert(pkid, flight);
+                return Err(error);
+            }
+            Answer::Accepted => None,
+            Answer::Refused(why) => Some(why),
+        };
+        let Some(number) = flight.call else {
+            if let Some(why) = why {
+                tracing::warn!(%why, "the broker refuses the gateway's status; its last will may be refused too");
+            }
+            return Ok(());
+        };
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.left -= 1;
+            if let Some(why) = why {
+                let why = |seq| Rejected {
+                    seq,
+                    why: why.clone(),
+                };
+                call.rejected.extend(flight.seqs.into_iter().map(why));
+            }
+            self.answer_if_complete(number);
+        }
+        Ok(())
+    }
+
+    fn answer_if_complete(&mut self, number: u64) {
+        if self.calls.get(&number).is_some_and(|call| call.left == 0)
+            && let Some(mut call) = self.calls.remove(&number)
+        {
+            call.rejected.sort_unstable_by_key(|rejected| rejected.seq);
+            // A caller that gave up meanwhile sends again; the far side tells it by the message ids.
+            let _ = call.reply.send(Ok(Receipt {
+                rejected: call.rejected,
+            }));
+        }
+    }
+
+    fn check_age(&self, now: Instant, timeout: Duration) -> Result<(), SinkError> {
+        let oldest = self
+            .unpaired
+            .front()
+            .into_iter()
+            .chain(self.unacked.values())
+            .map(|flight| flight.since)
+            .min();
+        match oldest {
+            Some(since) if now.saturating_duration_since(since) > timeout => {
+                Err(SinkError::Unreachable(format!(
+                    "the broker has not acknowledged a message for {} s; is it overloaded, or the network broken",
+                    timeout.as_secs()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fail_all(&mut self, error: &SinkError) {
+        for (_, call) in self.calls.drain() {
+            let _ = call.reply.send(Err(error.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

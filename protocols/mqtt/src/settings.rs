@@ -1,0 +1,373 @@
+//! `Settings` of an MQTT destination, and what their types cannot tell.
+
+use std::{path::PathBuf, time::Duration};
+
+use fieldgate_kit::{
+    AddressBook, BatchLimits, Problem, SecretRef,
+    format::FormatKind,
+    settings::{ByteSize, Span},
+    topic::{Placeholder, TopicTemplate, TopicValues},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::endpoint::Endpoint;
+
+/// How to reach a broker and what to publish there.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where the broker listens: `mqtt://`, `mqtts://` (TLS), `ws://` or `wss://`, host and port. Ports left out are 1883, 8883,
+    /// 80 and 443. User name and password have settings of their own.
+    pub url: String,
+    /// The MQTT version. With 5 the broker tells why it refuses a message; with 3.1.1 a refusal for lack of rights is invisible.
+    #[serde(default)]
+    pub version: Version,
+    /// How the broker knows this connection. Left out: `fieldgate-`, the gateway's id and the destination's id. Two
+    /// connections with the same client id throw each other out.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    /// User name and password, where the broker asks for them.
+    #[serde(default)]
+    pub user: Option<User>,
+    /// Certificates, for `mqtts://` and `wss://`.
+    #[serde(default)]
+    pub tls: Tls,
+    /// Where readings go. Placeholders: `{gateway}`, `{source}`, `{device}`, `{dataset}` (`data` or `events`), `{format}`, and
+    /// `{point}` with formats that send one message for each reading.
+    #[serde(default = "default_topic")]
+    pub topic: TopicTemplate,
+    /// Where the gateway says that it is online, retained, and the broker says that it is not. Placeholder: `{gateway}`.
+    #[serde(default = "default_status_topic")]
+    pub status_topic: TopicTemplate,
+    /// How readings are written.
+    #[serde(default)]
+    pub format: FormatKind,
+    /// Asks the broker to keep the last message of each topic for those who subscribe later.
+    #[serde(default)]
+    pub retain: bool,
+    /// How many readings go together.
+    #[serde(default)]
+    pub batch: BatchSettings,
+    /// How many batches may be under way unacknowledged, 1 to 256. More helps on links with a long round trip.
+    #[serde(default = "default_in_flight")]
+    #[schemars(range(min = 1, max = 256))]
+    pub in_flight: usize,
+    /// Readings that waited longer than this expire instead of being sent. Left out: they never expire.
+    #[serde(default)]
+    pub max_age: Option<Span>,
+    /// How long the broker may take to acknowledge a message before the connection counts as lost.
+    #[serde(default = "default_timeout")]
+    pub timeout: Span,
+}
+
+/// The version of MQTT.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Version {
+    /// MQTT 5.
+    #[default]
+    #[serde(rename = "5")]
+    V5,
+    /// MQTT 3.1.1.
+    #[serde(rename = "3.1.1")]
+    V311,
+}
+
+/// Who the gateway is to the broker.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The user name.
+    pub name: String,
+    /// Where the password is kept.
+    pub password: SecretRef,
+}
+
+/// Whom to trust, and how to prove who we are. The broker's certificate and name are always verified.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file with the certificate authorities to trust, instead of the system's.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// A PEM file with the gateway's own certificate, and those between it and its authority.
+    #[serde(default)]
+    pub client_certificate: Option<PathBuf>,
+    /// Where the private key of the client certificate is kept, in PEM.
+    #[serde(default)]
+    pub client_key: Option<SecretRef>,
+}
+
+/// When a batch is full. The first limit that is reached counts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchSettings {
+    /// How many readings a batch may have, 1 to 100000.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub readings: usize,
+    /// How many bytes of readings a batch may have. A message is no longer than this either, unless one reading is.
+    pub bytes: ByteSize,
+    /// How long a reading waits for company.
+    pub age: Span,
+}
+
+const MAX_BATCH_READINGS: usize = 100_000;
+const MAX_IN_FLIGHT: usize = 256;
+const MIN_BATCH_BYTES: u64 = 1024;
+const MAX_BATCH_BYTES: u64 = 64 << 20;
+
+// === impl Settings ===
+
+impl Settings {
+    /// All that the types cannot tell.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        match Endpoint::parse(&self.url) {
+            Ok(endpoint) => problems.extend(self.tls.problems(&endpoint)),
+            Err(problem) => problems.push(problem),
+        }
+        problems.extend(self.topic_problems());
+        problems.extend(self.number_problems());
+        if self.client_id.as_deref().is_some_and(str::is_empty) {
+            problems.push(Problem::new(
+                ["client_id"],
+                "the client id is empty",
+                "write one, or leave the key out",
+            ));
+        }
+        problems
+    }
+
+    pub(crate) fn limits(&self) -> BatchLimits {
+        BatchLimits {
+            readings: self.batch.readings,
+            bytes: self.batch_bytes(),
+            age: self.batch.age.0,
+            in_flight: self.in_flight,
+            max_age: self.max_age.map(|span| span.0),
+            timeout: self.timeout.0,
+        }
+    }
+
+    pub(crate) fn batch_bytes(&self) -> usize {
+        usize::try_from(self.batch.bytes.0).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn client_id(&self, book: &AddressBook, destination: &str) -> String {
+        self.client_id
+            .clone()
+            .unwrap_or_else(|| format!("fieldgate-{}-{destination}", book.gateway_id))
+    }
+
+    pub(crate) fn status_topic(&self, book: &AddressBook) -> String {
+        self.status_topic.render(&TopicValues {
+            gateway: &book.gateway,
+            ..TopicValues::default()
+        })
+    }
+
+    fn topic_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if !self.format.is_per_point() && self.topic.placeholders().any(|p| p == Placeholder::Point)
+        {
+            problems.push(Problem::new(
+                ["topic"],
+                format!(
+                    "a message of format `{}` holds many points, so `{{point}}` has no value",
+                    self.format
+                ),
+                "take {point} out, or set format = \"json\"",
+            ));
+        }
+        if self
+            .status_topic
+            .placeholders()
+            .any(|p| p != Placeholder::Gateway)
+        {
+            problems.push(Problem::new(
+                ["status_topic"],
+                "the status is the gateway's, so only `{gateway}` has a value in its topic",
+                "use no other placeholder there",
+            ));
+        }
+        problems
+    }
+
+    fn number_problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut check = |path: &[&str], good: bool, what: &str, remedy: &str| {
+            if !good {
+                problems.push(Problem::new(path.iter().copied(), what, remedy));
+            }
+        };
+        check(
+            &["batch", "readings"],
+            (1..=MAX_BATCH_READINGS).contains(&self.batch.readings),
+            "a batch has 1 to 100000 readings",
+            "write for instance 1000",
+        );
+        check(
+            &["batch", "bytes"],
+            (MIN_BATCH_BYTES..=MAX_BATCH_BYTES).contains(&self.batch.bytes.0),
+            "a batch has 1 KiB to 64 MiB",
+            "write for instance \"256 KiB\"",
+        );
+        check(
+            &["batch", "age"],
+            self.batch.age.0 <= Duration::from_secs(3600),
+            "a reading waits at most an hour for company",
+            "write for instance \"100 ms\"",
+        );
+        check(
+            &["in_flight"],
+            (1..=MAX_IN_FLIGHT).contains(&self.in_flight),
+            "1 to 256 batches can be under way",
+            "write for instance 16",
+        );
+        check(
+            &["timeout"],
+            (Duration::from_secs(1)..=Duration::from_secs(600)).contains(&self.timeout.0),
+            "an acknowledgement is awaited for 1 s to 10 min",
+            "write for instance \"30 s\"",
+        );
+        problems
+    }
+}
+
+// === impl Tls ===
+
+impl Tls {
+    fn problems(&self, endpoint: &Endpoint) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let any =
+            self.ca.is_some() || self.client_certificate.is_some() || self.client_key.is_some();
+        if any && !endpoint.transport.is_encrypted() {
+            problems.push(Problem::new(
+                ["tls"],
+                "there are certificates, but the url asks for no encryption",
+                "use mqtts:// or wss://, or take tls out",
+            ));
+        }
+        if self.client_certificate.is_some() != self.client_key.is_some() {
+            problems.push(Problem::new(
+                ["tls"],
+                "client_certificate and client_key belong together, and one is missing",
+                "set both, or none",
+            ));
+        }
+        problems
+    }
+}
+
+// === impl BatchSettings ===
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self {
+            readings: 1000,
+            bytes: ByteSize(256 << 10),
+            age: Span(Duration::from_millis(100)),
+        }
+    }
+}
+
+// === impl Version ===
+
+impl Version {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::V5 => "5",
+            Self::V311 => "3.1.1",
+        }
+    }
+}
+
+fn default_topic() -> TopicTemplate {
+    "fieldgate/{gateway}/{device}/{dataset}"
+        .parse()
+        .expect("the default topic is a template")
+}
+
+fn default_status_topic() -> TopicTemplate {
+    "fieldgate/{gateway}/status"
+        .parse()
+        .expect("the default status topic is a template")
+}
+
+fn default_in_flight() -> usize {
+    16
+}
+
+fn default_timeout() -> Span {
+    Span(Duration::from_secs(30))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn problems(settings: Json) -> Vec<String> {
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        settings
+            .problems()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn every_problem_has_its_place_and_remedy() {
+        for (settings, expected) in [
+            (json!({ "url": "broker:1883" }), "url: `broker` is no way"),
+            (json!({ "url": "http://broker" }), "url: `http` is no way"),
+            (json!({ "url": "mqtt://" }), "url: `mqtt://` "),
+            (
+                json!({ "url": "mqtt://me:secret@broker" }),
+                "url: the URL holds credentials",
+            ),
+            (
+                json!({ "url": "mqtt://broker/topic" }),
+                "url: an MQTT URL ends with the port",
+            ),
+            (json!({ "url": "mqtts://[::1]" }), "url: an IPv6 address"),
+            (
+                json!({ "url": "mqtt://b", "tls": { "ca": "ca.pem" } }),
+                "tls: there are certificates",
+            ),
+            (
+                json!({ "url": "mqtts://b", "tls": { "client_certificate": "c.pem" } }),
+                "tls: client_certificate and",
+            ),
+            (
+                json!({ "url": "mqtt://b", "topic": "a/{point}" }),
+                "topic: a message of format `aio-json`",
+            ),
+            (
+                json!({ "url": "mqtt://b", "status_topic": "a/{device}" }),
+                "status_topic: ",
+            ),
+            (json!({ "url": "mqtt://b", "in_flight": 0 }), "in_flight: "),
+            (json!({ "url": "mqtt://b", "timeout": "0 s" }), "timeout: "),
+            (json!({ "url": "mqtt://b", "client_id": "" }), "client_id: "),
+            (
+                json!({ "url": "mqtt://b", "batch": { "readings": 0 } }),
+                "batch.readings: ",
+            ),
+            (
+                json!({ "url": "mqtt://b", "batch": { "bytes": "1 B" } }),
+                "batch.bytes: ",
+            ),
+        ] {
+            let problems = problems(settings);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].starts_with(expected), "{problems:?}");
+            assert!(!problems[0].contains("secret"), "{problems:?}");
+        }
+        assert!(
+            problems(json!({ "url": "mqtt://b", "format": "json", "topic": "a/{point}" }))
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,163 @@
+//! `Announcer`: the devices as they were announced, and the problems of their points as values come and go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fieldgate_kit::{Devices, Health};
+use fieldgate_model::{Device, DeviceId, Point};
+
+use crate::{connection::ItemRevised, select::Item, status::Status};
+
+/// Keeps announcements and health up to date. An item is known by its index in the plan.
+pub(crate) struct Announcer {
+    devices: Vec<Device>,
+    /// Where each item's point is: its device, and its place there.
+    places: Vec<(usize, usize)>,
+    changed: BTreeSet<usize>,
+    troubled: usize,
+    /// The end of the health sentence: `publishing every 500 ms`.
+    pace: String,
+    lost_messages: u64,
+}
+
+// === impl Announcer ===
+
+impl Announcer {
+    pub(crate) fn new(
+        items: &[Item],
+        types: &[Option<String>],
+        results: &[Result<ItemRevised, Status>],
+        server: &str,
+        pace: String,
+    ) -> Self {
+        let mut announcer = Self {
+            devices: Vec::new(),
+            places: Vec::with_capacity(items.len()),
+            changed: BTreeSet::new(),
+            troubled: 0,
+            pace,
+            lost_messages: 0,
+        };
+        let mut known: BTreeMap<DeviceId, usize> = BTreeMap::new();
+        for ((item, data_type), result) in items.iter().zip(types).zip(results) {
+            let at = *known.entry(item.device.clone()).or_insert_with(|| {
+                announcer.devices.push(device(item, server));
+                announcer.devices.len() - 1
+            });
+            let point = point(item, data_type.clone(), result);
+            announcer.troubled += usize::from(point.problem.is_some());
+            let points = &mut announcer.devices[at].points;
+            announcer.places.push((at, points.len()));
+            points.push(point);
+        }
+        announcer
+    }
+
+    /// Announces everything.
+    pub(crate) fn announce_all(&self, devices: &Devices) {
+        devices.announce_all(self.devices.clone());
+    }
+
+    /// The item has a problem from now on.
+    pub(crate) fn trouble(&mut self, item: usize, problem: &str) {
+        if self.set_problem(item, Some(problem)) {
+            self.troubled += 1;
+        }
+    }
+
+    /// The item has a value again; true when it had a problem.
+    pub(crate) fn relief(&mut self, item: usize) {
+        if self.set_problem(item, None) {
+            self.troubled -= 1;
+        }
+    }
+
+    /// Messages went missing between the server and us.
+    pub(crate) fn lost_messages(&mut self, count: u64) {
+        self.lost_messages += count;
+    }
+
+    /// Announces what changed since the last time, and tells the health.
+    pub(crate) fn tell(&mut self, devices: &Devices, health: &Health) {
+        for at in std::mem::take(&mut self.changed) {
+            devices.announce(self.devices[at].clone());
+        }
+        health.connected(self.words());
+    }
+
+    pub(crate) fn words(&self) -> String {
+        let all = self.places.len();
+        let mut words = format!(
+            "{} of {all} monitored items, {}",
+            all - self.troubled,
+            self.pace
+        );
+        if self.lost_messages > 0 {
+            words.push_str(&format!(
+                "; {} messages were lost between the server and the gateway",
+                self.lost_messages
+            ));
+        }
+        words
+    }
+
+    /// True when the item went from problem to none, or the other way.
+    fn set_problem(&mut self, item: usize, problem: Option<&str>) -> bool {
+        let (device, point) = self.places[item];
+        let point = &mut self.devices[device].points[point];
+        if point.problem.as_deref() == problem {
+            return false;
+        }
+        let turned = point.problem.is_some() != problem.is_some();
+        point.problem = problem.map(str::to_owned);
+        self.changed.insert(device);
+        turned
+    }
+}
+
+fn device(item: &Item, server: &str) -> Device {
+    Device {
+        id: item.device.clone(),
+        name: item.device_name.clone(),
+        model: None,
+        address: format!("{server} {}", item.device_name),
+        points: Vec::new(),
+    }
+}
+
+fn point(item: &Item, data_type: Option<String>, result: &Result<ItemRevised, Status>) -> Point {
+    Point {
+        id: item.point.clone(),
+        name: item.name.clone(),
+        unit: None,
+        data_type,
+        address: item.address.clone(),
+        remark: result
+            .as_ref()
+            .ok()
+            .and_then(|revised| remark(item, revised)),
+        problem: result.as_ref().err().map(ToString::to_string),
+    }
+}
+
+/// What the server made of our wishes, where it made something else.
+fn remark(item: &Item, revised: &ItemRevised) -> Option<String> {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds of at most an hour"
+    )]
+    let asked = item.sampling_ms as f64;
+    let mut remarks = Vec::new();
+    if (revised.sampling_ms - asked).abs() >= 1.0 {
+        remarks.push(format!(
+            "sampled every {} ms, asked for {asked} ms",
+            revised.sampling_ms
+        ));
+    }
+    if revised.queue_size < item.queue_size {
+        remarks.push(format!(
+            "the server keeps {} values between publishings, asked for {}",
+            revised.queue_size, item.queue_size
+        ));
+    }
+    (!remarks.is_empty()).then(|| remarks.join("; "))
+}

@@ -1,0 +1,199 @@
+//! `Attempt`: the way from settings to a signed-in session, step by step, each step's failure in words for people.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use fieldgate_kit::{Secrets, SourceError};
+
+use crate::{
+    dial::Target,
+    security::{self, Endpoint},
+    session::{self, Identity, Opened},
+    settings::{Policy, Settings},
+    status::Status,
+    trust::{self, Verdict},
+};
+
+/// One attempt's settings and places.
+pub(crate) struct Attempt<'a> {
+    settings: &'a Settings,
+    secrets: &'a Secrets,
+    folder: &'a Path,
+    application_uri: String,
+}
+
+// === impl Attempt ===
+
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(
+        settings: &'a Settings,
+        source: &str,
+        secrets: &'a Secrets,
+        folder: &'a Path,
+    ) -> Result<Self, SourceError> {
+        Ok(Self {
+            settings,
+            secrets,
+            folder,
+            application_uri: format!("urn:fieldgate:opcua:{source}"),
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.settings.endpoint
+    }
+
+    pub(crate) fn target(&self) -> Result<Target, SourceError> {
+        Target::of(self.endpoint()).map_err(SourceError::Misconfigured)
+    }
+
+    /// What the server offers.
+    pub(crate) async fn endpoints(
+        &self,
+        target: &Target,
+        addresses: &[SocketAddr],
+    ) -> Result<Vec<Endpoint>, SourceError> {
+        let stream = target.connect(addresses).await.map_err(SourceError::Lost)?;
+        session::endpoints(stream, self.endpoint())
+            .await
+            .map_err(|why| {
+                SourceError::Lost(format!(
+                    "{} does not answer as an OPC UA server: {why}; is it one, and is it ready?",
+                    self.endpoint()
+                ))
+            })
+    }
+
+    pub(crate) fn choose<'e>(
+        &self,
+        endpoints: &'e [Endpoint],
+    ) -> Result<&'e Endpoint, SourceError> {
+        security::choose(endpoints, self.settings)
+    }
+
+    /// Whether the server's certificate is trusted; writes nothing.
+    pub(crate) fn judge(&self, endpoint: &Endpoint) -> Result<Verdict, SourceError> {
+        match &endpoint.certificate {
+            Some(certificate) if endpoint.policy != Policy::None => trust::judge(
+                certificate,
+                &self.settings.server_certificate,
+                self.folder,
+                self.endpoint(),
+            ),
+            _ => Ok(Verdict::Trusted),
+        }
+    }
+
+    /// A signed-in session; a certificate that is seen first is kept once the sign-in worked.
+    pub(crate) async fn open(
+        &self,
+        target: &Target,
+        addresses: &[SocketAddr],
+        endpoint: &Endpoint,
+    ) -> Result<Opened, SourceError> {
+        let verdict = self.judge(endpoint)?;
+        let opened = self.sign_in(target, addresses, endpoint).await?;
+        if let (Verdict::First, Some(certificate)) = (verdict, &endpoint.certificate) {
+            trust::pin(certificate, self.folder)?;
+            tracing::info!(
+                endpoint = self.endpoint(),
+                thumbprint = certificate.thumbprint,
+                "the server's certificate is trusted from now on"
+            );
+        }
+        Ok(opened)
+    }
+
+    /// A signed-in session at an endpoint that was judged before. Keeps nothing of the server's.
+    pub(crate) async fn sign_in(
+        &self,
+        target: &Target,
+        addresses: &[SocketAddr],
+        endpoint: &Endpoint,
+    ) -> Result<Opened, SourceError> {
+        let identity = self.identity()?;
+        let stream = target.connect(addresses).await.map_err(SourceError::Lost)?;
+        session::open(
+            stream,
+            self.endpoint(),
+            endpoint,
+            identity,
+            &self.application_uri,
+            &self.pki(),
+        )
+        .await
+        .map_err(|why| self.not_opened(&why, endpoint))
+    }
+
+    pub(crate) fn lost(&self, why: &Status) -> SourceError {
+        SourceError::Lost(format!(
+            "the connection to {} is lost: {why}",
+            self.endpoint()
+        ))
+    }
+
+    fn pki(&self) -> PathBuf {
+        self.folder.join("pki")
+    }
+
+    fn identity(&self) -> Result<Identity, SourceError> {
+        let Some(user) = &self.settings.user else {
+            return Ok(Identity::Anonymous);
+        };
+        let password = self
+            .secrets
+            .read(&user.password)
+            .map_err(|error| SourceError::Misconfigured(error.to_string()))?;
+        Ok(Identity::UserName {
+            name: user.name.clone(),
+            password: password.reveal().to_owned(),
+        })
+    }
+
+    fn not_opened(&self, why: &Status, endpoint: &Endpoint) -> SourceError {
+        let at = self.endpoint();
+        let user = self
+            .settings
+            .user
+            .as_ref()
+            .map_or("nobody (anonymous)", |user| &user.name);
+        match why.name() {
+            "BadIdentityTokenInvalid"
+            | "BadIdentityTokenRejected"
+            | "BadUserAccessDenied"
+            | "BadUserSignatureInvalid" => SourceError::Refused(format!(
+                "the server at {at} does not let {user} in ({why}); check `user`"
+            )),
+            "BadTooManySessions" | "BadMaxConnectionsReached" => {
+                SourceError::Refused(format!("the server at {at} is full ({why})"))
+            }
+            "BadConfigurationError" => SourceError::Lost(format!(
+                "the gateway's own certificate in {} cannot be made or read; make the folder writable for the gateway's user",
+                self.pki().display()
+            )),
+            name if name.starts_with("BadCertificate") || name.starts_with("BadSecurity") => {
+                SourceError::Refused(format!("{}: {why}", self.untrusted()))
+            }
+            // Many servers give no reason when they do not trust a certificate or a password.
+            "BadConnectionClosed" | "BadSecureChannelClosed" if endpoint.policy != Policy::None => {
+                SourceError::Refused(format!(
+                    "{}: it hung up while {user} signed in, and said no reason",
+                    self.untrusted()
+                ))
+            }
+            _ => SourceError::Lost(format!("cannot sign in at {at}: {why}")),
+        }
+    }
+
+    fn untrusted(&self) -> String {
+        let pki = self.pki();
+        format!(
+            "the server at {} may not trust this gateway yet; trust the certificate {} ({}) there",
+            self.endpoint(),
+            session::own_thumbprint(&pki).unwrap_or_else(|| "of this gateway".to_owned()),
+            pki.join("own/cert.der").display()
+        )
+    }
+}

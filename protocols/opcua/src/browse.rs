@@ -1,0 +1,221 @@
+//! Walks the address space only where a glob can still match, and finds the browse path of single nodes.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    connection::{BrowseName, Class, Connection, Direction, Neighbour},
+    glob::{Glob, Progress},
+    node_id::NodeId,
+    status::Status,
+};
+
+/// The root's child under which everything lies that has values.
+const OBJECTS: NodeId = NodeId::numeric(0, 85);
+/// Where the server describes itself; entered only when a glob spells its name.
+const SERVER: NodeId = NodeId::numeric(0, 2253);
+/// The most nodes that are visited; a larger selection is cut off, and said so.
+const MAX_VISITED: usize = 200_000;
+/// The most points of one source.
+const MAX_FOUND: usize = 100_000;
+/// The longest browse path.
+const MAX_DEPTH: usize = 40;
+
+/// The names from `Objects` down to a node, `Objects` left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct BrowsePath(pub Vec<(BrowseName, Class)>);
+
+/// A variable that a glob means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub node: NodeId,
+    pub path: BrowsePath,
+}
+
+/// What the globs mean on this server.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// Each node once, by the first path that leads to it.
+    pub found: Vec<Found>,
+    /// Why the walk was cut off, in words.
+    pub cut: Option<String>,
+}
+
+/// A node whose children may match.
+struct Visit {
+    node: NodeId,
+    path: BrowsePath,
+    progress: Vec<Progress>,
+}
+
+/// Finds the variables that the globs mean.
+///
+/// # Errors
+/// When the server stops answering; a single node that cannot be browsed is passed over.
+pub(crate) async fn walk(
+    connection: &dyn Connection,
+    globs: &[Glob],
+    namespaces: &[String],
+    per_browse: usize,
+) -> Result<Walk, Status> {
+    let mut walk = Walk::default();
+    let mut seen: HashSet<(NodeId, Vec<Progress>)> = HashSet::new();
+    let mut known: HashSet<NodeId> = HashSet::new();
+    let mut level: Vec<Visit> = first_visit(globs).into_iter().collect();
+    while !level.is_empty() {
+        let mut next = Vec::new();
+        for visits in level.chunks(per_browse) {
+            let nodes = visits.iter().map(|visit| visit.node.clone()).collect();
+            let results = connection.browse(nodes, Direction::Children).await?;
+            for (visit, children) in visits.iter().zip(results) {
+                let children = children.unwrap_or_else(|why| {
+                    tracing::debug!(node = ?visit.node, %why, "cannot browse");
+                    Vec::new()
+                });
+                for child in children {
+                    let Some(step) = visit.step(child, globs, namespaces) else {
+                        continue;
+                    };
+                    if step.found && known.insert(step.visit.node.clone()) {
+                        walk.found.push(Found {
+                            node: step.visit.node.clone(),
+                            path: step.visit.path.clone(),
+                        });
+                    }
+                    if step.deeper
+                        && seen.insert((step.visit.node.clone(), step.visit.progress.clone()))
+                    {
+                        next.push(step.visit);
+                    }
+                }
+                if walk.found.len() > MAX_FOUND || seen.len() > MAX_VISITED {
+                    walk.cut = Some(format!(
+                        "the selection is too large, it was cut off at {} points after {} nodes; select less",
+                        walk.found.len(),
+                        seen.len()
+                    ));
+                    walk.found.truncate(MAX_FOUND);
+                    return Ok(walk);
+                }
+            }
+        }
+        level = next;
+    }
+    Ok(walk)
+}
+
+/// The browse paths of nodes, found by climbing up; `None` for a node that is unknown or not below `Objects`.
+///
+/// # Errors
+/// When the server stops answering.
+pub(crate) async fn paths_of(
+    connection: &dyn Connection,
+    nodes: &[NodeId],
+    per_browse: usize,
+) -> Result<HashMap<NodeId, BrowsePath>, Status> {
+    let mut paths = HashMap::new();
+    let start = |node: &NodeId| Climb {
+        node: node.clone(),
+        at: node.clone(),
+        names: Vec::new(),
+    };
+    let mut climbing: Vec<Climb> = nodes.iter().map(start).collect();
+    for _ in 0..MAX_DEPTH {
+        let mut still = Vec::new();
+        for chunk in climbing.chunks(per_browse) {
+            let at = chunk.iter().map(|climb| climb.at.clone()).collect();
+            let results = connection.browse(at, Direction::Parents).await?;
+            for (climb, parents) in chunk.iter().zip(results) {
+                let Some(parent) = parents.unwrap_or_default().into_iter().next() else {
+                    continue;
+                };
+                let mut names = climb.names.clone();
+                if parent.node == OBJECTS {
+                    names.reverse();
+                    paths.insert(climb.node.clone(), BrowsePath(names));
+                    continue;
+                }
+                names.push((parent.name, parent.class));
+                still.push(Climb {
+                    node: climb.node.clone(),
+                    at: parent.node,
+                    names,
+                });
+            }
+        }
+        climbing = still;
+        if climbing.is_empty() {
+            break;
+        }
+    }
+    Ok(paths)
+}
+
+/// A node whose path is sought, how far up we are, and the names on the way, the node's own left out.
+struct Climb {
+    node: NodeId,
+    at: NodeId,
+    names: Vec<(BrowseName, Class)>,
+}
+
+fn first_visit(globs: &[Glob]) -> Option<Visit> {
+    let progress: Vec<Progress> = globs
+        .iter()
+        .map(|glob| glob.step(glob.start(), "http://opcfoundation.org/UA/", "Objects"))
+        .collect();
+    wants_more(globs, &progress).then(|| Visit {
+        node: OBJECTS,
+        path: BrowsePath::default(),
+        progress,
+    })
+}
+
+fn wants_more(globs: &[Glob], progress: &[Progress]) -> bool {
+    let mut pairs = globs.iter().zip(progress);
+    pairs.any(|(glob, progress)| glob.wants_more(*progress))
+}
+
+struct Step {
+    visit: Visit,
+    found: bool,
+    deeper: bool,
+}
+
+impl Visit {
+    /// `None` when no glob goes that way.
+    fn step(&self, child: Neighbour, globs: &[Glob], namespaces: &[String]) -> Option<Step> {
+        let uri = namespaces
+            .get(usize::from(child.name.namespace))
+            .map_or("", String::as_str);
+        let name = child.name.name.as_str();
+        let only_spelled = child.node == SERVER || child.class == Class::Property;
+        let progress: Vec<Progress> = globs
+            .iter()
+            .zip(&self.progress)
+            .map(|(glob, at)| {
+                if only_spelled && !glob.spells(*at, uri, name) {
+                    Progress::default()
+                } else {
+                    glob.step(*at, uri, name)
+                }
+            })
+            .collect();
+        if progress.iter().all(|progress| progress.is_dead()) {
+            return None;
+        }
+        let matched = globs
+            .iter()
+            .zip(&progress)
+            .any(|(glob, at)| glob.matched(*at));
+        let mut path = self.path.clone();
+        path.0.push((child.name, child.class));
+        Some(Step {
+            found: matched && child.class != Class::Object,
+            deeper: wants_more(globs, &progress) && path.0.len() < MAX_DEPTH,
+            visit: Visit {
+                node: child.node,
+                path,
+                progress,
+            },
+        })
+    }
+}

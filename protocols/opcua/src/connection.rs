@@ -1,0 +1,168 @@
+//! `Connection`: all that the source asks of a server, in our own types, so that the vendor stays in `session.rs` and a
+//! scripted twin can stand in its place.
+
+use fieldgate_model::{Quality, Timestamp, Value};
+use futures::future::BoxFuture;
+
+use crate::{node_id::NodeId, status::Status};
+
+/// A browse name: its namespace's number in this session, and the name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BrowseName {
+    pub namespace: u16,
+    pub name: String,
+}
+
+/// What a browsed reference leads to. Other node classes are not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    Object,
+    Variable,
+    /// A variable that hangs on its node by HasProperty.
+    Property,
+}
+
+/// One end of a hierarchical reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    pub node: NodeId,
+    pub name: BrowseName,
+    pub class: Class,
+}
+
+/// Along or against hierarchical references.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Children,
+    Parents,
+}
+
+/// How many operations the server takes in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub per_read: usize,
+    pub per_browse: usize,
+    pub per_monitor: usize,
+}
+
+/// What a subscription was asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SubscriptionRequest {
+    pub publishing_ms: f64,
+    pub keep_alive_count: u32,
+    pub lifetime_count: u32,
+    pub max_notifications: u32,
+}
+
+/// What the server made of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Subscription {
+    pub id: u32,
+    pub publishing_ms: f64,
+    pub keep_alive_count: u32,
+}
+
+/// One value attribute to be monitored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemRequest {
+    pub node: NodeId,
+    /// Comes back with each of its values.
+    pub handle: u32,
+    pub sampling_ms: f64,
+    pub queue_size: u32,
+    /// Absolute.
+    pub deadband: Option<f64>,
+}
+
+/// What the server made of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ItemRevised {
+    /// The server's number for the item.
+    pub id: u32,
+    pub sampling_ms: f64,
+    pub queue_size: u32,
+}
+
+/// One value, turned into our words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    pub value: Value,
+    pub quality: Quality,
+    /// The source's time, else the server's.
+    pub at: Option<Timestamp>,
+    /// Values before this one were lost in the item's queue on the server.
+    pub overflow: bool,
+}
+
+/// One value of one monitored item; `None` when it could not be turned into our words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub handle: u32,
+    pub observed: Option<Observed>,
+}
+
+/// A NotificationMessage (OPC UA Part 4, 7.26).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Notification {
+    pub sequence: u32,
+    /// No data: the sequence number is the next message's.
+    pub keep_alive: bool,
+    pub changes: Vec<Change>,
+    /// The subscription's new state, when the message tells one; it is over then.
+    pub ended: Option<Status>,
+}
+
+/// The answer to one Publish request.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Published {
+    pub subscription: u32,
+    /// The messages that the server still keeps for Republish.
+    pub available: Vec<u32>,
+    pub notification: Notification,
+}
+
+/// What a call yields.
+pub type Called<'a, T> = BoxFuture<'a, Result<T, Status>>;
+
+/// One signed-in session. Every call ends within its timeout.
+pub trait Connection: Send + Sync {
+    /// The NamespaceArray; a number is an index into it.
+    fn namespaces(&self) -> Called<'_, Vec<String>>;
+
+    /// What the server says of its limits, or careful defaults.
+    fn limits(&self) -> Called<'_, Limits>;
+
+    /// The objects and variables next to each node, in the order of `nodes`; continuation points are followed.
+    fn browse(
+        &self,
+        nodes: Vec<NodeId>,
+        direction: Direction,
+    ) -> Called<'_, Vec<Result<Vec<Neighbour>, Status>>>;
+
+    /// The names of the variables' data types, `Double` or `UInt16[]`, in the order of `nodes`; `None` where unknown.
+    fn data_types(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Option<String>>>;
+
+    /// Whether the nodes exist, in their order.
+    fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>>;
+
+    fn subscribe(&self, request: SubscriptionRequest) -> Called<'_, Subscription>;
+
+    /// One result an item, in their order.
+    fn monitor(
+        &self,
+        subscription: u32,
+        items: Vec<ItemRequest>,
+    ) -> Called<'_, Vec<Result<ItemRevised, Status>>>;
+
+    /// Takes items out of the subscription; it does not matter when the server no longer has them.
+    fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()>;
+
+    /// Waits for the next message of any subscription, and acknowledges what was kept so far.
+    fn publish(&self, subscription: u32, acknowledged: Vec<u32>) -> Called<'static, Published>;
+
+    /// A message once more, while the server keeps it.
+    fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification>;
+
+    /// Deletes the session with its subscriptions, and closes the connection.
+    fn close(&self) -> Called<'_, ()>;
+}

@@ -1,0 +1,364 @@
+//! The plan: which nodes become which points of which devices. Pure; browsing came before, monitoring comes after.
+//!
+//! A device is the deepest object on a variable's browse path; a point is the variable's browse name, with the
+//! variables that it is nested in before it, joined by dots. No id holds a node id that a glob found, so that ids
+//! survive a server that numbers its nodes anew.
+
+use std::collections::{HashMap, HashSet};
+
+use fieldgate_model::{DeviceId, IdError};
+
+use crate::{
+    browse::{BrowsePath, Found},
+    connection::{Class, ItemRequest},
+    node_id::{NodeAddress, NodeId},
+    settings::{NodeRule, Select, Settings},
+};
+
+/// One point to be monitored.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Item {
+    /// `None` when the server does not have the node's namespace.
+    pub node: Option<NodeId>,
+    pub device: DeviceId,
+    /// The device's browse path, or the name from the settings.
+    pub device_name: String,
+    pub point: fieldgate_model::PointId,
+    pub name: String,
+    /// Survives the server's restart where possible.
+    pub address: String,
+    pub sampling_ms: u64,
+    pub queue_size: u32,
+    pub deadband: Option<f64>,
+}
+
+// === impl Item ===
+
+impl Item {
+    /// The wish for its values; `None` when the server does not have the node's namespace.
+    pub(crate) fn request(&self, handle: usize) -> Option<ItemRequest> {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of at most an hour"
+        )]
+        let sampling_ms = self.sampling_ms as f64;
+        Some(ItemRequest {
+            node: self.node.clone()?,
+            handle: u32::try_from(handle).ok()?,
+            sampling_ms,
+            queue_size: self.queue_size,
+            deadband: self.deadband,
+        })
+    }
+}
+
+/// The settings' rules, sorted.
+#[derive(Debug, Default)]
+pub(crate) struct Rules<'a> {
+    pub paths: Vec<&'a str>,
+    pub nodes: Vec<(&'a NodeRule, Option<NodeId>)>,
+}
+
+// === impl Rules ===
+
+impl<'a> Rules<'a> {
+    /// Looks the rules' namespaces up in this session's.
+    pub(crate) fn new(settings: &'a Settings, namespaces: &[String]) -> Self {
+        let mut rules = Self::default();
+        for select in &settings.select {
+            match select {
+                Select::Path(path) => rules.paths.push(path),
+                Select::Node(rule) => {
+                    let address = rule.node.parse::<NodeAddress>().ok();
+                    rules.nodes.push((
+                        rule,
+                        address.and_then(|address| address.resolve(namespaces)),
+                    ));
+                }
+            }
+        }
+        rules
+    }
+
+    /// The nodes whose device has to be found by climbing up.
+    pub(crate) fn to_climb(&self, found: &[Found]) -> Vec<NodeId> {
+        let known: HashSet<&NodeId> = found.iter().map(|found| &found.node).collect();
+        self.nodes
+            .iter()
+            .filter(|(rule, _)| rule.device.is_none())
+            .filter_map(|(_, node)| node.clone())
+            .filter(|node| !known.contains(node))
+            .collect()
+    }
+}
+
+/// The items of all rules: single nodes first, then what globs found besides them.
+///
+/// # Errors
+/// When a name makes an id that is too long.
+pub(crate) fn plan(
+    source: &str,
+    settings: &Settings,
+    rules: &Rules<'_>,
+    found: &[Found],
+    climbed: &HashMap<NodeId, BrowsePath>,
+    namespaces: &[String],
+) -> Result<Vec<Item>, IdError> {
+    let mut names = Names::default();
+    let mut claimed: HashSet<&NodeId> = HashSet::new();
+    let mut items = Vec::with_capacity(rules.nodes.len() + found.len());
+    let paths: HashMap<&NodeId, &BrowsePath> = found
+        .iter()
+        .map(|found| (&found.node, &found.path))
+        .collect();
+    for (rule, node) in &rules.nodes {
+        if let Some(node) = node
+            && !claimed.insert(node)
+        {
+            continue;
+        }
+        let path = node
+            .as_ref()
+            .and_then(|node| paths.get(node).copied().or(climbed.get(node)));
+        items.push(explicit(
+            source,
+            settings,
+            rule,
+            node.as_ref(),
+            path,
+            &mut names,
+        )?);
+    }
+    for Found { node, path } in found {
+        if !claimed.insert(node) {
+            continue;
+        }
+        let (device_name, point_name, namespace) = path.split(source);
+        let device = DeviceId::new(source, &device_name)?;
+        let name = names.unique(&device, point_name, namespace);
+        let sampling_ms = settings.sampling_ms.unwrap_or(settings.publishing_ms);
+        items.push(Item {
+            node: Some(node.clone()),
+            point: device.point(&name)?,
+            device,
+            device_name,
+            name,
+            address: node.address(namespaces),
+            sampling_ms,
+            queue_size: settings
+                .queue_size
+                .unwrap_or_else(|| settings.queue_size_for(sampling_ms)),
+            deadband: None,
+        });
+    }
+    Ok(items)
+}
+
+fn explicit(
+    source: &str,
+    settings: &Settings,
+    rule: &NodeRule,
+    node: Option<&NodeId>,
+    path: Option<&BrowsePath>,
+    names: &mut Names,
+) -> Result<Item, IdError> {
+    let device_name = match (&rule.device, path) {
+        (Some(device), _) => device.clone(),
+        (None, Some(path)) => path.device(source),
+        (None, None) => source.to_owned(),
+    };
+    let address: Option<NodeAddress> = rule.node.parse().ok();
+    let point_name = rule.point.clone().unwrap_or_else(|| {
+        address.map_or_else(|| rule.node.clone(), |address| address.identifier.bare())
+    });
+    let device = DeviceId::new(source, &device_name)?;
+    let name = names.unique(&device, point_name, node.map_or(0, |node| node.namespace));
+    let sampling_ms = rule
+        .sampling_ms
+        .or(settings.sampling_ms)
+        .unwrap_or(settings.publishing_ms);
+    Ok(Item {
+        node: node.cloned(),
+        point: device.point(&name)?,
+        device,
+        device_name,
+        name,
+        address: rule.node.clone(),
+        sampling_ms,
+        queue_size: rule
+            .queue_size
+            .or(settings.queue_size)
+            .unwrap_or_else(|| settings.queue_size_for(sampling_ms)),
+        deadband: rule.deadband,
+    })
+}
+
+// === impl BrowsePath ===
+
+impl BrowsePath {
+    /// Device, point, and the namespace of the point's browse name.
+    fn split(&self, source: &str) -> (String, String, u16) {
+        let objects = self.objects();
+        let point: Vec<&str> = self.0[objects..]
+            .iter()
+            .map(|(name, _)| name.name.as_str())
+            .collect();
+        let namespace = self.0.last().map_or(0, |(name, _)| name.namespace);
+        (self.device(source), point.join("."), namespace)
+    }
+
+    /// The path of the deepest object; the source's own id for what lies directly under `Objects`.
+    fn device(&self, source: &str) -> String {
+        let names: Vec<&str> = self.0[..self.objects()]
+            .iter()
+            .map(|(name, _)| name.name.as_str())
+            .collect();
+        if names.is_empty() {
+            source.to_owned()
+        } else {
+            names.join("/")
+        }
+    }
+
+    fn objects(&self) -> usize {
+        self.0
+            .iter()
+            .rposition(|(_, class)| *class == Class::Object)
+            .map_or(0, |last| last + 1)
+    }
+}
+
+/// Point names that are taken.
+#[derive(Default)]
+struct Names(HashSet<(DeviceId, String)>);
+
+impl Names {
+    /// The name, or with its namespace's number, and then a count, where it is taken already.
+    fn unique(&mut self, device: &DeviceId, name: String, namespace: u16) -> String {
+        let name = if name.is_empty() {
+            "value".to_owned()
+        } else {
+            name
+        };
+        let again = std::iter::once(format!("{name}@{namespace}"))
+            .chain((2..).map(|count| format!("{name}@{namespace}.{count}")));
+        std::iter::once(name.clone())
+            .chain(again)
+            .find(|candidate| self.0.insert((device.clone(), candidate.clone())))
+            .expect("counting never ends")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::connection::BrowseName;
+
+    fn found(id: u32, path: &str) -> Found {
+        let names = path.split('/').map(|step| {
+            let (class, name) = match step.strip_prefix('.') {
+                Some(name) => (Class::Variable, name),
+                None => (Class::Object, step),
+            };
+            let (namespace, name) = name.split_once(':').unwrap_or(("2", name));
+            let namespace = namespace.parse().unwrap();
+            (
+                BrowseName {
+                    namespace,
+                    name: name.to_owned(),
+                },
+                class,
+            )
+        });
+        Found {
+            node: NodeId::numeric(2, id),
+            path: BrowsePath(names.collect()),
+        }
+    }
+
+    fn ids(select: serde_json::Value, found: &[Found], climbed: &[(u32, &str)]) -> Vec<String> {
+        let namespaces = ["ua", "urn:server", "urn:plant"].map(str::to_owned);
+        let settings = json!({ "endpoint": "opc.tcp://h", "select": select });
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        let rules = Rules::new(&settings, &namespaces);
+        let climbed = climbed
+            .iter()
+            .map(|(id, path)| (NodeId::numeric(2, *id), self::found(*id, path).path))
+            .collect();
+        let items = plan("src", &settings, &rules, found, &climbed, &namespaces).unwrap();
+        items
+            .into_iter()
+            .map(|item| item.point.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn the_deepest_object_is_the_device() {
+        let found = [
+            found(1, "Line/Press/.Temp"),
+            found(2, "Line/Press/.Motor/.Speed"),
+            found(3, ".Loose"),
+            found(4, "Line/.A%b"),
+        ];
+        assert_eq!(
+            ids(json!(["Objects/**"]), &found, &[]),
+            [
+                "src/Line%2FPress/Temp",
+                "src/Line%2FPress/Motor.Speed",
+                "src/src/Loose",
+                "src/Line/A%25b"
+            ]
+        );
+    }
+
+    #[test]
+    fn equal_names_are_told_apart() {
+        let found = [
+            found(1, "D/.2:T"),
+            found(2, "D/.3:T"),
+            found(3, "D/.3:T"),
+            found(4, "E/.T"),
+        ];
+        assert_eq!(
+            ids(json!(["Objects/**"]), &found, &[]),
+            ["src/D/T", "src/D/T@3", "src/D/T@3.2", "src/E/T"]
+        );
+    }
+
+    #[test]
+    fn a_single_node_goes_before_a_glob() {
+        let found = [found(1, "D/.T"), found(2, "D/.U")];
+        let select = json!(["Objects/**", { "node": "nsu=urn:plant;i=1", "point": "temperature" }]);
+        assert_eq!(ids(select, &found, &[]), ["src/D/temperature", "src/D/U"]);
+    }
+
+    #[test]
+    fn a_single_node_has_a_name_whatever_is_known() {
+        for (select, climbed, expected) in [
+            (
+                json!([{ "node": "nsu=urn:plant;i=7" }]),
+                &[][..],
+                "src/src/7",
+            ),
+            (
+                json!([{ "node": "nsu=urn:plant;i=7" }]),
+                &[(7, "Line/Press")][..],
+                "src/Line%2FPress/7",
+            ),
+            (
+                json!([{ "node": "nsu=urn:plant;i=7", "device": "x" }]),
+                &[(7, "Line")][..],
+                "src/x/7",
+            ),
+            (
+                json!([{ "node": "nsu=urn:gone;s=Temp" }]),
+                &[][..],
+                "src/src/Temp",
+            ),
+        ] {
+            assert_eq!(ids(select, &[], climbed), [expected]);
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! `Client`: each call of [`Connection`] as one of the vendor's requests.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::future::BoxFuture;
+use opcua::{
+    client::{
+        Session, UARequest,
+        services::{
+            CreateMonitoredItems, CreateSubscription, DeleteMonitoredItems, Publish, Republish,
+        },
+    },
+    types::{
+        AttributeId, BrowseDescription, BrowseDirection, BrowseResultMask, ByteString,
+        DataChangeFilter, DataChangeTrigger, DataValue, DeadbandType, ExtensionObject,
+        MonitoredItemCreateRequest, MonitoringMode, MonitoringParameters, NodeClassMask,
+        NodeId as VendorNodeId, ReadValueId, ReferenceTypeId, TimestampsToReturn, VariableId,
+        Variant,
+    },
+};
+
+use super::{PUBLISH_TIMEOUT, convert, within, within_status};
+use crate::{
+    connection::{
+        Called, Connection, Direction, ItemRequest, ItemRevised, Limits, Neighbour, Notification,
+        Published, Subscription, SubscriptionRequest,
+    },
+    node_id::NodeId,
+    status::Status,
+    value,
+};
+
+/// Used where the server does not say how many operations it takes in one call.
+const CAREFUL: Limits = Limits {
+    per_read: 500,
+    per_browse: 100,
+    per_monitor: 1000,
+};
+/// The most operations of one call, whatever the server says, so that messages stay within our own limits.
+const MOST: usize = 2000;
+/// The most children that are taken from one node.
+const MAX_NEIGHBOURS: usize = 100_000;
+
+pub(super) struct Client {
+    session: Arc<Session>,
+}
+
+impl Client {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self { session }
+    }
+
+    async fn read(&self, nodes: &[(VendorNodeId, AttributeId)]) -> Result<Vec<DataValue>, Status> {
+        let wanted: Vec<ReadValueId> = nodes
+            .iter()
+            .map(|(node, attribute)| ReadValueId {
+                node_id: node.clone(),
+                attribute_id: *attribute as u32,
+                ..ReadValueId::default()
+            })
+            .collect();
+        let values = within(self.session.read(&wanted, TimestampsToReturn::Neither, 0.0)).await?;
+        same_length(values, nodes.len())
+    }
+
+    async fn browse_all(
+        &self,
+        nodes: &[NodeId],
+        direction: Direction,
+    ) -> Result<Vec<Result<Vec<Neighbour>, Status>>, Status> {
+        let wanted: Vec<BrowseDescription> = nodes
+            .iter()
+            .map(|node| browse_description(node, direction))
+            .collect();
+        let first = within(self.session.browse(&wanted, 0, None)).await?;
+        let mut found: Vec<Result<Vec<Neighbour>, Status>> = Vec::with_capacity(first.len());
+        let mut unfinished: Vec<(usize, ByteString)> = Vec::new();
+        for (at, result) in same_length(first, nodes.len())?.into_iter().enumerate() {
+            if result.status_code.is_bad() {
+                found.push(Err(value::status(result.status_code)));
+                continue;
+            }
+            let references = result.references.unwrap_or_default();
+            found.push(Ok(references
+                .into_iter()
+                .filter_map(convert::neighbour)
+                .collect()));
+            if !result.continuation_point.is_null_or_empty() {
+                unfinished.push((at, result.continuation_point));
+            }
+        }
+        while !unfinished.is_empty() {
+            unfinished = self.browse_on(unfinished, &mut found).await?;
+        }
+        Ok(found)
+    }
+
+    /// One BrowseNext for all unfinished nodes; what it returns is still unfinished.
+    async fn browse_on(
+        &self,
+        unfinished: Vec<(usize, ByteString)>,
+        found: &mut [Result<Vec<Neighbour>, Status>],
+    ) -> Result<Vec<(usize, ByteString)>, Status> {
+        let (places, points): (Vec<usize>, Vec<ByteString>) = unfinished.into_iter().unzip();
+        let results = within(self.session.browse_next(false, &points)).await?;
+        let mut still = Vec::new();
+        for (at, result) in places.into_iter().zip(same_length(results, points.len())?) {
+            let references = result.references.unwrap_or_default();
+            let progress = !references.is_empty();
+            let Ok(neighbours) = &mut found[at] else {
+                continue;
+            };
+            neighbours.extend(references.into_iter().filter_map(convert::neighbour));
+            if result.status_code.is_bad() {
+                found[at] = Err(value::status(result.status_code));
+            } else if neighbours.len() > MAX_NEIGHBOURS {
+                found[at] = Err(Status::named("BadEncodingLimitsExceeded"));
+            } else if progress && !result.continuation_point.is_null_or_empty() {
+                still.push((at, result.continuation_point));
+            }
+        }
+        Ok(still)
+    }
+
+    /// The type names behind data type nodes, asked once for each.
+    async fn type_names(
+        &self,
+        types: Vec<VendorNodeId>,
+    ) -> Result<HashMap<VendorNodeId, String>, Status> {
+        let wanted: Vec<_> = types
+            .into_iter()
+            .map(|node| (node, AttributeId::BrowseName))
+            .collect();
+        let names = self.read(&wanted).await?;
+        Ok(wanted
+            .into_iter()
+            .zip(names)
+            .filter_map(|((node, _), name)| match name.value {
+                Some(Variant::QualifiedName(name)) => Some((node, name.name.into())),
+                _ => None,
+            })
+            .collect())
+    }
+}
+
+impl Connection for Client {
+    fn namespaces(&self) -> Called<'_, Vec<String>> {
+        Box::pin(async {
+            let node = VariableId::Server_NamespaceArray.into();
+            let values = self.read(&[(node, AttributeId::Value)]).await?;
+            match values.into_iter().next().and_then(|data| data.value) {
+                Some(Variant::Array(array)) => Ok(array
+                    .values
+                    .into_iter()
+                    .map(|uri| uri.to_string())
+                    .collect()),
+                _ => Err(Status::named("BadNoData")),
+            }
+        })
+    }
+
+    fn limits(&self) -> Called<'_, Limits> {
+        Box::pin(async {
+            use VariableId as Id;
+            let nodes = [
+                Id::Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+                Id::Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+                Id::Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+            ]
+            .map(|id| (VendorNodeId::from(id), AttributeId::Value));
+            let values = self.read(&nodes).await?;
+            let limit = |at: usize, careful: usize| match values[at].value {
+                Some(Variant::UInt32(limit)) if limit > 0 => (limit as usize).min(MOST),
+                _ => careful,
+            };
+            Ok(Limits {
+                per_read: limit(0, CAREFUL.per_read),
+                per_browse: limit(1, CAREFUL.per_browse),
+                per_monitor: limit(2, CAREFUL.per_monitor),
+            })
+        })
+    }
+
+    fn browse(
+        &self,
+        nodes: Vec<NodeId>,
+        direction: Direction,
+    ) -> Called<'_, Vec<Result<Vec<Neighbour>, Status>>> {
+        Box::pin(async move { self.browse_all(&nodes, direction).await })
+    }
+
+    fn data_types(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Option<String>>> {
+        Box::pin(async move {
+            let wanted: Vec<_> = nodes
+                .iter()
+                .map(convert::vendor_node_id)
+                .flat_map(|node| {
+                    [
+                        (node.clone(), AttributeId::DataType),
+                        (node, AttributeId::ValueRank),
+                    ]
+                })
+                .collect();
+            let values = self.read(&wanted).await?;
+            let types: Vec<(Option<VendorNodeId>, i32)> = values
+                .chunks(2)
+                .map(|pair| match (&pair[0].value, &pair[1].value) {
+                    (Some(Variant::NodeId(node)), Some(Variant::Int32(rank))) => {
+                        (Some((**node).clone()), *rank)
+                    }
+                    (Some(Variant::NodeId(node)), _) => (Some((**node).clone()), -1),
+                    _ => (None, -1),
+                })
+                .collect();
+            let mut unique: Vec<VendorNodeId> = Vec::new();
+            for node in types.iter().filter_map(|(node, _)| node.as_ref()) {
+                if !unique.contains(node) {
+                    unique.push(node.clone());
+                }
+            }
+            let names = self.type_names(unique).await?;
+            let named = |(node, rank): &(Option<VendorNodeId>, i32)| {
+                let name = names.get(node.as_ref()?)?;
+                Some(format!("{name}{}", brackets(*rank)))
+            };
+            Ok(types.iter().map(named).collect())
+        })
+    }
+
+    fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>> {
+        Box::pin(async move {
+            let wanted: Vec<_> = nodes
+                .iter()
+                .map(|node| (convert::vendor_node_id(node), AttributeId::BrowseName))
+                .collect();
+            let values = self.read(&wanted).await?;
+            let exists = |data: DataValue| match data.status() {
+                code if code.is_bad() => Err(value::status(code)),
+                _ => Ok(()),
+            };
+            Ok(values.into_iter().map(exists).collect())
+        })
+    }
+
+    fn subscribe(&self, request: SubscriptionRequest) -> Called<'_, Subscription> {
+        Box::pin(async move {
+            let request = CreateSubscription::new(&self.session)
+                .publishing_interval(std::time::Duration::from_secs_f64(
+                    request.publishing_ms / 1000.0,
+                ))
+                .max_keep_alive_count(request.keep_alive_count)
+                .max_lifetime_count(request.lifetime_count)
+                .max_notifications_per_publish(request.max_notifications)
+                .publishing_enabled(true);
+            let made = within(request.send(self.session.channel())).await?;
+            Ok(Subscription {
+                id: made.subscription_id,
+                publishing_ms: made.revised_publishing_interval,
+                keep_alive_count: made.revised_max_keep_alive_count,
+            })
+        })
+    }
+
+    fn monitor(
+        &self,
+        subscription: u32,
+        items: Vec<ItemRequest>,
+    ) -> Called<'_, Vec<Result<ItemRevised, Status>>> {
+        Box::pin(async move {
+            let count = items.len();
+            let request = CreateMonitoredItems::new(subscription, &self.session)
+                .timestamps_to_return(TimestampsToReturn::Both)
+                .items_to_create(items.into_iter().map(create_request).collect());
+            let made = within(request.send(self.session.channel())).await?;
+            let results = made.results.into_iter().map(|item| {
+                let result = item.result;
+                if result.status_code.is_bad() {
+                    return Err(value::status(result.status_code));
+                }
+                Ok(ItemRevised {
+                    id: result.monitored_item_id,
+                    sampling_ms: result.revised_sampling_interval,
+                    queue_size: result.revised_queue_size,
+                })
+            });
+            same_length(results.collect(), count)
+        })
+    }
+
+    fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()> {
+        Box::pin(async move {
+            let request =
+                DeleteMonitoredItems::new(subscription, &self.session).items_to_delete(ids);
+            within(request.send(self.session.channel()))
+                .await
+                .map(|_| ())
+        })
+    }
+
+    fn publish(&self, subscription: u32, acknowledged: Vec<u32>) -> Called<'static, Published> {
+        let session = self.session.clone();
+        Box::pin(async move {
+            let request = acknowledged
+                .into_iter()
+                .fold(Publish::new(&session), |request, sequence| {
+                    request.ack(subscription, sequence)
+                });
+            let answer = request.send(session.channel());
+            let answer = tokio::time::timeout(PUBLISH_TIMEOUT * 2, answer)
+                .await
+                .map_err(|_| Status::named("BadTimeout"))?
+                .map_err(|error| super::status(&error))?;
+            Ok(Published {
+                subscription: answer.subscription_id,
+                available: answer.available_sequence_numbers.unwrap_or_default(),
+                notification: convert::notification(answer.notification_message),
+            })
+        })
+    }
+
+    fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification> {
+        Box::pin(async move {
+            let request = Republish::new(subscription, sequence, &self.session);
+            let answer = within(request.send(self.session.channel())).await?;
+            Ok(convert::notification(answer.notification_message))
+        })
+    }
+
+    fn close(&self) -> Called<'_, ()> {
+        let disconnect: BoxFuture<'_, Result<(), Status>> = Box::pin(async {
+            self.session
+                .disconnect()
+                .await
+                .map_err(|error| super::status(&error))
+        });
+        Box::pin(within_status(disconnect))
+    }
+}
+
+fn browse_description(node: &NodeId, direction: Direction) -> BrowseDescription {
+    BrowseDescription {
+        node_id: convert::vendor_node_id(node),
+        browse_direction: match direction {
+            Direction::Children => BrowseDirection::Forward,
+            Direction::Parents => BrowseDirection::Inverse,
+        },
+        reference_type_id: ReferenceTypeId::HierarchicalReferences.into(),
+        include_subtypes: true,
+        node_class_mask: (NodeClassMask::OBJECT | NodeClassMask::VARIABLE).bits(),
+        result_mask: BrowseResultMask::All as u32,
+    }
+}
+
+fn create_request(item: ItemRequest) -> MonitoredItemCreateRequest {
+    let filter = item
+        .deadband
+        .map_or_else(ExtensionObject::null, |deadband| {
+            ExtensionObject::from_message(DataChangeFilter {
+                trigger: DataChangeTrigger::StatusValue,
+                deadband_type: DeadbandType::Absolute as u32,
+                deadband_value: deadband,
+            })
+        });
+    MonitoredItemCreateRequest {
+        item_to_monitor: ReadValueId {
+            node_id: convert::vendor_node_id(&item.node),
+            attribute_id: AttributeId::Value as u32,
+            ..ReadValueId::default()
+        },
+        monitoring_mode: MonitoringMode::Reporting,
+        requested_parameters: MonitoringParameters {
+            client_handle: convert::vendor_handle(item.handle),
+            sampling_interval: item.sampling_ms,
+            filter,
+            queue_size: item.queue_size,
+            discard_oldest: true,
+        },
+    }
+}
+
+/// `[]` for each dimension (Part 3, 5.6.2: -1 is a scalar, 0 and more are arrays).
+fn brackets(rank: i32) -> String {
+    match usize::try_from(rank) {
+        Ok(dimensions) => "[]".repeat(dimensions.clamp(1, 8)),
+        Err(_) => String::new(),
+    }
+}
+
+/// A server that answers more or less than it was asked is not to be trusted with the rest.
+fn same_length<T>(results: Vec<T>, wanted: usize) -> Result<Vec<T>, Status> {
+    if results.len() == wanted {
+        Ok(results)
+    } else {
+        Err(Status::named("BadUnknownResponse"))
+    }
+}

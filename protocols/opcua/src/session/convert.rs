@@ -1,0 +1,105 @@
+//! Node ids, neighbours and notifications between the vendor's types and ours.
+
+use opcua::types::{
+    ByteString, DataChangeNotification, EventNotificationList, ExtensionObject, Guid,
+    Identifier as VendorIdentifier, NodeClass, NodeId as VendorNodeId, NotificationMessage,
+    ReferenceDescription, ReferenceTypeId, StatusChangeNotification, UAString,
+};
+
+use crate::{
+    connection::{BrowseName, Change, Class, Neighbour, Notification},
+    node_id::{Identifier, NodeId},
+    value,
+};
+
+pub(super) fn node_id(node: VendorNodeId) -> NodeId {
+    NodeId {
+        namespace: node.namespace,
+        identifier: match node.identifier {
+            VendorIdentifier::Numeric(number) => Identifier::Numeric(number),
+            VendorIdentifier::String(text) => Identifier::Text(text.into()),
+            VendorIdentifier::Guid(guid) => Identifier::Guid(guid.to_string()),
+            VendorIdentifier::ByteString(bytes) => Identifier::Opaque(bytes.as_base64()),
+        },
+    }
+}
+
+/// A GUID or Base64 text that is none became impossible when the settings were checked, and becomes null here.
+pub(super) fn vendor_node_id(node: &NodeId) -> VendorNodeId {
+    let identifier = match &node.identifier {
+        Identifier::Numeric(number) => VendorIdentifier::Numeric(*number),
+        Identifier::Text(text) => VendorIdentifier::String(UAString::from(text.as_str())),
+        Identifier::Guid(text) => {
+            VendorIdentifier::Guid(text.parse().unwrap_or_else(|_| Guid::null()))
+        }
+        Identifier::Opaque(text) => {
+            VendorIdentifier::ByteString(ByteString::from_base64(text).unwrap_or_default())
+        }
+    };
+    VendorNodeId {
+        namespace: node.namespace,
+        identifier,
+    }
+}
+
+/// The library takes 0 for "none yet" and puts a number of its own in its place; so ours start with 1 there.
+pub(super) fn vendor_handle(handle: u32) -> u32 {
+    handle + 1
+}
+
+/// `None` for nodes of other servers and for other node classes.
+pub(super) fn neighbour(reference: ReferenceDescription) -> Option<Neighbour> {
+    if reference.node_id.server_index != 0 {
+        return None;
+    }
+    let property = reference.reference_type_id == ReferenceTypeId::HasProperty;
+    let class = match reference.node_class {
+        NodeClass::Object => Class::Object,
+        NodeClass::Variable if property => Class::Property,
+        NodeClass::Variable => Class::Variable,
+        _ => return None,
+    };
+    Some(Neighbour {
+        node: node_id(reference.node_id.node_id),
+        name: BrowseName {
+            namespace: reference.browse_name.namespace_index,
+            name: reference.browse_name.name.into(),
+        },
+        class,
+    })
+}
+
+pub(super) fn notification(message: NotificationMessage) -> Notification {
+    let data = message.notification_data.unwrap_or_default();
+    let mut notification = Notification {
+        sequence: message.sequence_number,
+        keep_alive: data.is_empty(),
+        ..Notification::default()
+    };
+    for part in data {
+        add(&mut notification, part);
+    }
+    notification
+}
+
+/// Events are not subscribed yet, so that a list of them can only be a server's mistake; it is left out.
+fn add(notification: &mut Notification, part: ExtensionObject) {
+    if part.inner_is::<DataChangeNotification>() {
+        let items = part
+            .into_inner_as::<DataChangeNotification>()
+            .and_then(|data| data.monitored_items)
+            .unwrap_or_default();
+        notification.changes.reserve(items.len());
+        let changes = items.into_iter().filter_map(|item| {
+            Some(Change {
+                handle: item.client_handle.checked_sub(1)?,
+                observed: value::observed(item.value),
+            })
+        });
+        notification.changes.extend(changes);
+    } else if let Some(change) = part.inner_as::<StatusChangeNotification>() {
+        notification.ended = Some(value::status(change.status));
+    } else if !part.inner_is::<EventNotificationList>() {
+        tracing::debug!(part = part.type_name(), "unknown notification data");
+    }
+}

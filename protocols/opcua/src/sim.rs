@@ -1,0 +1,322 @@
+//! A real OPC UA server in this process, with changing points of every type, for the demonstration, benches and tests.
+//!
+//! With `session.rs` and `value.rs` the only place that names the vendor's types.
+
+mod demo;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use opcua::{
+    server::{
+        ANONYMOUS_USER_TOKEN_ID, ServerBuilder, ServerEndpoint, ServerHandle, ServerUserToken,
+        SubscriptionCache,
+        address_space::{AddressSpace, VariableBuilder},
+        diagnostics::NamespaceMetadata,
+        node_manager::memory::{SimpleNodeManager, simple_node_manager},
+    },
+    types::{
+        AttributeId, DataTypeId, DataValue, DateTime, NodeId, ObjectId, QualifiedName, StatusCode,
+        VariableTypeId,
+    },
+};
+use tokio::{
+    net::TcpListener,
+    task::{JoinSet, yield_now},
+    time::{MissedTickBehavior, interval},
+};
+
+use self::demo::Point;
+
+/// The namespace of all simulated nodes.
+pub const NAMESPACE: &str = "urn:fieldgate:demo";
+/// How long a server may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What is simulated.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// For the server's certificates; made when it is not there.
+    pub folder: PathBuf,
+    /// Loopback port; 0 takes a free one.
+    pub port: u16,
+    /// Offers Basic256Sha256 SignAndEncrypt besides no security. Makes a key at first, which takes a moment.
+    pub secure: bool,
+    /// A name and a password that are let in, besides anonymous.
+    pub user: Option<(String, String)>,
+    /// How often the demonstration's points change.
+    pub every: Duration,
+    /// Nodes for a bench, besides the demonstration's.
+    pub load: Option<Load>,
+}
+
+/// Nodes of type Double under `Objects/Load`, all changed at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    pub nodes: u32,
+    pub every: Duration,
+}
+
+/// A running server. Dropping it stops it at once.
+#[derive(Debug)]
+pub struct Sim {
+    /// For instance `opc.tcp://127.0.0.1:34567/`.
+    pub endpoint: String,
+    pub namespace: &'static str,
+    handle: Handle,
+    tasks: JoinSet<()>,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the simulated OPC UA server: {0}")]
+pub struct SimError(String);
+
+struct Handle {
+    server: ServerHandle,
+    nodes: Arc<SimpleNodeManager>,
+    namespace: u16,
+}
+
+/// Starts a server; its values change at once.
+///
+/// # Errors
+/// When the port is taken or the folder cannot be written.
+pub async fn start(options: Options) -> Result<Sim, SimError> {
+    let listener = TcpListener::bind(("127.0.0.1", options.port))
+        .await
+        .map_err(|error| SimError(format!("port {}: {error}", options.port)))?;
+    let port = listener
+        .local_addr()
+        .map_err(|error| SimError(error.to_string()))?
+        .port();
+    let (server, handle) = builder(&options, port).build().map_err(SimError)?;
+    let nodes = handle
+        .node_managers()
+        .get_of_type::<SimpleNodeManager>()
+        .ok_or_else(|| SimError("it has no nodes".to_owned()))?;
+    let namespace = handle
+        .get_namespace_index(NAMESPACE)
+        .ok_or_else(|| SimError("it has no namespace".to_owned()))?;
+    let points = demo::points(namespace);
+    {
+        let mut space = nodes.address_space().write();
+        demo::build(&mut space, namespace, &points);
+        build_load(&mut space, namespace, options.load);
+    }
+    let handle = Handle {
+        server: handle,
+        nodes,
+        namespace,
+    };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        if let Err(why) = server.run_with(listener).await {
+            tracing::error!(why, "the simulated OPC UA server stopped");
+        }
+    });
+    tasks.spawn(change(
+        handle.nodes.clone(),
+        subscriptions(&handle),
+        points,
+        options.every,
+    ));
+    if let Some(load) = options.load {
+        tasks.spawn(change_load(
+            subscriptions(&handle),
+            load_nodes(namespace, load),
+            load.every,
+        ));
+    }
+    Ok(Sim {
+        endpoint: format!("opc.tcp://127.0.0.1:{port}/"),
+        namespace: NAMESPACE,
+        handle,
+        tasks,
+    })
+}
+
+// === impl Options ===
+
+impl Options {
+    /// The demonstration on a free port, without security.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            port: 0,
+            secure: false,
+            user: None,
+            every: Duration::from_millis(250),
+            load: None,
+        }
+    }
+}
+
+// === impl Sim ===
+
+impl Sim {
+    /// Stops everything and closes all connections.
+    pub async fn stop(mut self) {
+        self.handle.server.cancel();
+        let server = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_TIMEOUT / 4, server)
+            .await
+            .is_err()
+        {
+            self.tasks.shutdown().await;
+        }
+    }
+
+    /// Deletes a node, for instance `Demo/Press/Temperature`, and tells its subscribers.
+    pub fn remove(&self, path: &str) {
+        let node = NodeId::new(self.handle.namespace, path);
+        self.handle
+            .nodes
+            .address_space()
+            .write()
+            .delete(&node, true);
+        let gone = DataValue {
+            status: Some(StatusCode::BadNodeIdUnknown),
+            source_timestamp: Some(DateTime::now()),
+            ..DataValue::null()
+        };
+        let change = std::iter::once((gone, &node, AttributeId::Value));
+        self.handle
+            .server
+            .subscriptions()
+            .notify_data_change(change);
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+fn subscriptions(handle: &Handle) -> Arc<SubscriptionCache> {
+    handle.server.subscriptions().clone()
+}
+
+fn builder(options: &Options, port: u16) -> ServerBuilder {
+    let metadata = NamespaceMetadata {
+        namespace_uri: NAMESPACE.to_owned(),
+        ..NamespaceMetadata::default()
+    };
+    let mut tokens = vec![ANONYMOUS_USER_TOKEN_ID.to_owned()];
+    let mut builder = ServerBuilder::new()
+        .application_name("Fieldgate demonstration server")
+        .application_uri("urn:fieldgate:demo:server")
+        .product_uri("urn:fieldgate:demo")
+        .host("127.0.0.1")
+        .port(port)
+        .pki_dir(&options.folder)
+        .create_sample_keypair(options.secure)
+        .certificate_path("own/cert.der")
+        .private_key_path("private/private.pem")
+        .trust_client_certs(true)
+        .discovery_urls(vec![format!("opc.tcp://127.0.0.1:{port}/")])
+        .diagnostics_enabled(false)
+        .subscription_poll_interval_ms(50)
+        .max_array_length(100_000)
+        .max_message_size(4 << 20)
+        .max_chunk_count(64)
+        .with_node_manager(simple_node_manager(metadata, "demo"));
+    if let Some((name, password)) = &options.user {
+        tokens.push("user".to_owned());
+        builder = builder.add_user_token("user", ServerUserToken::user_pass(name, password));
+    }
+    let limits = &mut builder.limits_mut().subscriptions;
+    limits.max_monitored_items_per_sub = 0;
+    limits.max_monitored_item_queue_size = 10_000;
+    limits.min_publishing_interval_ms = 50.0;
+    limits.min_sampling_interval_ms = 10.0;
+    limits.max_notifications_per_publish = 10_000;
+    builder = builder.add_endpoint("none", ServerEndpoint::new_none("/", &tokens));
+    if options.secure {
+        let endpoint = ServerEndpoint::new_basic256sha256_sign_encrypt("/", &tokens);
+        builder = builder.add_endpoint("secure", endpoint);
+    }
+    builder
+}
+
+/// Changes the demonstration's points until it is aborted.
+async fn change(
+    nodes: Arc<SimpleNodeManager>,
+    subscriptions: Arc<SubscriptionCache>,
+    points: Vec<Point>,
+    every: Duration,
+) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut seconds = 0.0;
+    loop {
+        ticks.tick().await;
+        seconds += every.as_secs_f64();
+        let now = DateTime::now();
+        let alive: Vec<&Point> = {
+            let space = nodes.address_space().read();
+            points
+                .iter()
+                .filter(|point| space.find(&point.node).is_some())
+                .collect()
+        };
+        let values = alive
+            .iter()
+            .map(|point| (&point.node, None, point.at(seconds, now)));
+        if let Err(why) = nodes.set_values(&subscriptions, values) {
+            tracing::debug!(%why, "a simulated node is gone");
+        }
+    }
+}
+
+fn load_nodes(namespace: u16, load: Load) -> Vec<NodeId> {
+    (0..load.nodes)
+        .map(|at| NodeId::new(namespace, at + 1))
+        .collect()
+}
+
+fn build_load(space: &mut AddressSpace, namespace: u16, load: Option<Load>) {
+    let Some(load) = load else {
+        return;
+    };
+    let folder = NodeId::new(namespace, "Load");
+    space.add_folder(
+        &folder,
+        QualifiedName::new(namespace, "Load"),
+        "Load",
+        &ObjectId::ObjectsFolder.into(),
+    );
+    for (at, node) in load_nodes(namespace, load).iter().enumerate() {
+        VariableBuilder::new(
+            node,
+            QualifiedName::new(namespace, format!("N{at}")),
+            format!("N{at}"),
+        )
+        .data_type(DataTypeId::Double)
+        .value_rank(-1)
+        .value(0.0)
+        .has_type_definition(VariableTypeId::BaseDataVariableType)
+        .organized_by(&folder)
+        .insert(space);
+    }
+}
+
+/// Tells the subscribers only: the cheapest way, and what a bench of the client needs.
+async fn change_load(subscriptions: Arc<SubscriptionCache>, nodes: Vec<NodeId>, every: Duration) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut round = 0.0;
+    loop {
+        ticks.tick().await;
+        round += 1.0;
+        let now = DateTime::now();
+        {
+            let mut notifier = subscriptions.data_notifier();
+            for node in &nodes {
+                notifier.notify(node, AttributeId::Value, DataValue::new_at(round, now));
+            }
+        }
+        yield_now().await;
+    }
+}

@@ -1,0 +1,394 @@
+//! The source against the simulated server: sign-in, selection, values, isolation, loss, acknowledgement.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the exception for tests does not cover their helpers"
+)]
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use fieldgate_kit::{
+    AddressBook, Delivery, Devices, DropCounters, Health, HealthReport, ProbeCtx, Readings,
+    RungState, Secrets, SourceCtx, SourceError, SourceKind,
+};
+use fieldgate_model::{Device, Quality, Reading, Value};
+use fieldgate_opcua::{
+    OpcUa,
+    sim::{self, Sim},
+};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running source with all its ends in the test's hands.
+struct Rig {
+    readings: mpsc::Receiver<Delivery>,
+    devices: watch::Receiver<Vec<Arc<Device>>>,
+    health: watch::Receiver<HealthReport>,
+    shutdown: CancellationToken,
+    running: JoinHandle<Result<(), SourceError>>,
+}
+
+fn run(folder: &TempDir, settings: Json) -> Rig {
+    let _already_set = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_test_writer()
+        .try_init();
+    let (sender, readings) = Readings::channel(4, DropCounters::default());
+    let (devices_sender, devices) = Devices::channel();
+    let (health_sender, health) = Health::channel();
+    let shutdown = CancellationToken::new();
+    let ctx = SourceCtx {
+        id: "press".into(),
+        readings: sender,
+        devices: devices_sender,
+        health: health_sender,
+        shutdown: shutdown.clone(),
+        secrets: Secrets::new(folder.path().into(), folder.path().into()),
+        state_dir: folder.path().join("state"),
+    };
+    let running = tokio::spawn(async move { SourceKind::of::<OpcUa>().run(settings, ctx).await });
+    Rig {
+        readings,
+        devices,
+        health,
+        shutdown,
+        running,
+    }
+}
+
+impl Rig {
+    /// The next readings, confirmed as durable.
+    async fn next(&mut self) -> Vec<Reading> {
+        let delivery = timeout(PATIENCE, self.readings.recv())
+            .await
+            .expect("readings in time");
+        let Some(Delivery { readings, durable }) = delivery else {
+            panic!("the source ended: {:?}", (&mut self.running).await);
+        };
+        if let Some(durable) = durable {
+            durable.send(Ok(())).unwrap();
+        }
+        readings
+    }
+
+    /// Collects readings until one of each point is there.
+    async fn each(&mut self, points: usize) -> BTreeMap<String, Reading> {
+        let mut seen = BTreeMap::new();
+        let collect = async {
+            while seen.len() < points {
+                for reading in self.next().await {
+                    seen.entry(reading.point.to_string()).or_insert(reading);
+                }
+            }
+        };
+        timeout(PATIENCE, collect).await.expect("all in time");
+        seen
+    }
+
+    /// Waits for a reading that fits.
+    async fn find(&mut self, fits: impl Fn(&Reading) -> bool) -> Reading {
+        let search = async {
+            loop {
+                let readings = self.next().await;
+                if let Some(reading) = readings.into_iter().find(|reading| fits(reading)) {
+                    return reading;
+                }
+            }
+        };
+        timeout(PATIENCE, search)
+            .await
+            .expect("such a reading in time")
+    }
+
+    async fn connected(&mut self) -> String {
+        let report = timeout(PATIENCE, self.health.wait_for(|report| report.connected)).await;
+        report
+            .expect("connected in time")
+            .expect("the source runs")
+            .words
+            .clone()
+    }
+
+    async fn end(self) -> Result<(), SourceError> {
+        timeout(PATIENCE, self.running)
+            .await
+            .expect("an end in time")
+            .unwrap()
+    }
+
+    async fn stop(self) -> Result<(), SourceError> {
+        self.shutdown.cancel();
+        self.end().await
+    }
+}
+
+async fn server(folder: &TempDir) -> Sim {
+    sim::start(sim::Options::new(folder.path().join("server")))
+        .await
+        .unwrap()
+}
+
+async fn secure_server(folder: &TempDir, port: u16, pki: &str) -> Sim {
+    let options = sim::Options {
+        port,
+        secure: true,
+        user: Some(("operator".to_owned(), "secret".to_owned())),
+        ..sim::Options::new(folder.path().join(pki))
+    };
+    sim::start(options).await.unwrap()
+}
+
+fn open(server: &Sim, select: Json) -> Json {
+    json!({
+        "endpoint": server.endpoint,
+        "security": { "policy": "None" },
+        "select": select,
+        "publishing_ms": 100,
+    })
+}
+
+fn refused(outcome: Result<(), SourceError>, part: &str) {
+    match outcome {
+        Err(SourceError::Refused(words)) => assert!(words.contains(part), "{words}"),
+        other => panic!("expected a refusal with `{part}`, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn values_of_every_type_arrive() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let mut rig = run(&folder, open(&server, json!(["Objects/Demo/**"])));
+    assert_eq!(
+        rig.connected().await,
+        "27 of 27 monitored items, publishing every 100 ms"
+    );
+    let devices = rig.devices.borrow().clone();
+    let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    assert!(
+        ids.contains(&"press/Demo%2FOven%2FHighTemperatureAlarm"),
+        "{ids:?}"
+    );
+    let points: Vec<_> = devices.iter().flat_map(|device| &device.points).collect();
+    let forces = points.iter().find(|point| point.name == "Forces").unwrap();
+    assert_eq!(forces.data_type.as_deref(), Some("Double[]"));
+    assert_eq!(forces.address, "nsu=urn:fieldgate:demo;s=Demo/Press/Forces");
+    assert_eq!(forces.problem, None);
+    let first: Vec<Reading> = rig.each(27).await.into_values().collect();
+    let value = |name: &str| {
+        let suffix = format!("/{name}");
+        let found = first
+            .iter()
+            .find(|reading| reading.point.as_str().ends_with(&suffix));
+        found.unwrap_or_else(|| panic!("{name}")).value.clone()
+    };
+    assert!(matches!(value("Temperature"), Value::Float(_)));
+    assert!(matches!(value("Pressure"), Value::Float(bar) if bar.to_string().len() <= 6));
+    assert!(matches!(value("Cycles"), Value::UInt(_)));
+    assert_eq!(value("Running"), Value::Bool(true));
+    assert!(matches!(value("Total"), Value::UInt(total) if total > u64::MAX - 1_000_001));
+    assert!(matches!(value("Balance"), Value::Int(balance) if balance < i64::MIN + 1000));
+    assert!(matches!(value("Forces"), Value::List(forces) if forces.len() == 8));
+    assert!(matches!(value("Profile"), Value::List(rows) if rows.len() == 2));
+    assert!(matches!(value("LastCycle"), Value::Text(at) if at.ends_with('Z')));
+    assert!(matches!(value("Sample"), Value::Bytes(bytes) if bytes.len() == 4));
+    assert_eq!(value("Recipe"), Value::from("bread"));
+    assert_eq!(value("Sensor"), Value::from("Good"));
+    assert_eq!(value("Label"), Value::from("<tank>1</tank>"));
+    assert!(first.iter().all(|reading| reading.at <= reading.seen));
+    assert_eq!(rig.stop().await, Ok(()));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_node_leaves_its_neighbours_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let select = json!([
+        { "node": "nsu=urn:fieldgate:demo;s=Demo/Press/Temperature", "point": "heat", "sampling_ms": 100 },
+        { "node": "nsu=urn:fieldgate:demo;s=Demo/Press/None", "point": "none" },
+        { "node": "nsu=urn:nobody;s=None", "point": "nobody" },
+    ]);
+    let mut rig = run(&folder, open(&server, select));
+    let first = rig.each(3).await;
+    for point in ["press/press/none", "press/press/nobody"] {
+        let bad = &first[point];
+        let why = bad.quality.why().unwrap();
+        assert!(why.starts_with("BadNodeIdUnknown"), "{bad:?}");
+        assert_eq!(bad.value, Value::Null);
+    }
+    let good = first["press/Demo%2FPress/heat"].clone();
+    assert_eq!(good.quality, Quality::Good);
+    rig.find(|reading| reading.point == good.point && reading.value != good.value)
+        .await;
+    let words = rig.connected().await;
+    assert!(words.starts_with("1 of 3"), "{words}");
+    assert_eq!(rig.stop().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_node_deleted_while_running_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let mut rig = run(&folder, open(&server, json!(["Objects/Demo/Press/*"])));
+    rig.connected().await;
+    rig.next().await;
+    server.remove("Demo/Press/Temperature");
+    let id = "press/Demo%2FPress/Temperature";
+    let bad = rig
+        .find(|reading| reading.point.as_str() == id && reading.quality != Quality::Good)
+        .await;
+    let why = "BadNodeIdUnknown: the server no longer has this node";
+    assert_eq!(bad.quality, Quality::Bad(why.into()));
+    let devices = rig.devices.borrow().clone();
+    let point = devices[0]
+        .points
+        .iter()
+        .find(|point| point.id.as_str() == id)
+        .unwrap();
+    assert_eq!(point.problem.as_deref(), Some(why));
+    assert!(rig.connected().await.starts_with("7 of 8"));
+    rig.find(|reading| reading.point.as_str().ends_with("/Forces"))
+        .await;
+    assert_eq!(rig.stop().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let settings = open(&server, json!(["Objects/Demo/**"]));
+    let mut rig = run(&folder, settings.clone());
+    rig.next().await;
+    server.stop().await;
+    let drained = async { while rig.readings.recv().await.is_some() {} };
+    timeout(PATIENCE, drained).await.unwrap();
+    let outcome = rig.end().await;
+    assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+    let outcome = run(&folder, settings).end().await;
+    let Err(SourceError::Lost(words)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(words.contains("refuses the connection"), "{words}");
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_before_it_is_durable() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let mut rig = run(
+        &folder,
+        open(&server, json!(["Objects/Demo/Press/Temperature"])),
+    );
+    let mut held = Vec::new();
+    // The subscription's numbers go on, but the source stops asking once too much is not durable.
+    let stalled = loop {
+        match timeout(Duration::from_secs(3), rig.readings.recv()).await {
+            Ok(Some(delivery)) => held.push(delivery),
+            Ok(None) => panic!("the source ended: {:?}", rig.end().await),
+            Err(_) => break held.len(),
+        }
+    };
+    assert!(
+        (32..=35).contains(&stalled),
+        "{stalled} messages not durable"
+    );
+    let order: Vec<_> = held
+        .iter()
+        .map(|delivery| delivery.readings[0].at)
+        .collect();
+    assert!(order.is_sorted());
+    for delivery in held {
+        delivery.durable.unwrap().send(Ok(())).unwrap();
+    }
+    rig.next().await;
+    assert_eq!(rig.stop().await, Ok(()));
+}
+
+#[tokio::test]
+async fn security_users_and_trust() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = secure_server(&folder, 0, "one").await;
+    let port = server
+        .endpoint
+        .trim_end_matches('/')
+        .rsplit(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    std::fs::write(folder.path().join("good"), "secret\n").unwrap();
+    std::fs::write(folder.path().join("wrong"), "guess\n").unwrap();
+    let settings = |password: &str| {
+        json!({
+            "endpoint": server.endpoint,
+            "user": { "name": "operator", "password": { "file": password } },
+            "select": ["Objects/Demo/**"],
+        })
+    };
+    refused(run(&folder, settings("wrong")).end().await, "operator");
+    let mut rig = run(&folder, settings("good"));
+    rig.each(27).await;
+    assert_eq!(rig.stop().await, Ok(()));
+    let probe_ctx = ProbeCtx {
+        id: "press".into(),
+        secrets: Secrets::new(folder.path().into(), folder.path().into()),
+        state_dir: folder.path().join("state"),
+        book: AddressBook {
+            gateway: "line-4".into(),
+            gateway_id: "00000000".into(),
+            version: "0".into(),
+            config_revision: 0,
+        },
+    };
+    let rungs = SourceKind::of::<OpcUa>()
+        .probe(settings("good"), probe_ctx)
+        .await;
+    let names: Vec<&str> = rungs.iter().map(|rung| rung.name.as_str()).collect();
+    let all = [
+        "DNS",
+        "TCP",
+        "Endpoints",
+        "Security",
+        "Sign-in",
+        "Selection",
+        "First value",
+    ];
+    assert_eq!(names, all, "{rungs:#?}");
+    assert!(
+        rungs.iter().all(|rung| rung.state == RungState::Ok),
+        "{rungs:#?}"
+    );
+    assert!(
+        rungs[3].words.starts_with("Basic256Sha256 SignAndEncrypt"),
+        "{rungs:#?}"
+    );
+    let good = settings("good");
+    server.stop().await;
+    let renewed = secure_server(&folder, port, "two").await;
+    refused(run(&folder, good).end().await, "another certificate");
+    renewed.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_without_security_is_never_taken_silently() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let mut settings = open(&server, json!(["Objects/Demo/**"]));
+    settings["security"] = Json::Null;
+    refused(
+        run(&folder, settings.clone()).end().await,
+        "offers no security",
+    );
+    settings["security"] = json!({ "policy": "Basic256Sha256" });
+    refused(run(&folder, settings).end().await, "it offers None");
+}

@@ -1,0 +1,198 @@
+//! An engine that fails on purpose: the n-th call, for every n, and all calls for a while.
+
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use crate::{
+    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, RouteMask, Seq, Urgency,
+    block::Block,
+    error::EngineError,
+    plain::PlainStore,
+    segment::{Segment, SegmentStore},
+};
+
+/// Calls are counted from 1; those from `from` up to before `until` fail.
+#[derive(Clone, Default)]
+struct Plan {
+    calls: Arc<AtomicU64>,
+    from: Arc<AtomicU64>,
+    until: Arc<AtomicU64>,
+}
+
+struct FaultyStore(Plan);
+
+struct FaultySegment {
+    plan: Plan,
+    inner: Box<dyn Segment>,
+}
+
+impl Plan {
+    fn fail(&self, from: u64, until: u64) {
+        self.from.store(from, Ordering::SeqCst);
+        self.until.store(until, Ordering::SeqCst);
+    }
+
+    fn call(&self, action: &'static str) -> Result<(), EngineError> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        if (self.from.load(Ordering::SeqCst)..self.until.load(Ordering::SeqCst)).contains(&call) {
+            let source = io::Error::new(io::ErrorKind::StorageFull, "no space, says the test");
+            return Err(EngineError::disk(action, Path::new("faulty"), source));
+        }
+        Ok(())
+    }
+}
+
+impl SegmentStore for FaultyStore {
+    fn create(&self, dir: &Path) -> Result<Box<dyn Segment>, EngineError> {
+        self.0.call("create")?;
+        Ok(Box::new(FaultySegment {
+            plan: self.0.clone(),
+            inner: PlainStore.create(dir)?,
+        }))
+    }
+
+    fn open(&self, dir: &Path) -> Result<Box<dyn Segment>, EngineError> {
+        PlainStore.open(dir)
+    }
+
+    fn data_file(&self) -> &'static str {
+        PlainStore.data_file()
+    }
+}
+
+impl Segment for FaultySegment {
+    fn append(&mut self, blocks: &[Block]) -> Result<(), EngineError> {
+        self.plan.call("write")?;
+        self.inner.append(blocks)
+    }
+
+    /// Fails after the bytes are in place: what a failed sync left behind may or may not be on the disk.
+    fn sync(&mut self) -> Result<(), EngineError> {
+        self.inner.sync()?;
+        self.plan.call("sync")
+    }
+
+    fn block_holding(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
+        self.inner.block_holding(seq)
+    }
+
+    fn block_from(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
+        self.inner.block_from(seq)
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.inner.disk_bytes()
+    }
+}
+
+fn options() -> LaneOptions {
+    let window_max = Duration::from_millis(1);
+    LaneOptions {
+        window_max,
+        reserve_bytes: 0,
+        ..LaneOptions::new(64 << 20, OnFull::DropOldest)
+    }
+}
+
+fn entry(number: u64) -> Entry {
+    let body = Bytes::from(number.to_le_bytes().to_vec());
+    Entry {
+        routes: RouteMask(1),
+        accepted_at_ms: 0,
+        body,
+    }
+}
+
+/// Appends ten single records with calls `from..until` failing; checks that exactly what was promised is there afterwards.
+/// Returns how many appends failed.
+async fn check(from: u64, until: u64) -> usize {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = Plan::default();
+    let (lane, _) =
+        Lane::open_with(dir.path(), options(), Box::new(FaultyStore(plan.clone()))).unwrap();
+    lane.consumer("a").unwrap();
+    lane.route_bit("r→a", "a").unwrap();
+    let base = plan.calls.load(Ordering::SeqCst);
+    plan.fail(base + from, base + until);
+    let (mut promised, mut refused) = (Vec::new(), 0);
+    for number in 0..10 {
+        let ticket = lane
+            .append(vec![entry(number)], Urgency::Waiting)
+            .await
+            .unwrap();
+        match ticket.await {
+            Ok(appended) => promised.push((appended.first, number)),
+            Err(AppendError::Disk { .. }) => refused += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    let same = |lane: Lane| {
+        let promised = promised.clone();
+        async move {
+            let limits = PeekLimits {
+                records: 100,
+                bytes: 1 << 20,
+            };
+            let page = lane.peek(Seq(0), RouteMask::ALL, limits).await.unwrap();
+            let found: Vec<(Seq, u64)> = page
+                .records
+                .iter()
+                .map(|record| {
+                    (
+                        record.seq,
+                        u64::from_le_bytes(record.body[..].try_into().unwrap()),
+                    )
+                })
+                .collect();
+            assert_eq!(found, promised, "calls {from}..{until} failed");
+            let balance = &lane.balance()[0];
+            assert_eq!(
+                (balance.unaccounted(), balance.accepted),
+                (0, promised.len() as u64)
+            );
+            lane.close().await.unwrap();
+        }
+    };
+    same(lane).await;
+    let (lane, report) = Lane::open(
+        dir.path(),
+        LaneOptions {
+            engine: crate::EngineKind::PlainLog,
+            ..options()
+        },
+    )
+    .unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+    same(lane).await;
+    refused
+}
+
+#[tokio::test]
+async fn one_failed_call_costs_nothing() {
+    for call in 1..=20 {
+        assert_eq!(check(call, call + 1).await, 0, "call {call}");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_for_a_while_refuses_and_recovers_by_itself() {
+    for length in [2, 3, 4, 5, 8] {
+        for call in 1..=12 {
+            let refused = check(call, call + length).await;
+            assert!(
+                (1..10).contains(&refused) || length < 5,
+                "{refused} refused by calls {call}..{}",
+                call + length
+            );
+        }
+    }
+}

@@ -1,0 +1,174 @@
+"""An OPC UA server (asyncua) whose every value can be computed from its source timestamp.
+
+Started by tests/src/opcua_server.rs with one argument, a JSON object:
+    port, folder (for certificates), nodes, period_ms, first_id (of the numeric node ids),
+    namespaces_before (how many to register before ours, which shifts our index),
+    secure (Basic256Sha256 SignAndEncrypt instead of no security), certificate (a name: another one is another certificate),
+    user ({"name", "password"} or null: anonymous)
+
+Under Objects/Line there are the variables p0, p1, …; each is written once a period, on the multiples of the period since 1970,
+with that moment as its source timestamp. A late server catches up; it never leaves a moment out.
+
+Speaks JSON by lines: first {"ready": true}; then for each command on stdin one answer.
+    {"do": "hold"}            writes no more; answers the first and the last tick
+    {"do": "go"}              writes again
+    {"do": "delete", "node": 7}
+"""
+
+import asyncio
+import datetime
+import json
+import logging
+import pathlib
+import sys
+import time
+
+from asyncua import Server, ua
+from asyncua.crypto.cert_gen import setup_self_signed_certificate
+from asyncua.crypto.permission_rules import User, UserRole
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+NAMESPACE = "urn:fieldgate:test:line"
+APPLICATION = "urn:fieldgate:test:server"
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+UNSURE = ua.StatusCode(ua.StatusCodes.UncertainLastUsableValue)
+
+
+def value(node, tick):
+    """What the node's value is at this tick: tests/src/opcua_server.rs says the same in Rust."""
+    kind = node % 5
+    if kind == 0:
+        return ua.Variant(node + tick % 4096 / 8, ua.VariantType.Double)
+    if kind == 1:
+        return ua.Variant(node * 10**9 + tick % 10**9, ua.VariantType.Int64)
+    if kind == 2:
+        return ua.Variant(tick % 2 == 1, ua.VariantType.Boolean)
+    if kind == 3:
+        return ua.Variant(f"{node}@{tick}", ua.VariantType.String)
+    return ua.Variant([node, tick % 10**9], ua.VariantType.Int32)
+
+
+def observed(node, tick, period_ms):
+    at = EPOCH + datetime.timedelta(milliseconds=tick * period_ms)
+    unsure = node % 50 == 49 and tick % 2 == 1
+    return ua.DataValue(
+        Value=value(node, tick),
+        StatusCode=UNSURE if unsure else ua.StatusCode(ua.StatusCodes.Good),
+        SourceTimestamp=at,
+        ServerTimestamp=at,
+    )
+
+
+class OneUser:
+    def __init__(self, name, password):
+        self.name, self.password = name, password
+
+    def get_user(self, iserver, username=None, password=None, certificate=None):
+        if username == self.name and password == self.password:
+            return User(role=UserRole.User)
+        return None
+
+
+class Line:
+    def __init__(self, options):
+        self.options = options
+        self.period_ms = options["period_ms"]
+        self.tick = int(time.time() * 1000) // self.period_ms
+        self.first = self.tick
+        self.nodes = {}
+        self.running = asyncio.Event()
+        self.running.set()
+        # Held while a tick is written, so that `hold` answers between two of them.
+        self.writing = asyncio.Lock()
+
+    async def open(self):
+        options = self.options
+        user = options["user"]
+        self.server = Server(user_manager=OneUser(**user) if user else None)
+        await self.server.init()
+        await self.server.set_application_uri(APPLICATION)
+        self.server.set_endpoint(f"opc.tcp://127.0.0.1:{options['port']}")
+        if options["secure"]:
+            await self.secure()
+        else:
+            self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        if user:
+            self.server.set_identity_tokens([ua.UserNameIdentityToken])
+        else:
+            self.server.set_identity_tokens([ua.AnonymousIdentityToken])
+        for other in range(options["namespaces_before"]):
+            await self.server.register_namespace(f"urn:fieldgate:test:other:{other}")
+        self.index = await self.server.register_namespace(NAMESPACE)
+        await self.populate()
+
+    async def secure(self):
+        folder = pathlib.Path(self.options["folder"])
+        name = self.options["certificate"]
+        key, certificate = folder / f"{name}.key.pem", folder / f"{name}.der"
+        await setup_self_signed_certificate(
+            key, certificate, APPLICATION, "localhost", [ExtendedKeyUsageOID.SERVER_AUTH],
+            {"commonName": name},
+        )
+        await self.server.load_certificate(certificate)
+        await self.server.load_private_key(key)
+        self.server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+
+    async def populate(self):
+        line = await self.server.nodes.objects.add_object(
+            ua.NodeId(self.options["first_id"], self.index), ua.QualifiedName("Line", self.index)
+        )
+        for node in range(self.options["nodes"]):
+            at = ua.NodeId(self.options["first_id"] + 1 + node, self.index)
+            variable = await line.add_variable(at, ua.QualifiedName(f"p{node}", self.index), value(node, self.tick))
+            self.nodes[node] = variable
+        await self.write()
+
+    async def write(self):
+        space = self.server.iserver.aspace
+        for node, variable in list(self.nodes.items()):
+            await space.write_attribute_value(
+                variable.nodeid, ua.AttributeIds.Value, observed(node, self.tick, self.period_ms)
+            )
+
+    async def run(self):
+        """Tick by tick, each at its moment or as soon after it as the machine allows."""
+        while True:
+            due = (self.tick + 1) * self.period_ms / 1000
+            await asyncio.sleep(max(0, due - time.time()))
+            await self.running.wait()
+            async with self.writing:
+                if self.running.is_set():
+                    self.tick += 1
+                    await self.write()
+
+    async def obey(self, command):
+        if command["do"] == "hold":
+            self.running.clear()
+            async with self.writing:
+                return {"first": self.first, "last": self.tick}
+        if command["do"] == "go":
+            self.running.set()
+            return {}
+        if command["do"] == "delete":
+            async with self.writing:
+                await self.server.delete_nodes([self.nodes.pop(command["node"])])
+            return {}
+        raise ValueError(command)
+
+
+async def main():
+    logging.basicConfig(level=logging.ERROR)
+    line = Line(json.loads(sys.argv[1]))
+    await line.open()
+    lines = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    async with line.server:
+        ticking = asyncio.create_task(line.run())
+        print(json.dumps({"ready": True}), flush=True)
+        # Ends with its test: that closes our stdin.
+        while command := await lines.readline():
+            print(json.dumps(await line.obey(json.loads(command))), flush=True)
+        ticking.cancel()
+
+
+asyncio.run(main())

@@ -1,0 +1,27 @@
+//! The benches: `cargo xtask bench NAME`. Progress goes to stderr; the last line of stdout is one JSON object.
+
+mod pipeline;
+mod start;
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["pipeline", rest @ ..] => pipeline::run(rest),
+        ["start", ..] => start::run(),
+        // What a bench runs as processes of their own, so that their cost is theirs.
+        ["serve", nodes, every_ms] => support::load::serve(nodes, every_ms),
+        ["ceiling", endpoint, seconds] => support::load::ceiling(endpoint, seconds),
+        _ => Err(anyhow::anyhow!("name a bench: pipeline or start")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The load generator, and the OPC UA client alone, each to be run as a process of its own.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use fieldgate_kit::{
+    Devices, DropCounters, Health, Readings, Secrets, Source, SourceCtx, settings,
+};
+use fieldgate_opcua::{OpcUa, sim};
+use tokio_util::sync::CancellationToken;
+
+/// Serves so many nodes, all changed every so many milliseconds; prints the endpoint, then serves until it is ended.
+pub fn serve(nodes: &str, every_ms: &str) -> Result<()> {
+    let load = sim::Load {
+        nodes: nodes.parse()?,
+        every: Duration::from_millis(every_ms.parse()?),
+    };
+    let folder = tempfile::tempdir()?;
+    runtime()?.block_on(async {
+        let options = sim::Options {
+            load: Some(load),
+            ..sim::Options::new(folder.path())
+        };
+        let server = sim::start(options).await?;
+        println!("{}", server.endpoint);
+        std::future::pending::<()>().await;
+        server.stop().await;
+        Ok(())
+    })
+}
+
+/// Reads the same nodes with queue and broker taken out; prints readings a second over the time given.
+pub fn ceiling(endpoint: &str, seconds: &str) -> Result<()> {
+    let window = Duration::from_secs(seconds.parse()?);
+    let folder = tempfile::tempdir()?;
+    runtime()?.block_on(async {
+        let (readings, mut deliveries) = Readings::channel(64, DropCounters::default());
+        let shutdown = CancellationToken::new();
+        let ctx = context(readings, folder.path(), shutdown.clone());
+        let settings = settings::read(source_settings(endpoint))
+            .map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        let source = tokio::spawn(OpcUa::run(Arc::new(settings), ctx));
+        let mut count = 0;
+        let mut since: Option<Instant> = None;
+        while since.is_none_or(|since| since.elapsed() < window) {
+            let delivery = deliveries.recv().await.context("the source ended early")?;
+            // The first second is for warming up.
+            let since = since.get_or_insert_with(|| Instant::now() + Duration::from_secs(1));
+            if Instant::now() >= *since {
+                count += delivery.readings.len();
+            }
+            if let Some(durable) = delivery.durable {
+                // A source that no longer waits has ended, and the next receive tells.
+                let _ = durable.send(Ok(()));
+            }
+        }
+        println!("{}", count as f64 / window.as_secs_f64());
+        shutdown.cancel();
+        drop(deliveries);
+        source.abort();
+        Ok(())
+    })
+}
+
+/// What both the gateway and the client alone are told to read.
+pub fn source_settings(endpoint: &str) -> serde_json::Value {
+    serde_json::json!({
+        "endpoint": endpoint,
+        "security": { "policy": "None" },
+        "select": ["Objects/Load/**"],
+        "publishing_ms": 100,
+        "sampling_ms": 0,
+    })
+}
+
+fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> SourceCtx {
+    SourceCtx {
+        id: "load".into(),
+        readings,
+        devices: Devices::channel().0,
+        health: Health::channel().0,
+        shutdown,
+        secrets: Secrets::new(folder.into(), folder.into()),
+        state_dir: folder.into(),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?)
+}

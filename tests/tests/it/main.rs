@@ -1,0 +1,13 @@
+//! The gateway between real peers: one module a promise.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod browser;
+mod causes;
+mod config;
+mod examples;
+mod faults;
+mod flow;
+mod line;
+mod opcua_security;
+mod tls;

@@ -3,7 +3,6 @@
 use fieldgate_api::config::{Draft, Kind, TestReport};
 use fieldgate_api::trouble::Trouble;
 use fieldgate_ui_logic::place::{Place, Section};
-use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::Value as Json;
@@ -318,12 +317,10 @@ fn nameless(section: Section) -> Trouble {
     }
 }
 
-/// Whether a settings value is an empty text; such a pattern is not worth a test yet.
+/// Whether a list of texts holds nothing but blanks; such patterns are not worth a test yet.
 pub fn is_blank(settings: &Json, key: &str) -> bool {
     settings[key].as_array().is_none_or(|list| {
-        list.iter().all(|item| {
-            item.as_str()
-                .is_none_or(|text| words::plain(text).trim().is_empty())
-        })
+        list.iter()
+            .all(|item| item.as_str().is_none_or(|text| text.trim().is_empty()))
     })
 }

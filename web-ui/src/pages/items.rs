@@ -205,6 +205,14 @@ fn destination(view: &DestinationView) -> Card {
     if let Some(millis) = view.ack_ms {
         facts.push(("acknowledged in", words::took(millis)));
     }
+    if let (Some(half), Some(most)) = (view.delay_ms_p50, view.delay_ms_p99) {
+        let delay = format!(
+            "{}, 99 of 100 within {}",
+            words::took(half),
+            words::took(most)
+        );
+        facts.push(("from source to acknowledgement", delay));
+    }
     if view.dead_letters > 0 {
         facts.push(("dead letters", words::count(view.dead_letters)));
     }

@@ -110,6 +110,12 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
+    /// Waits for an element.
+    #[track_caller]
+    pub fn wait_for(&self, selector: &str) {
+        until(selector, SOON, || self.find(selector));
+    }
+
     /// Waits for the text of the first element of a CSS selector, as it is shown.
     #[track_caller]
     #[must_use]
@@ -139,6 +145,10 @@ impl Browser {
     pub fn click(&self, selector: &str) {
         until(&format!("a click on {selector}"), SOON, || {
             let element = self.find(selector)?;
+            // WebDriver scrolls no further than to the window's edge, where something else may lie above it.
+            let middle = "arguments[0].scrollIntoView({ block: 'center' })";
+            let handle = json!({ "script": middle, "args": [{ ELEMENT: &element }] });
+            self.try_post("execute/sync", &handle)?;
             self.try_post(&format!("element/{element}/click"), &json!({}))
         });
     }

@@ -93,7 +93,7 @@ fn every_page_is_accessible_in_both_themes_at_every_width() {
             let choose = "localStorage.setItem('fieldgate-theme', arguments[0])";
             let _ = browser.script(choose, &serde_json::json!([theme]));
             browser.open(&format!("{}{page}", gateway.url));
-            browser.text("#page-title");
+            browser.wait_for("#page-title");
             until_true(&format!("{page} to load"), SOON, || {
                 browser.count(".waiting, #boot") == 0
             });
@@ -119,6 +119,10 @@ fn every_page_is_accessible_in_both_themes_at_every_width() {
         found.len(),
         found.join("\n")
     );
+    // The checker does check: what has no name is found.
+    let nameless = "document.querySelector('main').append(document.createElement('button'))";
+    let _ = browser.script(nameless, &serde_json::json!([]));
+    assert!(!browser.accessibility_violations().is_empty());
     // The page that is not there may well say so.
     let complaints = browser.complaints();
     assert!(
@@ -178,7 +182,7 @@ fn make_destination(browser: &Browser, broker: &Broker) {
     assert_accessible(browser);
     browser.fill("#field-url", &broker.url());
     browser.click("[data-test=test]");
-    browser.text("[data-test=rungs][data-ok=true]");
+    browser.wait_for("[data-test=rungs][data-ok=true]");
     browser.click("[data-test=save]");
     browser.text_is("[data-item=plant]", |text| text.contains("MQTT"));
 }

@@ -10,11 +10,7 @@ use std::{
 use fieldgate_api::state::Level;
 
 use crate::{
-    forward::ForwardStats,
-    gateway::Gateway,
-    lanes::LaneKind,
-    supervisor::UnitName,
-    telemetry,
+    forward::ForwardStats, gateway::Gateway, lanes::LaneKind, supervisor::UnitName, telemetry,
 };
 
 /// What the text is.
@@ -112,14 +108,22 @@ metrics! {
 #[expect(clippy::cast_precision_loss, reason = "Prometheus computes in f64")]
 pub fn render(gateway: &Gateway, revision: u64) -> String {
     let mut page = Page::default();
-    page.add(Metric::BuildInfo, &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    page.add(
+        Metric::BuildInfo,
+        &[("version", env!("CARGO_PKG_VERSION"))],
+        1,
+    );
     page.add(Metric::Up, &[], 1);
     page.add(Metric::ConfigRevision, &[], revision);
     units(&mut page, gateway);
     routes(&mut page, gateway);
     queue(&mut page, gateway);
     ledger(&mut page, gateway);
-    page.add(Metric::ProcessCpu, &[], telemetry::cpu_seconds().unwrap_or(0.0));
+    page.add(
+        Metric::ProcessCpu,
+        &[],
+        telemetry::cpu_seconds().unwrap_or(0.0),
+    );
     page.add(Metric::ProcessMemory, &[], telemetry::rss_bytes());
     let started = gateway.started.millis() as f64 / 1000.0;
     page.add(Metric::ProcessStart, &[], started);
@@ -138,7 +142,11 @@ fn units(page: &mut Page, gateway: &Gateway) {
             let kind = known.find(|source| source.id == *id);
             let kind = kind.map_or("gateway", |source| source.kind.as_str());
             let labels = [("source", &**id), ("protocol", kind)];
-            page.add(Metric::SourceConnected, &labels, connected(UnitName::Source(id.clone())));
+            page.add(
+                Metric::SourceConnected,
+                &labels,
+                connected(UnitName::Source(id.clone())),
+            );
             page.add(Metric::SourceReadings, &labels, state.readings.total());
             for (reason, count) in state.drops.snapshot() {
                 let labels = [("source", &**id), ("reason", reason.as_str())];
@@ -147,7 +155,10 @@ fn units(page: &mut Page, gateway: &Gateway) {
         }
         for (id, state) in &running.destinations {
             let name = UnitName::Destination(id.clone());
-            let labels = [("destination", &**id), ("protocol", state.config.kind.as_str())];
+            let labels = [
+                ("destination", &**id),
+                ("protocol", state.config.kind.as_str()),
+            ];
             page.add(Metric::DestinationConnected, &labels, connected(name));
             destination(page, id, &state.stats);
         }
@@ -169,7 +180,11 @@ fn destination(page: &mut Page, id: &str, stats: &ForwardStats) {
         *codes.entry(code(why)).or_default() += count;
     }
     for (code, count) in codes {
-        page.add(Metric::DestinationRejected, &[("destination", id), ("code", code)], count);
+        page.add(
+            Metric::DestinationRejected,
+            &[("destination", id), ("code", code)],
+            count,
+        );
     }
 }
 
@@ -178,7 +193,10 @@ fn code(why: &str) -> &str {
     let Some(at) = why.find("0x") else {
         return "other";
     };
-    let digits = why[at + 2..].bytes().take_while(u8::is_ascii_hexdigit).count();
+    let digits = why[at + 2..]
+        .bytes()
+        .take_while(u8::is_ascii_hexdigit)
+        .count();
     match digits {
         1..=8 => &why[at..at + 2 + digits],
         _ => "other",
@@ -205,7 +223,10 @@ fn queue(page: &mut Page, gateway: &Gateway) {
     for kind in LaneKind::ALL {
         let stats = gateway.lanes.get(kind).stats();
         for consumer in &stats.consumers {
-            let labels = [("lane", kind.as_str()), ("destination", consumer.name.as_str())];
+            let labels = [
+                ("lane", kind.as_str()),
+                ("destination", consumer.name.as_str()),
+            ];
             page.add(Metric::QueueDepth, &labels, consumer.pending_records);
             let oldest = consumer
                 .oldest_accepted_at_ms
@@ -228,7 +249,10 @@ fn ledger(page: &mut Page, gateway: &Gateway) {
     for kind in LaneKind::ALL {
         for balance in gateway.lanes.get(kind).balance() {
             unaccounted += balance.unaccounted().abs();
-            let route = balance.key.split_once('→').map_or(&*balance.key, |(route, _)| route);
+            let route = balance
+                .key
+                .split_once('→')
+                .map_or(&*balance.key, |(route, _)| route);
             let labels = |exit: &'static str| {
                 [
                     ("lane", kind.as_str()),
@@ -279,7 +303,9 @@ impl Page {
         for (index, lines) in self.0 {
             let metric = Metric::ALL[index];
             let (name, help, kind) = (metric.name(), metric.help(), metric.kind());
-            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}"));
+            text.push_str(&format!(
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}"
+            ));
         }
         text
     }
@@ -306,9 +332,16 @@ mod tests {
         for (index, metric) in Metric::ALL.iter().enumerate() {
             let name = metric.name();
             assert_eq!(*metric as usize, index);
-            assert_eq!(name.ends_with("_total"), metric.kind() == "counter", "{name}");
+            assert_eq!(
+                name.ends_with("_total"),
+                metric.kind() == "counter",
+                "{name}"
+            );
             assert!(name.starts_with("fieldgate_") || name.starts_with("process_"));
-            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            );
             assert!(!metric.help().is_empty() && !metric.help().contains('\n'));
         }
     }

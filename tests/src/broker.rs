@@ -1,12 +1,6 @@
 //! `Broker`: mosquitto, on free ports.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    net::TcpStream,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fmt::Write as _, fs, net::TcpStream, path::Path, process::Command};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -163,7 +157,7 @@ impl Listener {
 
     /// Asks for a client certificate from this authority.
     #[must_use]
-    pub fn client_authority(self, authority: &PathBuf) -> Self {
+    pub fn client_authority(self, authority: &Path) -> Self {
         self.line(&format!("cafile {}", authority.display()))
             .line("require_certificate true")
     }

@@ -18,6 +18,9 @@ use crate::client;
 /// A lost connection is told after this; a restart of the gateway is mostly shorter.
 const TOLD_AFTER_MS: i64 = 3_000;
 
+/// The overview comes every second; a socket that is silent for so long leads nowhere.
+const SILENT_MS: i64 = 6_000;
+
 /// The pauses between attempts to connect grow from the first to the last.
 const PAUSES_MS: [u64; 5] = [300, 1_000, 2_000, 4_000, 8_000];
 
@@ -46,6 +49,8 @@ struct State {
     watched: Vec<String>,
     values: HashMap<String, RwSignal<Option<LiveValue>>>,
     attempts: usize,
+    /// When the gateway was heard last, or was not expected to say anything.
+    heard: i64,
     /// The gateway's clock less this tab's.
     offset_ms: i64,
 }
@@ -122,6 +127,7 @@ impl Live {
         };
         let opened = Closure::new(move |_| self.opened());
         let message = Closure::new(move |event: MessageEvent| {
+            self.state.update_value(|state| state.heard = clock());
             if let Some(text) = event.data().as_string() {
                 self.take(&text);
             }
@@ -137,9 +143,10 @@ impl Live {
     }
 
     fn opened(self) {
-        let attempts = self
-            .state
-            .try_update_value(|state| std::mem::take(&mut state.attempts));
+        let attempts = self.state.try_update_value(|state| {
+            state.heard = clock();
+            std::mem::take(&mut state.attempts)
+        });
         self.lost.set(None);
         self.tell();
         if attempts.unwrap_or(0) > 0 {
@@ -242,9 +249,28 @@ impl Live {
     }
 
     fn tick(self) {
-        if !is_hidden() {
+        if is_hidden() {
+            self.state.update_value(|state| state.heard = clock());
+        } else {
+            self.drop_a_silent_socket();
             let offset = self.state.with_value(|state| state.offset_ms);
             self.now.set(clock() + offset);
+        }
+    }
+
+    fn drop_a_silent_socket(self) {
+        let silent = self.state.with_value(|state| {
+            let silent = clock() - state.heard > SILENT_MS;
+            state
+                .socket
+                .clone()
+                .filter(|socket| silent && socket.ready_state() == WebSocket::OPEN)
+        });
+        if let Some(socket) = silent {
+            let heard = self.state.with_value(|state| state.heard);
+            self.lost.set(Some(heard));
+            // Closing an open socket is never refused; its end comes as an event.
+            let _ = socket.close();
         }
     }
 }

@@ -35,6 +35,8 @@ fn tell(panic: &str) {
             "The console stopped because of a fault of its own; the gateway goes on. Reload the page.",
         ));
         // There is nobody left to tell when even this fails.
-        let _ = note.set_attribute("role", "alert").and_then(|()| body.prepend_with_node_1(&note));
+        let _ = note
+            .set_attribute("role", "alert")
+            .and_then(|()| body.prepend_with_node_1(&note));
     }
 }

@@ -42,7 +42,7 @@ pub use desired::{
 };
 pub use diff::{Changes, ItemChanges, diff};
 pub use loaded::{Loaded, check};
-pub use problems::line;
+pub use problems::{line, plain};
 pub use state::{Desired, Locations};
 
 /// The three lists of the configuration.

@@ -64,7 +64,8 @@ pub(super) fn sort(problems: &mut [ConfigProblem]) {
 }
 
 /// Turns serde's words into ours, and never repeats a secret that was written in clear.
-pub(super) fn plain(problem: Problem, settings: &Json) -> Problem {
+#[must_use]
+pub fn plain(problem: Problem, settings: &Json) -> Problem {
     let Problem {
         mut path,
         what,

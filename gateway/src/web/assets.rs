@@ -31,8 +31,18 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 const PAGE: &str = "/index.html";
 /// Names with these endings are files and never pages of the console.
 const FILE_ENDINGS: [&str; 12] = [
-    ".js", ".css", ".wasm", ".map", ".json", ".webmanifest", ".svg", ".png", ".ico", ".woff2",
-    ".txt", ".html",
+    ".js",
+    ".css",
+    ".wasm",
+    ".map",
+    ".json",
+    ".webmanifest",
+    ".svg",
+    ".png",
+    ".ico",
+    ".woff2",
+    ".txt",
+    ".html",
 ];
 
 /// A file of the console, a page of the console, or the news that there is nothing.
@@ -112,7 +122,9 @@ fn choose(asset: &'static Asset, headers: &HeaderMap) -> (Option<&'static str>, 
     [("br", asset.brotli), ("gzip", asset.gzip)]
         .into_iter()
         .find(|(coding, bytes)| !bytes.is_empty() && accepts(&accepted, coding))
-        .map_or((None, asset.identity), |(coding, bytes)| (Some(coding), bytes))
+        .map_or((None, asset.identity), |(coding, bytes)| {
+            (Some(coding), bytes)
+        })
 }
 
 /// RFC 9110, 12.5.3: a coding is refused by `q=0`.

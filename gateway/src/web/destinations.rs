@@ -26,14 +26,15 @@ pub fn mount(mounts: &mut Mounts<'_>) {
         Ok(list(&call.shared))
     });
     mounts.mount::<GetDestination, _, _>(|call: Call<GetDestination>| async move { one(&call) });
-    mounts.mount::<PutDestination, _, _>(|call: Call<PutDestination>| call.put(Section::Destination));
+    mounts
+        .mount::<PutDestination, _, _>(|call: Call<PutDestination>| call.put(Section::Destination));
     mounts.mount::<DeleteDestination, _, _>(|call: Call<DeleteDestination>| {
         call.remove(Section::Destination)
     });
     mounts.mount::<TestDestination, _, _>(trial::destination);
-    mounts.mount::<RetryDestination, _, _>(|call: Call<RetryDestination>| async move {
-        retry(&call)
-    });
+    mounts.mount::<RetryDestination, _, _>(
+        |call: Call<RetryDestination>| async move { retry(&call) },
+    );
 }
 
 fn list(shared: &Shared) -> Vec<DestinationView> {

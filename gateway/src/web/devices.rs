@@ -19,7 +19,8 @@ use super::{
 use crate::{gateway::Gateway, supervisor::UnitName, telemetry};
 
 pub fn mount(mounts: &mut Mounts<'_>) {
-    mounts.mount::<GetDevices, _, _>(|call: Call<GetDevices>| async move { Ok(list(&call.shared)) });
+    mounts
+        .mount::<GetDevices, _, _>(|call: Call<GetDevices>| async move { Ok(list(&call.shared)) });
     mounts.mount::<GetDevice, _, _>(|call: Call<GetDevice>| async move { page(&call) });
     mounts.mount::<GetPoint, _, _>(|call: Call<GetPoint>| async move { point(&call) });
 }
@@ -103,7 +104,12 @@ fn source_status(gateway: &Gateway, source: &str) -> Status {
 }
 
 /// How a device is, in words, from how its source is and when it was last heard of.
-fn freshness(now: Timestamp, last_seen: Option<Timestamp>, source: &Status, problems: u64) -> Status {
+fn freshness(
+    now: Timestamp,
+    last_seen: Option<Timestamp>,
+    source: &Status,
+    problems: u64,
+) -> Status {
     let last = match last_seen {
         Some(at) => format!("last value {}", ago(at, now)),
         None => "no value yet".to_owned(),
@@ -111,18 +117,30 @@ fn freshness(now: Timestamp, last_seen: Option<Timestamp>, source: &Status, prob
     let (level, state, words) = match (source.state.as_str(), problems) {
         ("running", 0) if last_seen.is_none() => (Level::Idle, "waiting", last),
         ("running", 0) => (Level::Good, "running", last),
-        ("running", 1) => (Level::Warning, "incomplete", format!("1 point gives no value; {last}")),
+        ("running", 1) => (
+            Level::Warning,
+            "incomplete",
+            format!("1 point gives no value; {last}"),
+        ),
         ("running", more) => (
             Level::Warning,
             "incomplete",
             format!("{} give no value; {last}", count(more, "point")),
         ),
-        ("paused", _) => (Level::Idle, "paused", format!("its source is paused; {last}")),
+        ("paused", _) => (
+            Level::Idle,
+            "paused",
+            format!("its source is paused; {last}"),
+        ),
         _ if words::is_wrong(source) => {
             let words = format!("its source {}; {last}", words::wrong(source, now));
             (source.level, source.state.as_str(), words)
         }
-        (state, _) => (source.level, state, format!("its source is {state}; {last}")),
+        (state, _) => (
+            source.level,
+            state,
+            format!("its source is {state}; {last}"),
+        ),
     };
     Status {
         level,
@@ -196,13 +214,58 @@ mod tests {
         let seen = Timestamp::parse("2026-11-23T11:59:50Z");
         let lost = "its source is unreachable since 11:00 UTC: refused; last value 10 s ago";
         for (state, level, last_seen, problems, expected) in [
-            ("running", Level::Good, seen, 0, (Level::Good, "last value 10 s ago")),
-            ("running", Level::Good, None, 0, (Level::Idle, "no value yet")),
-            ("running", Level::Good, seen, 1, (Level::Warning, "1 point gives no value; last value 10 s ago")),
-            ("running", Level::Good, None, 2, (Level::Warning, "2 points give no value; no value yet")),
-            ("paused", Level::Idle, seen, 0, (Level::Idle, "its source is paused; last value 10 s ago")),
-            ("waiting to retry", Level::Warning, seen, 9, (Level::Warning, lost)),
-            ("connecting", Level::Idle, None, 0, (Level::Idle, "its source is connecting; no value yet")),
+            (
+                "running",
+                Level::Good,
+                seen,
+                0,
+                (Level::Good, "last value 10 s ago"),
+            ),
+            (
+                "running",
+                Level::Good,
+                None,
+                0,
+                (Level::Idle, "no value yet"),
+            ),
+            (
+                "running",
+                Level::Good,
+                seen,
+                1,
+                (
+                    Level::Warning,
+                    "1 point gives no value; last value 10 s ago",
+                ),
+            ),
+            (
+                "running",
+                Level::Good,
+                None,
+                2,
+                (Level::Warning, "2 points give no value; no value yet"),
+            ),
+            (
+                "paused",
+                Level::Idle,
+                seen,
+                0,
+                (Level::Idle, "its source is paused; last value 10 s ago"),
+            ),
+            (
+                "waiting to retry",
+                Level::Warning,
+                seen,
+                9,
+                (Level::Warning, lost),
+            ),
+            (
+                "connecting",
+                Level::Idle,
+                None,
+                0,
+                (Level::Idle, "its source is connecting; no value yet"),
+            ),
         ] {
             let source = Status {
                 level,

@@ -86,15 +86,21 @@ impl Failure {
                 "FG-LOCKED",
                 "the value is fixed elsewhere",
             ),
-            Self::Change(ChangeError::NotFound(_)) | Self::NotFound(_) => {
-                (StatusCode::NOT_FOUND, "FG-NOT-FOUND", "there is no such thing")
-            }
+            Self::Change(ChangeError::NotFound(_)) | Self::NotFound(_) => (
+                StatusCode::NOT_FOUND,
+                "FG-NOT-FOUND",
+                "there is no such thing",
+            ),
             Self::Change(ChangeError::Io(_)) | Self::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "FG-UNAVAILABLE",
                 "this is not possible right now",
             ),
-            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "FG-REQUEST", "the request is wrong"),
+            Self::Malformed(_) => (
+                StatusCode::BAD_REQUEST,
+                "FG-REQUEST",
+                "the request is wrong",
+            ),
             Self::BodyTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "FG-REQUEST",
@@ -162,10 +168,18 @@ mod tests {
         };
         let full = std::io::Error::other("no space left");
         for (failure, status, code) in [
-            (Failure::from(ChangeError::Invalid(vec![])), 422, "FG-CONFIG"),
+            (
+                Failure::from(ChangeError::Invalid(vec![])),
+                422,
+                "FG-CONFIG",
+            ),
             (conflict.into(), 409, "FG-CONFLICT"),
             (locked.into(), 423, "FG-LOCKED"),
-            (ChangeError::NotFound("x".into()).into(), 404, "FG-NOT-FOUND"),
+            (
+                ChangeError::NotFound("x".into()).into(),
+                404,
+                "FG-NOT-FOUND",
+            ),
             (ChangeError::Io(full).into(), 503, "FG-UNAVAILABLE"),
             (Failure::BodyTooLarge, 413, "FG-REQUEST"),
             (Failure::Misdirected("x".into()), 421, "FG-FORBIDDEN"),

@@ -30,11 +30,7 @@ fn assemble(
 ) -> Ledger {
     let rows: Vec<LedgerRow> = balances
         .into_iter()
-        .flat_map(|(lane, balances)| {
-            balances
-                .into_iter()
-                .map(move |balance| row(lane, &balance))
-        })
+        .flat_map(|(lane, balances)| balances.into_iter().map(move |balance| row(lane, &balance)))
         .collect();
     let mut total = LedgerSum::default();
     for row in &rows {
@@ -111,7 +107,10 @@ mod tests {
 
     #[test]
     fn the_total_is_the_sum_and_hides_nothing() {
-        let normal = vec![balance("all→broker", 10, 6, 4), balance("b→broker", 3, 1, 1)];
+        let normal = vec![
+            balance("all→broker", 10, 6, 4),
+            balance("b→broker", 3, 1, 1),
+        ];
         let critical = vec![balance("all→broker", 2, 3, 0)];
         let balances = vec![(LaneKind::Normal, normal), (LaneKind::Critical, critical)];
         let ledger = assemble(balances, BTreeMap::new());
@@ -122,7 +121,11 @@ mod tests {
             .collect();
         assert_eq!(
             routes,
-            [("normal", "all", 0), ("normal", "b", 1), ("critical", "all", -1)]
+            [
+                ("normal", "all", 0),
+                ("normal", "b", 1),
+                ("critical", "all", -1)
+            ]
         );
         let total = ledger.total;
         assert_eq!((total.accepted, total.acked, total.pending), (15, 10, 5));

@@ -208,9 +208,7 @@ impl Shown {
     }
 }
 
-async fn limited(
-    sending: impl Future<Output = Result<(), actix_ws::Closed>>,
-) -> Result<(), Gone> {
+async fn limited(sending: impl Future<Output = Result<(), actix_ws::Closed>>) -> Result<(), Gone> {
     match tokio::time::timeout(SEND_LIMIT, sending).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Gone(None)),

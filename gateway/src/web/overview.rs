@@ -44,12 +44,26 @@ pub fn overview(shared: &Shared) -> Overview {
     let routes = routes(shared, &loaded);
     let facts = Facts {
         now: telemetry::now(),
-        sources: sources.iter().map(|node| unit(node, node.rate_out, 0)).collect(),
+        sources: sources
+            .iter()
+            .map(|node| unit(node, node.rate_out, 0))
+            .collect(),
         destinations: destinations
             .iter()
-            .map(|node| unit(node, node.rate_out, queue::waiting(&consumers, &node.id).pending))
+            .map(|node| {
+                unit(
+                    node,
+                    node.rate_out,
+                    queue::waiting(&consumers, &node.id).pending,
+                )
+            })
             .collect(),
-        routes: loaded.config.routes.iter().filter(|route| !route.paused).count(),
+        routes: loaded
+            .config
+            .routes
+            .iter()
+            .filter(|route| !route.paused)
+            .count(),
         full_lanes: lanes
             .iter()
             .filter(|(_, stats)| stats.held_back)

@@ -48,7 +48,10 @@ pub fn consumers(gateway: &Gateway) -> Vec<ConsumerStats> {
 /// What one destination has before it.
 pub fn waiting(consumers: &[ConsumerStats], destination: &str) -> Waiting {
     let mut waiting = Waiting::default();
-    for consumer in consumers.iter().filter(|consumer| consumer.name == destination) {
+    for consumer in consumers
+        .iter()
+        .filter(|consumer| consumer.name == destination)
+    {
         waiting.pending += consumer.pending_records;
         waiting.bytes += consumer.pending_bytes;
         let oldest = consumer
@@ -92,7 +95,11 @@ pub fn status(lanes: &[(&str, LaneStats)], ledger: &Ledger) -> Status {
     let words = match ledger.total.pending {
         0 => format!("nothing waits; {} on the disk", bytes(used)),
         1 => format!("1 reading waits; {} on the disk", bytes(used)),
-        more => format!("{} wait; {} on the disk", count(more, "reading"), bytes(used)),
+        more => format!(
+            "{} wait; {} on the disk",
+            count(more, "reading"),
+            bytes(used)
+        ),
     };
     said(Level::Good, "running", words)
 }
@@ -109,7 +116,11 @@ async fn queue(shared: &Shared) -> Answer<GetQueue> {
     let gateway = &shared.gateway;
     let (stats, ledger) = (lane_stats(gateway), ledger(gateway));
     let settings = &shared.desired.current().config.queue;
-    let full = [settings.normal.on_full, settings.critical.on_full, Full::DropOldest];
+    let full = [
+        settings.normal.on_full,
+        settings.critical.on_full,
+        Full::DropOldest,
+    ];
     let dead = ("dead", gateway.lanes.dead.stats());
     let lanes = stats.iter().chain([&dead]).zip(full);
     let dir = gateway.state_dir.clone();
@@ -284,9 +295,24 @@ mod tests {
             ..Ledger::default()
         };
         for (stats, ledger, level, words) in [
-            (stats(5, false), ledger(0, 0, 0), Level::Good, "nothing waits; 5 B on the disk"),
-            (stats(5, false), ledger(1, 0, 0), Level::Good, "1 reading waits; 5 B on the disk"),
-            (stats(95, false), ledger(1, 0, 0), Level::Warning, "the normal lane is 95 % full"),
+            (
+                stats(5, false),
+                ledger(0, 0, 0),
+                Level::Good,
+                "nothing waits; 5 B on the disk",
+            ),
+            (
+                stats(5, false),
+                ledger(1, 0, 0),
+                Level::Good,
+                "1 reading waits; 5 B on the disk",
+            ),
+            (
+                stats(95, false),
+                ledger(1, 0, 0),
+                Level::Warning,
+                "the normal lane is 95 % full",
+            ),
             (
                 stats(95, true),
                 ledger(1, 3, 0),

@@ -41,15 +41,18 @@ pub fn mount(mounts: &mut Mounts<'_>) {
 /// How a route is: it has no task of its own, so this follows from its settings and its points.
 pub fn status(facts: RouteFacts) -> Status {
     let (level, state, words) = match facts {
-        RouteFacts { paused: true, .. } => {
-            (Level::Idle, "paused", "paused in the configuration".to_owned())
-        }
+        RouteFacts { paused: true, .. } => (
+            Level::Idle,
+            "paused",
+            "paused in the configuration".to_owned(),
+        ),
         RouteFacts {
             matches: Some(0), ..
         } => (
             Level::Warning,
             "takes nothing",
-            "no point matches its patterns; compare them with the ids of the devices' points".to_owned(),
+            "no point matches its patterns; compare them with the ids of the devices' points"
+                .to_owned(),
         ),
         RouteFacts {
             destination_paused: true,
@@ -61,7 +64,11 @@ pub fn status(facts: RouteFacts) -> Status {
         ),
         RouteFacts { matches, .. } => {
             let points = matches.map(|matches| format!("takes {}", count(matches, "point")));
-            (Level::Good, "running", points.unwrap_or_else(|| "running".into()))
+            (
+                Level::Good,
+                "running",
+                points.unwrap_or_else(|| "running".into()),
+            )
         }
     };
     Status {

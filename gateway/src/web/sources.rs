@@ -19,7 +19,8 @@ use super::{
 use crate::{config::Section, supervisor::UnitName};
 
 pub fn mount(mounts: &mut Mounts<'_>) {
-    mounts.mount::<GetSources, _, _>(|call: Call<GetSources>| async move { Ok(list(&call.shared)) });
+    mounts
+        .mount::<GetSources, _, _>(|call: Call<GetSources>| async move { Ok(list(&call.shared)) });
     mounts.mount::<GetSource, _, _>(|call: Call<GetSource>| async move { one(&call) });
     mounts.mount::<PutSource, _, _>(|call: Call<PutSource>| call.put(Section::Source));
     mounts.mount::<DeleteSource, _, _>(|call: Call<DeleteSource>| call.remove(Section::Source));
@@ -64,7 +65,10 @@ fn view(shared: &Shared, item: &Item) -> SourceView {
     };
     SourceView {
         item: item.clone(),
-        status: unit_status(item.draft.paused, gateway.board.status(&UnitName::Source(id))),
+        status: unit_status(
+            item.draft.paused,
+            gateway.board.status(&UnitName::Source(id)),
+        ),
         devices: devices.len() as u64,
         points: points().count() as u64,
         points_with_problems: points().filter(has_problem).count() as u64,

@@ -7,6 +7,7 @@ use fieldgate_api::{
 };
 use fieldgate_kit::{ProbeCtx, Problem, Rung, RungState, SettingsError, settings};
 use fieldgate_model::Reading;
+use serde_json::Value as Json;
 
 use super::{
     Shared,
@@ -17,7 +18,7 @@ use super::{
     value::text_with_unit,
 };
 use crate::{
-    config::{ChangeError, RouteSettings, Section, Trial},
+    config::{ChangeError, RouteSettings, Section, Trial, plain},
     pipeline::pattern::Pattern,
 };
 
@@ -31,6 +32,8 @@ pub async fn source(call: Call<TestSource>) -> Answer<TestSource> {
     let gateway = &call.shared.gateway;
     let kind = gateway.registry.source(&trial.kind).cloned();
     let kind = kind.ok_or_else(|| unknown_kind(Section::Source, &call.place, &trial.kind))?;
+    let checked = kind.check(trial.settings.clone());
+    expect_good(checked, Section::Source, &call.place, &trial)?;
     let ctx = context(&call.shared, "source", &call.place, &trial);
     Ok(report(kind.probe(trial.settings.clone(), ctx).await))
 }
@@ -42,6 +45,8 @@ pub async fn destination(call: Call<TestDestination>) -> Answer<TestDestination>
     let gateway = &call.shared.gateway;
     let kind = gateway.registry.destination(&trial.kind).cloned();
     let kind = kind.ok_or_else(|| unknown_kind(Section::Destination, &call.place, &trial.kind))?;
+    let checked = kind.limits(trial.settings.clone()).map(drop);
+    expect_good(checked, Section::Destination, &call.place, &trial)?;
     let ctx = context(&call.shared, "destination", &call.place, &trial);
     Ok(report(kind.probe(trial.settings.clone(), ctx).await))
 }
@@ -49,8 +54,9 @@ pub async fn destination(call: Call<TestDestination>) -> Answer<TestDestination>
 /// `TestRoute`
 pub async fn route(call: Call<TestRoute>) -> Answer<TestRoute> {
     let trial = trial(&call.shared, Section::Route, &call.place, call.body).await?;
+    let read = read_route(trial.settings.clone());
     let (settings, patterns) =
-        read_route(trial.settings.clone()).map_err(|problems| invalid(&call.place, problems))?;
+        read.map_err(|problems| invalid(Section::Route, &call.place, problems, &trial.settings))?;
     Ok(tried(&call.shared, &settings, &patterns))
 }
 
@@ -84,7 +90,20 @@ fn expect_id(section: Section, id: &str) -> Result<(), Failure> {
         format!("`{}` is no id", id.escape_debug()),
         "use up to 64 letters, digits, `-`, `_` and `.`",
     );
-    Err(problems_of(format!("{} {id}", section.word()), vec![problem]))
+    Err(problems_of(
+        format!("{} {id}", section.word()),
+        vec![problem],
+    ))
+}
+
+/// Settings that are wrong in themselves are told at their fields, before anything is tried.
+fn expect_good(
+    checked: Result<(), SettingsError>,
+    section: Section,
+    id: &str,
+    trial: &Trial,
+) -> Result<(), Failure> {
+    checked.map_err(|SettingsError(problems)| invalid(section, id, problems, &trial.settings))
 }
 
 fn context(shared: &Shared, what: &str, id: &str, trial: &Trial) -> ProbeCtx {
@@ -111,9 +130,7 @@ fn report(rungs: Vec<Rung>) -> TestReport {
 }
 
 /// A route's settings and patterns, or everything that is wrong with them.
-fn read_route(
-    table: serde_json::Value,
-) -> Result<(RouteSettings, Vec<Pattern>), Vec<Problem>> {
+fn read_route(table: Json) -> Result<(RouteSettings, Vec<Pattern>), Vec<Problem>> {
     let settings: RouteSettings = settings::read(table).map_err(|SettingsError(all)| all)?;
     let mut problems = Vec::new();
     let mut patterns = Vec::new();
@@ -184,8 +201,9 @@ fn unknown_kind(section: Section, id: &str, kind: &str) -> Failure {
     problems_of(format!("{} {id}", section.word()), vec![problem])
 }
 
-fn invalid(id: &str, problems: Vec<Problem>) -> Failure {
-    problems_of(format!("route {id}"), problems)
+fn invalid(section: Section, id: &str, problems: Vec<Problem>, settings: &Json) -> Failure {
+    let problems = problems.into_iter().map(|problem| plain(problem, settings));
+    problems_of(format!("{} {id}", section.word()), problems.collect())
 }
 
 fn problems_of(item: String, problems: Vec<Problem>) -> Failure {
@@ -207,7 +225,14 @@ mod tests {
 
     #[test]
     fn an_id_cannot_leave_its_folder() {
-        for (id, good) in [("press", true), ("a.b-c_1", true), ("..", false), ("a/b", false), ("", false), ("a\0", false)] {
+        for (id, good) in [
+            ("press", true),
+            ("a.b-c_1", true),
+            ("..", false),
+            ("a/b", false),
+            ("", false),
+            ("a\0", false),
+        ] {
             assert_eq!(expect_id(Section::Source, id).is_ok(), good, "{id:?}");
         }
     }
@@ -216,7 +241,10 @@ mod tests {
     fn all_that_is_wrong_with_a_route_is_told() {
         let table = json!({ "from": ["a/**", "a//b"], "steps": [{ "deadband": -1.0 }], "to": "x" });
         let problems = read_route(table).unwrap_err();
-        let paths: Vec<String> = problems.iter().map(|problem| problem.path.join(".")).collect();
+        let paths: Vec<String> = problems
+            .iter()
+            .map(|problem| problem.path.join("."))
+            .collect();
         assert_eq!(paths, ["from.1", "steps.0.deadband"]);
         assert_eq!(read_route(json!({ "from": [] })).unwrap_err().len(), 1);
     }

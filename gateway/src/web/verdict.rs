@@ -62,7 +62,11 @@ fn troubles(facts: &Facts) -> Vec<Status> {
             ),
         ));
     }
-    for unit in facts.destinations.iter().filter(|unit| is_wrong(&unit.status)) {
+    for unit in facts
+        .destinations
+        .iter()
+        .filter(|unit| is_wrong(&unit.status))
+    {
         let kept = match unit.pending {
             0 => String::new(),
             1 => "; 1 reading is kept safe in the queue".into(),
@@ -108,12 +112,18 @@ fn untroubled(facts: &Facts) -> Status {
         return said(Level::Idle, "empty", words);
     }
     let units = || facts.sources.iter().chain(&facts.destinations);
-    if let Some(unit) = units().find(|unit| !matches!(unit.status.state.as_str(), "running" | "paused")) {
+    if let Some(unit) =
+        units().find(|unit| !matches!(unit.status.state.as_str(), "running" | "paused"))
+    {
         let words = format!("Starting: {} is {}.", unit.id, unit.status.state);
         return said(Level::Idle, "starting", words);
     }
     if sources == 0 || destinations == 0 {
-        let what = if sources == 0 { "source" } else { "destination" };
+        let what = if sources == 0 {
+            "source"
+        } else {
+            "destination"
+        };
         let words = format!("Nothing flows: every {what} is paused. Resume one to go on.");
         return said(Level::Idle, "paused", words);
     }
@@ -121,7 +131,11 @@ fn untroubled(facts: &Facts) -> Status {
 }
 
 fn flowing(facts: &Facts, sources: u64, destinations: u64) -> Status {
-    let parts = format!("{}, {}", count(sources, "source"), count(destinations, "destination"));
+    let parts = format!(
+        "{}, {}",
+        count(sources, "source"),
+        count(destinations, "destination")
+    );
     let behind: u64 = facts.destinations.iter().map(behind).sum();
     let delivered = match behind {
         0 => "everything delivered".to_owned(),
@@ -129,10 +143,16 @@ fn flowing(facts: &Facts, sources: u64, destinations: u64) -> Status {
         behind => format!("{} still on their way", count(behind, "reading")),
     };
     if facts.sources.iter().all(|unit| unit.rate <= 0.0) {
-        let words = format!("Connected, but no value has changed in the last seconds: {parts}, {delivered}.");
+        let words = format!(
+            "Connected, but no value has changed in the last seconds: {parts}, {delivered}."
+        );
         return said(Level::Good, "quiet", words);
     }
-    said(Level::Good, "flowing", format!("Data is flowing: {parts}, {delivered}."))
+    said(
+        Level::Good,
+        "flowing",
+        format!("Data is flowing: {parts}, {delivered}."),
+    )
 }
 
 /// Readings beyond those that are always on their way.
@@ -214,7 +234,13 @@ mod tests {
     #[test]
     fn the_worst_is_said_first() {
         let press = unit("press", Level::Good, "running", 20.0, 0);
-        let broker = unit("plant-broker", Level::Warning, "waiting to retry", 0.0, 12_345);
+        let broker = unit(
+            "plant-broker",
+            Level::Warning,
+            "waiting to retry",
+            0.0,
+            12_345,
+        );
         check(
             &facts(std::slice::from_ref(&press), std::slice::from_ref(&broker)),
             Level::Warning,
@@ -230,14 +256,22 @@ mod tests {
         full.full_lanes = vec!["critical".into()];
         assert_eq!(verdict(&full).level, Level::Bad);
         full.unaccounted = -2;
-        assert!(verdict(&full).words.starts_with("The ledger does not balance: 2 readings"));
+        assert!(
+            verdict(&full)
+                .words
+                .starts_with("The ledger does not balance: 2 readings")
+        );
     }
 
     #[test]
     fn what_is_missing_is_said() {
         let press = unit("press", Level::Good, "running", 1.0, 0);
         let broker = unit("broker", Level::Good, "running", 1.0, 0);
-        check(&facts(&[], &[]), Level::Idle, "No source yet. Add one to see data.");
+        check(
+            &facts(&[], &[]),
+            Level::Idle,
+            "No source yet. Add one to see data.",
+        );
         check(
             &facts(std::slice::from_ref(&press), &[]),
             Level::Idle,

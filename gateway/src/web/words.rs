@@ -111,7 +111,12 @@ mod tests {
         ] {
             assert_eq!(count(number, "reading"), expected);
         }
-        for (number, expected) in [(0, "0 B"), (1536, "1.5 KiB"), (64 << 20, "64 MiB"), (3 << 40, "3.0 TiB")] {
+        for (number, expected) in [
+            (0, "0 B"),
+            (1536, "1.5 KiB"),
+            (64 << 20, "64 MiB"),
+            (3 << 40, "3.0 TiB"),
+        ] {
             assert_eq!(bytes(number), expected);
         }
     }
@@ -127,7 +132,10 @@ mod tests {
             ("2026-11-20T09:12:00Z", "2026-11-20 09:12 UTC", "3 days ago"),
         ] {
             let at = Timestamp::parse(at).unwrap();
-            assert_eq!((clock(at, now).as_str(), ago(at, now).as_str()), (expected, passed));
+            assert_eq!(
+                (clock(at, now).as_str(), ago(at, now).as_str()),
+                (expected, passed)
+            );
         }
     }
 

@@ -254,13 +254,7 @@ fn step<'a>((node, value): At<'a>, key: &str) -> Option<At<'a>> {
 /// How well a value fits: 0 not at all, 1 as far as it goes, 2 whole, 3 exactly.
 fn fits(node: &Node, value: &Json) -> u8 {
     match (&node.shape, value) {
-        (Shape::Fixed(constant), value) => {
-            if constant == value {
-                3
-            } else {
-                0
-            }
-        }
+        (Shape::Fixed(constant), value) if constant == value => 3,
         (Shape::Choice(choices), value) if choices.iter().any(|choice| choice.value == *value) => 3,
         (Shape::Text, Json::String(_)) | (Shape::Number { .. }, Json::Number(_)) => 2,
         (Shape::Toggle, Json::Bool(_)) | (Shape::List(_), Json::Array(_)) => 2,

@@ -29,7 +29,7 @@ pub fn page() -> AnyView {
         <div class="columns wide-right">
             <section aria-labelledby="revisions-title">
                 <h2 id="revisions-title">"Changes"</h2>
-                {when_there(revisions, revisions_view)}
+                {when_there(revisions, |revisions| revisions_view(revisions))}
             </section>
             <section aria-labelledby="shown-title">{shown()}</section>
         </div>
@@ -84,7 +84,7 @@ fn effective(config: &ConfigView) -> AnyView {
     .into_any()
 }
 
-fn revisions_view(revisions: &Vec<Revision>) -> AnyView {
+fn revisions_view(revisions: &[Revision]) -> AnyView {
     if revisions.is_empty() {
         return empty_state(
             "Nothing was changed here yet.",

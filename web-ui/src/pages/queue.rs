@@ -185,8 +185,8 @@ fn ledger(ledger: &Ledger) -> AnyView {
         .collect();
     let any_dropped = !dropped.is_empty();
     view! {
-        <div class="table-box" tabindex="0" role="region" aria-label="Ledger">
-        <table role="table" aria-label="Ledger by route and lane">
+        <div class="table-box" tabindex="0" role="region" aria-label="Table of the ledger">
+        <table class="plain" role="table" aria-label="Ledger by route and lane">
             <thead role="rowgroup"><tr role="row">
                 <th role="columnheader" scope="col">"Route"</th>
                 {TITLES.map(|title| view! { <th role="columnheader" scope="col" class="num">{title}</th> }).collect_view()}

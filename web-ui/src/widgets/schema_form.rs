@@ -540,7 +540,8 @@ fn draw_item(
 ) -> AnyView {
     let mut path = list.path.clone();
     path.push(index.to_string());
-    let label = format!("{} {}", list.label, index + 1);
+    let one = list.label.strip_suffix('s').unwrap_or(&list.label);
+    let label = format!("{one} {}", index + 1);
     let spot = Spot {
         node,
         path: path.clone(),

@@ -1,0 +1,15 @@
+//! The HTTP API over a real socket: the contract, the guard, live values, metrics, and the golden OpenAPI document.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on is a failed test"
+)]
+
+mod client;
+mod contract;
+mod guard;
+mod live;
+mod metrics;
+mod openapi;
+mod rig;
+mod secrets;

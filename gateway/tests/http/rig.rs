@@ -1,0 +1,137 @@
+//! A gateway with one source, one destination and one route in a file, served on a free port of loopback.
+
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+};
+
+use fieldgate::{
+    config::{Desired, Locations},
+    gateway::Gateway,
+    lanes::Lanes,
+    registry::Registry,
+    supervisor::Supervisor,
+    web::{self, Web},
+};
+use fieldgate_model::{Device, PointId, Reading, Timestamp, Value};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Nothing listens on port 1; both units are kept from trying by being paused.
+const CONFIG: &str = r#"
+[gateway]
+name = "line-4"
+
+[[source]]
+id = "press"
+kind = "opcua"
+paused = true
+endpoint = "opc.tcp://127.0.0.1:1"
+select = ["Objects/Line/**"]
+
+[[destination]]
+id = "broker"
+kind = "mqtt"
+paused = true
+url = "mqtt://127.0.0.1:1"
+
+[[route]]
+id = "everything"
+from = ["press/**"]
+steps = [{ scale = { by = 2.0 } }]
+to = "broker"
+"#;
+
+pub struct Rig {
+    pub address: SocketAddr,
+    pub gateway: Arc<Gateway>,
+    pub desired: Arc<Desired>,
+    pub shutdown: CancellationToken,
+    pub serving: JoinHandle<io::Result<()>>,
+    pub state: tempfile::TempDir,
+}
+
+impl Rig {
+    /// Served and ready.
+    pub async fn start() -> Self {
+        let rig = Self::start_unready().await;
+        rig.apply().await;
+        rig
+    }
+
+    /// Served, the configuration not yet applied.
+    pub async fn start_unready() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join("fieldgate.toml");
+        fs::write(&file, CONFIG).unwrap();
+        let locations = Locations {
+            files: vec![file],
+            state: state.path().join("state"),
+            ..Locations::default()
+        };
+        fs::create_dir(&locations.state).unwrap();
+        let state_dir = locations.state.clone();
+        let (desired, loaded) = Desired::open(locations, Registry::all()).unwrap();
+        let (lanes, _) = Lanes::open(&state_dir.join("queue"), &loaded.config.queue).unwrap();
+        let gateway = Gateway::new(Registry::all(), lanes, state_dir, desired.secrets()).unwrap();
+        let (gateway, desired) = (Arc::new(gateway), Arc::new(desired));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let web = Web {
+            gateway: Arc::clone(&gateway),
+            desired: Arc::clone(&desired),
+        };
+        let serving = tokio::spawn(web::serve(web, listener, shutdown.clone()));
+        Self {
+            address,
+            gateway,
+            desired,
+            shutdown,
+            serving,
+            state,
+        }
+    }
+
+    /// Puts the configuration in force to work; what it starts stops again at once.
+    pub async fn apply(&self) {
+        let mut supervisor = Supervisor::new(Arc::clone(&self.gateway));
+        let config = Arc::new(self.desired.current().config.clone());
+        supervisor.apply(&config).await.unwrap();
+        supervisor.stop().await;
+    }
+
+    /// Announces a device with these points.
+    pub fn announce(&self, points: &[&str]) {
+        let ids: Vec<PointId> = points.iter().map(|id| id.parse().unwrap()).collect();
+        let (_, _, devices) = self
+            .gateway
+            .running(|running| running.source(&"press".into()));
+        devices.announce(Device {
+            id: ids[0].device_id(),
+            name: "Line \u{202e}1".into(),
+            model: None,
+            address: "Objects/Line".into(),
+            points: ids
+                .into_iter()
+                .map(|id| fieldgate_model::Point {
+                    name: id.point().to_owned(),
+                    id,
+                    unit: Some("Cel".into()),
+                    data_type: Some("Double".into()),
+                    address: "ns=2;s=T".into(),
+                    remark: None,
+                    problem: None,
+                })
+                .collect(),
+        });
+    }
+
+    /// A reading of a point, as its pipeline would record it.
+    pub fn observe(&self, id: &str, value: impl Into<Value>) {
+        let id: PointId = id.parse().unwrap();
+        let reading = Reading::new(id.clone(), value, Timestamp::from_millis(1_700_000_000_000));
+        self.gateway.live.point(&id).record(&reading);
+    }
+}

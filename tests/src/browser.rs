@@ -249,6 +249,8 @@ impl Browser {
         let picture = self.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
         let picture = picture["data"].as_str().expect("a picture");
         let bytes = base64::engine::general_purpose::STANDARD.decode(picture);
+        let folder = file.parent().expect("a file lies in a folder");
+        fs::create_dir_all(folder).expect("the folder can be made");
         fs::write(file, bytes.expect("base64")).expect("the file can be written");
     }
 

@@ -119,6 +119,10 @@ fn every_page_is_accessible_in_both_themes_at_every_width() {
         found.len(),
         found.join("\n")
     );
+    // The checker does check: what has no name is found.
+    let nameless = "document.querySelector('main').append(document.createElement('button'))";
+    let _ = browser.script(nameless, &serde_json::json!([]));
+    assert!(!browser.accessibility_violations().is_empty());
     // The page that is not there may well say so.
     let complaints = browser.complaints();
     assert!(

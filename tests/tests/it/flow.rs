@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use fieldgate_kit::format::{AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA};
+use fieldgate_api::endpoint::Method;
 use fieldgate_model::Timestamp;
 use fieldgate_tests::{
+    api::Api,
     broker::Broker,
     gateway::Gateway,
     opcua_server::{self, OpcUaServer, Options, Ticks},
@@ -47,7 +48,7 @@ fn five_hundred_points_at_ten_hertz_arrive_as_the_server_has_them() {
     let sum = gateway.api.all_acknowledged(PATIENCE);
 
     let messages = subscriber.messages_from(0);
-    check_schemas(&messages);
+    check_schemas(&gateway.api, &messages);
     check_values(&received, ticks);
     received.assert_order();
     assert_eq!(received.assert_no_holes(), sum.accepted);
@@ -60,9 +61,13 @@ fn five_hundred_points_at_ten_hertz_arrive_as_the_server_has_them() {
 }
 
 /// Every message is what the gateway publishes as its schema, and its user properties are a CloudEvent around it.
-fn check_schemas(messages: &[Message]) {
-    let [payload, event] = [AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA]
-        .map(|schema| jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap());
+fn check_schemas(api: &Api, messages: &[Message]) {
+    let [payload, event] = ["aio-json", "cloud-event"].map(|format| {
+        let path = format!("/api/v1/schemas/{format}.json");
+        let (status, schema) = api.send(Method::Get, &path, "", &[]);
+        assert_eq!(status, 200, "{schema}");
+        jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap()
+    });
     let data: Vec<&Message> = messages
         .iter()
         .filter(|m| m.topic.ends_with("/data"))

@@ -90,10 +90,10 @@ impl JsonSchema for SecretRef {
             "maxProperties": 1,
             "additionalProperties": false,
             "properties": {
-                "file": { "type": "string" },
-                "env": { "type": "string" },
-                "credential": { "type": "string" },
-                "secret": { "type": "string" },
+                "file": { "type": "string", "description": "A file that holds it; a relative path is taken from the configuration's folder." },
+                "env": { "type": "string", "description": "An environment variable of the gateway." },
+                "credential": { "type": "string", "description": "A systemd credential (LoadCredential=)." },
+                "secret": { "type": "string", "description": "The name of one that was typed into the console." },
             },
         })
     }

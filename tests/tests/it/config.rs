@@ -138,7 +138,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "no TOML at all",
         line: 16,
-        by: "from [\"press/**\"]",
+        by: "from = press/**",
         says: &["this is no TOML", "correct the line"],
     },
 ];

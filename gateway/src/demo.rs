@@ -44,6 +44,7 @@ kind = "opcua"
 endpoint = "{endpoint}"
 security = {{ policy = "None" }}
 select = ["Objects/Demo/**"]
+publishing_ms = 100
 
 [[destination]]
 id = "local"

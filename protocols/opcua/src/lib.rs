@@ -16,6 +16,7 @@ mod node_id;
 mod probe;
 mod publish;
 mod roll_call;
+mod rounds;
 mod security;
 mod select;
 mod sequence;

@@ -21,6 +21,7 @@ use crate::{
         Called, Change, Connection, ItemRequest, ItemRevised, Notification, Published, Subscription,
     },
     roll_call::RollCall,
+    rounds::into_rounds,
     select::Item,
     sequence::{Arrival, Sequence},
     status::{self, Status},
@@ -230,7 +231,7 @@ impl<'a> Publishing<'a> {
     async fn take(&mut self, notification: Notification) -> Result<(), SourceError> {
         let sequence = notification.sequence;
         if !notification.keep_alive {
-            let readings = self.readings(notification.changes);
+            let readings = self.readings(into_rounds(notification.changes));
             self.hand_over(sequence, readings).await?;
         }
         match notification.ended {

@@ -110,7 +110,7 @@ pub fn start_gateway(arguments: &[&str]) -> Result<(Process, String)> {
     command
         .args(["run", "--listen", "127.0.0.1:0"])
         .args(arguments)
-        .env("RUST_LOG", "warn");
+        .env("RUST_LOG", "fieldgate=warn");
     let mut gateway = Process::start(&mut command)?;
     let line = gateway.line()?;
     let address = line

@@ -16,7 +16,11 @@ use tokio::{sync::watch, time};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
-use super::{ForwardStats, dead, page::Sending, stack::stack};
+use super::{
+    ForwardStats, dead,
+    page::{ReadAhead, Sending},
+    stack::stack,
+};
 use crate::{
     lanes::{LaneKind, Lanes},
     supervisor::Cause,
@@ -29,6 +33,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// Of so many turns the critical lane gets all but one, so that telemetry never starves.
 const TURNS: u32 = 10;
+/// Behind a backlog, how many batches are read at once.
+const READ_AHEAD: usize = 8;
 
 /// The way to one destination.
 pub struct Forwarder {
@@ -47,6 +53,8 @@ struct Reader {
     durable: watch::Receiver<Seq>,
     /// Read through here; acknowledged through the destination's cursor.
     read: Seq,
+    /// What the last look brought beyond the batch that was sent.
+    ahead: ReadAhead,
     /// Since when something waits for company.
     waiting_since: Option<Instant>,
     /// Under way, in order: the cursor moves only over a contiguous acknowledged prefix.
@@ -112,6 +120,7 @@ impl Forwarder {
             lane,
             durable: store.durable(),
             read: cursor.through,
+            ahead: ReadAhead::default(),
             waiting_since: None,
             under_way: FuturesOrdered::new(),
             in_flight: 0,
@@ -145,6 +154,18 @@ impl Reader {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let enough = usize::try_from(ahead).is_ok_and(|ahead| ahead >= limits.readings);
         Some(if enough { since } else { since + limits.age })
+    }
+
+    /// One batch while it keeps up; several behind a backlog, which comes from the disk, and each look costs a wait for a commit.
+    fn peek_limits(&self, limits: &BatchLimits) -> PeekLimits {
+        let behind = self.durable.borrow().0.saturating_sub(self.read.0);
+        let lags =
+            usize::try_from(behind).is_ok_and(|behind| behind >= limits.readings * READ_AHEAD);
+        let batches = if lags { READ_AHEAD } else { 1 };
+        PeekLimits {
+            records: limits.readings * batches,
+            bytes: limits.bytes * batches,
+        }
     }
 }
 
@@ -223,17 +244,17 @@ impl Attempt<'_> {
         } = self;
         let reader = &mut readers[index];
         let mask = forwarder.mask(reader.lane);
-        let limits = PeekLimits {
-            records: forwarder.limits.readings,
-            bytes: forwarder.limits.bytes,
-        };
-        let peek = forwarder
-            .lanes
-            .get(reader.lane)
-            .peek(reader.read, mask, limits);
-        let page = alongside(driver, peek)
-            .await?
-            .map_err(|error| Cause::Lost(error.to_string()))?;
+        if reader.ahead.is_empty() {
+            let limits = reader.peek_limits(&forwarder.limits);
+            let store = forwarder.lanes.get(reader.lane);
+            let peeked = alongside(driver, store.peek(reader.read, mask, limits)).await?;
+            reader.ahead = peeked
+                .map_err(|error| Cause::Lost(error.to_string()))?
+                .into();
+        }
+        let page = reader
+            .ahead
+            .take(forwarder.limits.readings, forwarder.limits.bytes);
         reader.read = page.scanned_through;
         reader.waiting_since = None;
         let (sending, batch) =

@@ -1,6 +1,10 @@
 //! The pure part of a forwarder: a page of records → a batch to send, and what its receipt means for the ledger.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use fieldgate_kit::{AddressBook, Batch, Receipt, Rejected, Sequenced};
 use fieldgate_model::Timestamp;
@@ -42,6 +46,55 @@ pub struct Outcome {
     /// Readings that the far side acknowledged.
     pub acked: u64,
 }
+
+/// Records that were read and are not sent yet, in order.
+#[derive(Debug, Default)]
+pub struct ReadAhead {
+    records: VecDeque<Record>,
+    through: Seq,
+}
+
+// === impl ReadAhead ===
+
+impl From<Page> for ReadAhead {
+    fn from(page: Page) -> Self {
+        Self {
+            records: page.records.into(),
+            through: page.scanned_through,
+        }
+    }
+}
+
+impl ReadAhead {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The next page of at most so many records and bytes, but at least one record if there is one.
+    #[must_use]
+    pub fn take(&mut self, most_records: usize, most_bytes: usize) -> Page {
+        let (mut count, mut bytes) = (0, 0);
+        for record in self.records.iter().take(most_records.max(1)) {
+            bytes += record.body.len();
+            if count > 0 && bytes > most_bytes {
+                break;
+            }
+            count += 1;
+        }
+        let records: Vec<Record> = self.records.drain(..count).collect();
+        let scanned_through = match records.last() {
+            Some(last) if !self.records.is_empty() => last.seq,
+            _ => self.through,
+        };
+        Page {
+            records,
+            scanned_through,
+        }
+    }
+}
+
+// === impl Sending ===
 
 impl Sending {
     /// Splits a page into what goes to the far side and what does not.
@@ -198,6 +251,25 @@ mod tests {
             accepted_at_ms,
             body: body.into(),
         }
+    }
+
+    #[test]
+    fn what_was_read_ahead_is_cut_into_batches_and_nothing_is_skipped() {
+        let records: Vec<Record> = (1..=5).map(|seq| record(seq, 1, 0, true)).collect();
+        let bytes = records[0].body.len();
+        let mut ahead = ReadAhead::from(Page {
+            records,
+            scanned_through: Seq(9),
+        });
+        let mut cuts = Vec::new();
+        for (most_records, most_bytes) in
+            [(2, usize::MAX), (9, bytes), (0, 0), (9, usize::MAX), (9, 9)]
+        {
+            let page = ahead.take(most_records, most_bytes);
+            cuts.push((page.records.len(), page.scanned_through.0));
+        }
+        assert_eq!(cuts, [(2, 2), (1, 3), (1, 4), (1, 9), (0, 9)]);
+        assert!(ahead.is_empty());
     }
 
     #[test]

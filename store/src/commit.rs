@@ -21,8 +21,11 @@ impl Owner {
         if self.held_back {
             return;
         }
-        let mut batches = self.gather.take();
-        match room.and_then(|_| self.commit(&mut batches)) {
+        let mut batches = self.gather.take(Instant::now());
+        let outcome = room.and_then(|_| self.commit(&mut batches));
+        self.gather
+            .committed(Instant::now(), self.shared.under_way());
+        match outcome {
             Ok(()) => release(batches, self.next),
             Err(error) => refuse(batches, &error),
         }
@@ -174,7 +177,7 @@ fn release(batches: Vec<Batch>, next: Seq) {
             first,
             last: Seq(end - 1),
         }))); // who dropped the ticket does not want to know
-        drop(batch.room);
+        drop((batch.room, batch.crowd));
         first = Seq(end);
     }
 }

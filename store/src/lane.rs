@@ -91,6 +91,7 @@ impl Lane {
                 ..Figures::default()
             }),
             room: Arc::new(Semaphore::new(options.in_flight_bytes)),
+            crowd: Arc::new(()),
         });
         let owner = Owner {
             shared: shared.clone(),
@@ -160,6 +161,7 @@ impl Lane {
             urgency,
             reply,
             room,
+            crowd: self.inner.shared.crowd.clone(),
         }))?;
         Ok(ticket)
     }

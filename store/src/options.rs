@@ -35,7 +35,7 @@ pub struct LaneOptions {
     pub generation_bytes: u64,
     /// The longest that a relaxed append waits for company, when little arrives. Under load it is at most 50 ms.
     pub window_max: Duration,
-    /// The longest that a waiting append waits for company.
+    /// The longest that a waiting append waits for company: for a page to be full, or for those whom the last commit released.
     pub window_waiting: Duration,
     /// Recent records kept in memory for consumers that keep up.
     pub tail_bytes: usize,

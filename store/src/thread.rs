@@ -37,6 +37,8 @@ pub(crate) struct Shared {
     pub durable: watch::Sender<Seq>,
     /// Room for appends on their way, in bytes: when it is used up, `append` waits for a commit.
     pub room: Arc<Semaphore>,
+    /// Held once by each batch under way, besides this one.
+    pub crowd: Arc<()>,
 }
 
 /// The figures that only the thread knows, as of its last commit.
@@ -86,6 +88,7 @@ pub(crate) struct Batch {
     pub reply: oneshot::Sender<Result<Appended, AppendError>>,
     /// Given back when the batch is durable or has failed.
     pub room: OwnedSemaphorePermit,
+    pub crowd: Arc<()>,
 }
 
 pub(crate) struct Owner {
@@ -103,6 +106,13 @@ pub(crate) struct Owner {
     pub retired: bool,
     /// Held until the last file is closed.
     pub lock: File,
+}
+
+impl Shared {
+    /// Batches that were handed over and are neither durable nor refused.
+    pub fn under_way(&self) -> usize {
+        Arc::strong_count(&self.crowd) - 1
+    }
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -207,7 +217,7 @@ impl Owner {
     /// Commits what is queued and saves the cursors.
     fn finish(&mut self) -> Result<(), StoreError> {
         self.commit_gathered();
-        for batch in self.gather.take() {
+        for batch in self.gather.take(Instant::now()) {
             drop(batch.reply.send(Err(AppendError::Closed))); // held back by a full lane
         }
         self.persist()

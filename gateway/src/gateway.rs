@@ -11,6 +11,7 @@ use fieldgate_kit::{AddressBook, Secrets};
 use fieldgate_model::Timestamp;
 
 use crate::{
+    clock::Clock,
     lanes::Lanes,
     live::Live,
     registry::Registry,
@@ -22,6 +23,7 @@ use crate::{
 pub struct Gateway {
     pub registry: Registry,
     pub lanes: Lanes,
+    pub clock: Clock,
     pub board: Board,
     pub live: Live,
     pub secrets: Secrets,
@@ -50,6 +52,7 @@ impl Gateway {
         Ok(Self {
             registry,
             lanes,
+            clock: Clock::default(),
             board: Board::default(),
             live: Live::default(),
             secrets,

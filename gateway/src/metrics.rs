@@ -229,7 +229,8 @@ fn queue(page: &mut Page, gateway: &Gateway) {
             ];
             page.add(Metric::QueueDepth, &labels, consumer.pending_records);
             let oldest = consumer
-                .oldest_accepted_at_ms
+                .oldest_at
+                .map(|at| at.wall_ms)
                 .filter(|_| consumer.pending_records > 0);
             let age_ms = oldest.map_or(0, |at| (now_ms - at).max(0));
             page.add(Metric::QueueOldestAge, &labels, age_ms as f64 / 1000.0);

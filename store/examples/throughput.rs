@@ -13,8 +13,8 @@ use std::{
 
 use bytes::Bytes;
 use fieldgate_store::{
-    EngineKind, Entry, Exit, Lane, LaneOptions, OnFull, PeekLimits, RouteBit, Seq, Tally, Ticket,
-    Urgency,
+    EngineKind, Entry, Exit, Lane, LaneOptions, OnFull, PeekLimits, RouteBit, Seq, Stamp, Tally,
+    Ticket, Urgency,
 };
 
 const BATCH: usize = 500;
@@ -126,7 +126,11 @@ fn batch(bit: RouteBit, from: u64) -> Vec<Entry> {
         body.resize(BODY_BYTES, b'.');
         Entry {
             routes: bit.into(),
-            accepted_at_ms: 1_700_000_000_000 + at as i64 / 100,
+            at: Stamp {
+                boot: 1,
+                since_boot_ms: at / 100,
+                wall_ms: 1_700_000_000_000 + at as i64 / 100,
+            },
             body: Bytes::from(body),
         }
     };

@@ -2,26 +2,25 @@
 //!
 //! ```text
 //! block  = version u8 | codec u8 | reserved u16 | crc32c u32 | first u64 | count u32 | plain_len u32 | stored_len u32 | stored
-//! plain  = count × (body length, accepted_at − previous, routes ^ previous; each a varint, the second zigzag) | bodies
 //! value  = at most 4 KiB of a block under the key: first u64 BE | chunk u16 BE
 //! ```
-//! Integers are little-endian. The CRC covers everything of the block but itself.
+//! Integers are little-endian. The CRC covers everything of the block but itself. `stored` is the plain bytes (codec 0) or
+//! one zstd frame of them (codec 1). What the plain bytes are is said in layout.rs for version 2, in migrate/v1.rs for
+//! version 1.
 
 use bytes::Bytes;
 
-use crate::{
-    options::MAX_BODY_BYTES,
-    types::{Record, RouteMask, Seq},
-};
+use crate::{layout, migrate, record::Record, types::Seq};
 
 pub(crate) const MAX_VALUE_BYTES: usize = 4096;
 pub(crate) const HEADER_BYTES: usize = 28;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 /// A block is closed at this size, so that a read unpacks little more than it needs.
 const BLOCK_BYTES: usize = 256 << 10;
-const MAX_PLAIN_BYTES: usize = MAX_BODY_BYTES + (1 << 20);
+/// The largest block ever written: version 1 took bodies of 16 MiB.
+const MAX_PLAIN_BYTES: usize = 17 << 20;
 /// Below this zstd's own header eats the gain.
 const WORTH_COMPRESSING: usize = 128;
 
@@ -78,7 +77,7 @@ impl Packer {
 
     fn pack_one(&mut self, records: &[Record]) -> Block {
         self.plain.clear();
-        write_plain(records, &mut self.plain);
+        layout::write(records, &mut self.plain);
         let mut bytes = vec![0; HEADER_BYTES];
         let codec = self.write_stored(&mut bytes);
         let stored_len = (bytes.len() - HEADER_BYTES) as u32;
@@ -109,29 +108,16 @@ impl Packer {
     }
 }
 
-/// How many of `records` go into the next block.
+/// How many of `records` go into the next block: all of one boot, and not too many.
 fn block_len(records: &[Record]) -> usize {
     let mut bytes = 0;
     for (index, record) in records.iter().enumerate() {
         bytes += record.body.len() + 8;
-        if bytes > BLOCK_BYTES && index > 0 {
+        if index > 0 && (bytes > BLOCK_BYTES || record.at.boot != records[0].at.boot) {
             return index;
         }
     }
     records.len()
-}
-
-fn write_plain(records: &[Record], plain: &mut Vec<u8>) {
-    let (mut at, mut routes) = (0i64, 0u64);
-    for record in records {
-        write_varint(plain, record.body.len() as u64);
-        write_varint(plain, zigzag(record.accepted_at_ms.wrapping_sub(at)));
-        write_varint(plain, record.routes.0 ^ routes);
-        (at, routes) = (record.accepted_at_ms, record.routes.0);
-    }
-    for record in records {
-        plain.extend_from_slice(&record.body);
-    }
 }
 
 // === blocks and values ===
@@ -140,7 +126,7 @@ fn write_plain(records: &[Record], plain: &mut Vec<u8>) {
 pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<Record>, BadBlock> {
     let whole = stored_block_len(bytes).ok_or(BadBlock::Short)?;
     let bytes = bytes.get(..whole).ok_or(BadBlock::Short)?;
-    if bytes[0] != VERSION || bytes[1] > ZSTD {
+    if !(migrate::v1::BLOCK..=VERSION).contains(&bytes[0]) || bytes[1] > ZSTD {
         return Err(BadBlock::Unknown);
     }
     if read_u32(bytes, 4) != Some(checksum(bytes)) {
@@ -160,7 +146,12 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<Record>, BadBlock> {
     if plain.len() != plain_len {
         return Err(BadBlock::Contents);
     }
-    read_plain(first, count, Bytes::from(plain)).ok_or(BadBlock::Contents)
+    let plain = Bytes::from(plain);
+    let records = match bytes[0] {
+        migrate::v1::BLOCK => migrate::v1::read_plain(first, count, plain),
+        _ => layout::read(first, count, plain),
+    };
+    records.ok_or(BadBlock::Contents)
 }
 
 /// The length of the block that starts at `bytes`, as its header says.
@@ -201,31 +192,6 @@ pub(crate) fn parse_key(key: &[u8]) -> Option<(Seq, u16)> {
     Some((Seq(first), u16::from_be_bytes([key[8], key[9]])))
 }
 
-fn read_plain(first: Seq, count: usize, plain: Bytes) -> Option<Vec<Record>> {
-    let mut heads = Vec::with_capacity(count);
-    let (mut position, mut at, mut routes) = (0, 0i64, 0u64);
-    for _ in 0..count {
-        let len = usize::try_from(read_varint(&plain, &mut position)?).ok()?;
-        at = at.wrapping_add(unzigzag(read_varint(&plain, &mut position)?));
-        routes ^= read_varint(&plain, &mut position)?;
-        heads.push((len, at, routes));
-    }
-    let mut records = Vec::with_capacity(count);
-    for (index, (len, accepted_at_ms, routes)) in heads.into_iter().enumerate() {
-        let end = position
-            .checked_add(len)
-            .filter(|end| *end <= plain.len())?;
-        records.push(Record {
-            seq: Seq(first.0.checked_add(index as u64)?),
-            routes: RouteMask(routes),
-            accepted_at_ms,
-            body: plain.slice(position..end),
-        });
-        position = end;
-    }
-    (position == plain.len()).then_some(records)
-}
-
 fn checksum(block: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&block[..4]), &block[8..])
 }
@@ -234,48 +200,29 @@ fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn read_varint(bytes: &[u8], position: &mut usize) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let byte = *bytes.get(*position)?;
-        *position += 1;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-fn unzigzag(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{record::Stamp, types::RouteMask};
 
-    fn record(seq: u64, routes: u64, at: i64, body: Vec<u8>) -> Record {
+    fn record(seq: u64, routes: u64, at: Stamp, body: Vec<u8>) -> Record {
         Record {
             seq: Seq(seq),
             routes: RouteMask(routes),
-            accepted_at_ms: at,
-            body: Bytes::from(body),
+            at,
+            body: body.into(),
         }
+    }
+
+    fn stamp() -> impl Strategy<Value = Stamp> {
+        let boot = prop_oneof![3 => Just(7), 1 => any::<u64>()];
+        (boot, any::<u64>(), any::<i64>()).prop_map(|(boot, since_boot_ms, wall_ms)| Stamp {
+            boot,
+            since_boot_ms,
+            wall_ms,
+        })
     }
 
     fn through_values(block: &Block) -> Vec<u8> {
@@ -294,7 +241,7 @@ mod tests {
         #[test]
         fn what_is_packed_is_unpacked(
             first in 1u64..u64::MAX / 2,
-            heads in prop::collection::vec((any::<u64>(), any::<i64>(), 0usize..70_000, any::<u8>()), 1..20),
+            heads in prop::collection::vec((any::<u64>(), stamp(), 0usize..70_000, any::<u8>()), 1..20),
         ) {
             let records: Vec<Record> = (first..)
                 .zip(heads)
@@ -315,7 +262,8 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         for body in [vec![7; 400], (0..60).collect()] {
-            let block = &Packer::new().pack(&[record(9, 3, 1_700_000_000_000, body)])[0];
+            let block =
+                &Packer::new().pack(&[record(9, 3, Stamp::from_wall(1_700_000_000_000), body)])[0];
             assert!(unpack(&block.bytes).is_ok());
             for bit in 0..block.bytes.len() * 8 {
                 let mut flipped = block.bytes.clone();
@@ -330,20 +278,32 @@ mod tests {
 
     #[test]
     fn the_format_is_the_one_written_down() {
+        let at = |since_boot_ms, wall_ms| Stamp {
+            boot: 0x0102,
+            since_boot_ms,
+            wall_ms,
+        };
         let records = [
-            record(258, 5, 3, b"ab".to_vec()),
-            record(259, 4, 2, b"c".to_vec()),
+            record(258, 5, at(3, 5), b"ab".to_vec()),
+            record(259, 4, at(2, 3), b"c".to_vec()),
         ];
         let block = &Packer::new().pack(&records)[0];
         let header = [
             &[2, 1, 0, 0, 0, 0, 0, 0][..],
             &[2, 0, 0, 0],
-            &[9, 0, 0, 0],
-            &[9, 0, 0, 0],
+            &[19, 0, 0, 0],
+            &[19, 0, 0, 0],
         ]
         .concat();
-        assert_eq!(block.bytes[..4], [1, 0, 0, 0]);
+        assert_eq!(block.bytes[..4], [2, 0, 0, 0]);
         assert_eq!(block.bytes[8..28], header);
-        assert_eq!(block.bytes[28..], [2, 6, 5, 1, 1, 1, b'a', b'b', b'c']);
+        let plain = [
+            &[2, 1, 0, 0, 0, 0, 0, 0][..],
+            &[4, 6, 4, 5],
+            &[2, 1, 1, 1],
+            b"abc",
+        ]
+        .concat();
+        assert_eq!(block.bytes[28..], plain);
     }
 }

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     block::Block,
     error::{AppendError, EngineError},
+    record::Record,
     thread::{Batch, Owner, locked, span},
-    types::{Appended, Record, Seq},
+    types::{Appended, Seq},
 };
 
 impl Owner {
@@ -159,8 +160,8 @@ fn number(batches: &mut [Batch], next: Seq) -> Vec<Record> {
         records.push(Record {
             seq,
             routes: entry.routes,
-            accepted_at_ms: entry.accepted_at_ms,
-            body,
+            at: entry.at,
+            body: body.into(),
         });
         seq = seq.next();
     }

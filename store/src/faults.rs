@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, RouteMask, Seq, Urgency,
+    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, RouteMask, Seq, Stamp, Urgency,
     block::Block,
     error::EngineError,
     plain::PlainStore,
@@ -107,7 +107,7 @@ fn entry(number: u64) -> Entry {
     let body = Bytes::from(number.to_le_bytes().to_vec());
     Entry {
         routes: RouteMask(1),
-        accepted_at_ms: 0,
+        at: Stamp::default(),
         body,
     }
 }
@@ -149,7 +149,7 @@ async fn check(from: u64, until: u64) -> usize {
                 .map(|record| {
                     (
                         record.seq,
-                        u64::from_le_bytes(record.body[..].try_into().unwrap()),
+                        u64::from_le_bytes(record.body.bytes().unwrap()[..].try_into().unwrap()),
                     )
                 })
                 .collect();

@@ -22,12 +22,13 @@ use crate::{
     open::{self, OpenReport, Opened},
     options::{EngineKind, LaneOptions},
     plain::PlainStore,
+    record::{Entry, Stamp},
     segment::SegmentStore,
     tail::Tail,
     thread::{Batch, Command, Figures, Owner, Shared, Span, locked},
     types::{
-        Appended, ConsumerStats, Cursor, Entry, LaneStats, Page, PeekLimits, RouteBalance,
-        RouteBit, RouteMask, Seq, Tally, Urgency,
+        Appended, ConsumerStats, Cursor, LaneStats, Page, PeekLimits, RouteBalance, RouteBit,
+        RouteMask, Seq, Tally, Urgency,
     },
 };
 
@@ -321,7 +322,7 @@ impl Lane {
             generations: figures.spans.len(),
             first: kept.first().map_or(last.next(), |span| Seq(span.first)),
             last,
-            oldest_accepted_at_ms: kept.first().map(|span| span.first_at_ms),
+            oldest_at: kept.first().map(|span| span.first_at),
             commits: figures.commits,
             last_commit_ms: figures.last_commit.as_secs_f64() * 1e3,
             blob_files: figures.blob_files,
@@ -359,7 +360,7 @@ impl Lane {
             through,
             pending_records: pending,
             pending_bytes: (bytes * pending).checked_div(records).unwrap_or(0),
-            oldest_accepted_at_ms: oldest.filter(|_| pending > 0 && through < last),
+            oldest_at: oldest.filter(|_| pending > 0 && through < last),
         }
     }
 }
@@ -372,12 +373,20 @@ impl Span {
         (self.last.saturating_sub(through.max(self.first - 1))).min(self.records)
     }
 
-    /// When the record `seq` was accepted, between the first and the last.
-    fn at(&self, seq: u64) -> i64 {
-        let into = seq.saturating_sub(self.first) as i128;
-        let whole = (self.last - self.first).max(1) as i128;
-        let took = i128::from(self.last_at_ms) - i128::from(self.first_at_ms);
-        (i128::from(self.first_at_ms) + took * into / whole) as i64
+    /// When the record `seq` was accepted: between the first and the last while they are of one boot, else the first.
+    fn at(&self, seq: u64) -> Stamp {
+        let (first, last) = (self.first_at, self.last_at);
+        if first.boot != last.boot {
+            return first;
+        }
+        let into = i128::from(seq.saturating_sub(self.first));
+        let whole = i128::from((self.last - self.first).max(1));
+        let between = |from: i128, to: i128| from + (to - from) * into / whole;
+        Stamp {
+            boot: first.boot,
+            since_boot_ms: between(first.since_boot_ms.into(), last.since_boot_ms.into()) as u64,
+            wall_ms: between(first.wall_ms.into(), last.wall_ms.into()) as i64,
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::{
     book::{Book, Unsettled},
     manifest::PerBit,
-    types::{Record, RouteBit, RouteMask, Seq, Tally},
+    record::Record,
+    types::{RouteBit, RouteMask, Seq, Tally},
 };
 
 /// The cursors are saved after this many acknowledgements, or a second.

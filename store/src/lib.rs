@@ -26,7 +26,8 @@
 //!
 //! ```text
 //! LOCK                        held by the one process that has the lane open
-//! MANIFEST.a  MANIFEST.b      which generations exist: first, last, counts for each route bit     (A/B slots, see slots.rs)
+//! MANIFEST.a  MANIFEST.b      which generations exist: first, last, counts for each route bit;
+//!                             and who each route bit belongs to                                   (A/B slots, see slots.rs)
 //! CURSORS.a   CURSORS.b       consumers, routes, their counts, all as of one durable moment       (A/B slots)
 //! gen-00000041/               a sealed generation: a sled database that is only read
 //! gen-00000042/               the generation that is written
@@ -34,8 +35,12 @@
 //! ```
 //! A commit is packed into blocks of at most 256 KiB (a longer record is a block of its own), compressed with zstd when that
 //! pays, and cut into values of at most 4 KiB under the key `first record u64 BE | chunk u16 BE`, all in one sled batch.
-//! Values that small never become sled blobs, which are not synced. block.rs has the bytes; every block has a version and a
-//! CRC-32C of its own, because sled 0.34.7 can open a truncated database as an empty one.
+//! Values that small never become sled blobs, which are not synced. block.rs and layout.rs have the bytes; every block has a
+//! version and a CRC-32C of its own, because sled 0.34.7 can open a truncated database as an empty one.
+//!
+//! The format is version 2. What version 1 wrote is read as it is (migrate/); the documents are in version 2 after the
+//! first open, the old generations go when they have been delivered. A later version is refused. `tests/golden` has a
+//! directory that each version wrote.
 //!
 //! # Invariants
 //!
@@ -58,12 +63,15 @@ mod error;
 mod faults;
 mod gather;
 mod lane;
+mod layout;
 mod ledger;
 mod manifest;
+mod migrate;
 mod open;
 mod options;
 mod plain;
 mod read;
+mod record;
 mod retain;
 mod segment;
 mod shelf;
@@ -71,12 +79,15 @@ mod slots;
 mod tail;
 mod thread;
 mod types;
+mod varint;
 
 pub use error::{AppendError, Closed, OpenError, StoreError};
 pub use lane::{Lane, Ticket};
 pub use open::OpenReport;
 pub use options::{EngineKind, LaneOptions, MAX_BODY_BYTES, OnFull};
+pub use record::{Body, Entry, Missing, Record, Stamp};
+pub use slots::{Document, Loaded, Slots};
 pub use types::{
-    Appended, ConsumerStats, Cursor, Entry, Exit, LaneStats, Page, PeekLimits, Record,
-    RouteBalance, RouteBit, RouteMask, Seq, Tally, Urgency,
+    Appended, ConsumerStats, Cursor, Exit, LaneStats, Page, PeekLimits, RouteBalance, RouteBit,
+    RouteMask, Seq, Tally, Urgency,
 };

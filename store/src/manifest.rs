@@ -7,10 +7,15 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Record, RouteBit, RouteMask, Seq};
+use crate::{
+    migrate,
+    record::{Record, Stamp},
+    slots::Document,
+    types::{RouteBit, RouteMask, Seq},
+};
 
-pub(crate) const MANIFEST: (&str, [u8; 4]) = ("MANIFEST", *b"FGQM");
-pub(crate) const CURSORS: (&str, [u8; 4]) = ("CURSORS", *b"FGQC");
+/// The version of both documents.
+const FORMAT: u16 = 2;
 
 /// `MANIFEST.a/.b`: the generations in order; all are sealed but, at most, the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +24,16 @@ pub(crate) struct Manifest {
     pub high_water: u64,
     pub next_id: u64,
     pub generations: Vec<GenerationInfo>,
+    /// Who each bit belongs to, so that records can still be given to somebody when the cursors are damaged.
+    pub routes: Vec<RouteName>,
+}
+
+/// One route, as the manifest names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RouteName {
+    pub bit: u8,
+    pub key: String,
+    pub consumer: String,
 }
 
 /// What is known of one generation; of an unsealed one the counts are those at the time of writing.
@@ -34,8 +49,8 @@ pub(crate) struct GenerationInfo {
     pub damaged: bool,
     pub records: u64,
     pub payload_bytes: u64,
-    pub first_at_ms: i64,
-    pub last_at_ms: i64,
+    pub first_at: Stamp,
+    pub last_at: Stamp,
     pub per_bit: PerBit,
     /// The length of the data file when it was sealed; a shorter one is suspicious.
     pub file_len: u64,
@@ -78,6 +93,46 @@ pub(crate) struct MaskRuns {
     runs: Vec<(u64, u64, RouteMask)>,
 }
 
+// === impl Manifest, Cursors ===
+
+impl Document for Manifest {
+    const NAME: &'static str = "MANIFEST";
+    const MAGIC: [u8; 4] = *b"FGQM";
+    const VERSION: u16 = FORMAT;
+
+    fn decode(version: u16, payload: &[u8]) -> Option<Manifest> {
+        match version {
+            migrate::v1::DOCUMENT => migrate::v1::manifest(payload),
+            _ => postcard::from_bytes(payload).ok(),
+        }
+    }
+}
+
+impl Document for Cursors {
+    const NAME: &'static str = "CURSORS";
+    const MAGIC: [u8; 4] = *b"FGQC";
+    const VERSION: u16 = FORMAT;
+
+    fn decode(version: u16, payload: &[u8]) -> Option<Cursors> {
+        match version {
+            migrate::v1::DOCUMENT => migrate::v1::cursors(payload),
+            _ => postcard::from_bytes(payload).ok(),
+        }
+    }
+}
+
+impl Cursors {
+    /// The routes as the manifest names them.
+    pub fn route_names(&self) -> Vec<RouteName> {
+        let name = |route: &RouteState| RouteName {
+            bit: route.bit,
+            key: route.key.clone(),
+            consumer: route.consumer.clone(),
+        };
+        self.routes.iter().map(name).collect()
+    }
+}
+
 // === impl GenerationInfo ===
 
 impl GenerationInfo {
@@ -90,8 +145,8 @@ impl GenerationInfo {
             damaged: false,
             records: 0,
             payload_bytes: 0,
-            first_at_ms: 0,
-            last_at_ms: 0,
+            first_at: Stamp::default(),
+            last_at: Stamp::default(),
             per_bit: PerBit::default(),
             file_len: 0,
             disk_bytes: 0,
@@ -108,9 +163,9 @@ impl GenerationInfo {
             return;
         };
         if self.records == 0 {
-            self.first_at_ms = first.accepted_at_ms;
+            self.first_at = first.at;
         }
-        self.last_at_ms = last.accepted_at_ms;
+        self.last_at = last.at;
         self.last = last.seq.0;
         self.records += records.len() as u64;
         self.payload_bytes += records

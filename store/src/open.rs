@@ -12,12 +12,10 @@ use std::{
 use crate::{
     book::Book,
     error::{EngineError, OpenError},
-    manifest::{
-        CURSORS, Cursors, GenerationInfo, MANIFEST, Manifest, MaskRuns, PerBit, generation_dirs,
-    },
+    manifest::{Cursors, GenerationInfo, Manifest, MaskRuns, PerBit, generation_dirs},
     segment::SegmentStore,
     shelf::{Generation, Shelf},
-    slots::{FORMAT, Loaded, Slots},
+    slots::{Document, Loaded, Slots},
     types::Seq,
 };
 
@@ -46,7 +44,7 @@ pub(crate) struct Opened {
     pub lock: File,
     pub shelf: Shelf,
     pub book: Book,
-    pub cursors: Slots,
+    pub cursors: Slots<Cursors>,
     pub next: Seq,
     pub report: OpenReport,
 }
@@ -56,8 +54,8 @@ pub(crate) fn open(dir: &Path, engine: Box<dyn SegmentStore>) -> Result<Opened, 
     let started = Instant::now();
     fs::create_dir_all(dir).map_err(|source| disk("create", dir, source))?;
     let lock = lock(dir)?;
-    let (manifest_slots, manifest) = load::<Manifest>(dir, MANIFEST)?;
-    let (cursor_slots, cursors) = load::<Cursors>(dir, CURSORS)?;
+    let (manifest_slots, manifest) = load::<Manifest>(dir)?;
+    let (cursor_slots, cursors) = load::<Cursors>(dir)?;
     let mut recovery = Recovery::new(dir, engine, manifest_slots, manifest, cursors)?;
     recovery.check_generations()?;
     let mut opened = recovery.finish(lock, cursor_slots)?;
@@ -90,18 +88,15 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn load<T: serde::de::DeserializeOwned>(
-    dir: &Path,
-    (name, magic): (&str, [u8; 4]),
-) -> Result<(Slots, Loaded<T>), OpenError> {
-    match Slots::load(dir, name, magic) {
+fn load<T: Document>(dir: &Path) -> Result<(Slots<T>, Loaded<T>), OpenError> {
+    match Slots::load(dir) {
         Ok((_, Loaded::Newer(found))) => Err(OpenError::Newer {
             dir: dir.to_owned(),
             found,
-            known: FORMAT,
+            known: T::VERSION,
         }),
         Ok(loaded) => Ok(loaded),
-        Err(source) => Err(disk("read", &dir.join(name), source)),
+        Err(source) => Err(disk("read", &dir.join(T::NAME), source)),
     }
 }
 
@@ -126,7 +121,7 @@ impl Recovery {
     fn new(
         dir: &Path,
         engine: Box<dyn SegmentStore>,
-        slots: Slots,
+        slots: Slots<Manifest>,
         manifest: Loaded<Manifest>,
         cursors: Loaded<Cursors>,
     ) -> Result<Recovery, OpenError> {
@@ -304,7 +299,7 @@ impl Recovery {
         self.report.quarantined.extend(self.shelf.quarantine(index));
     }
 
-    fn finish(mut self, lock: File, mut cursor_slots: Slots) -> Result<Opened, OpenError> {
+    fn finish(mut self, lock: File, mut cursor_slots: Slots<Cursors>) -> Result<Opened, OpenError> {
         let durable = self.cursors.durable;
         let found = self
             .shelf
@@ -331,8 +326,10 @@ impl Recovery {
             self.runs.values().map(|runs| runs.len_after(durable)).sum();
 
         let next = Seq(next);
+        let snapshot = book.snapshot();
+        self.shelf.routes = snapshot.route_names();
         cursor_slots
-            .store(&book.snapshot())
+            .store(&snapshot)
             .map_err(|source| disk("write", cursor_slots.next_path(), source))?;
         if self.shelf.writer().is_none() {
             let generation = self.shelf.create(next).map_err(from_engine)?;

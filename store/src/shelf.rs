@@ -11,10 +11,11 @@ use std::{
 use crate::{
     block::{Block, unpack},
     error::EngineError,
-    manifest::{GenerationInfo, Manifest, MaskRuns, PerBit},
+    manifest::{GenerationInfo, Manifest, MaskRuns, PerBit, RouteName},
+    record::Record,
     segment::{Segment, SegmentStore, allocated_bytes, sync_dir},
     slots::Slots,
-    types::{Record, Seq},
+    types::Seq,
 };
 
 /// Segments open for reading besides the one that is written.
@@ -41,8 +42,10 @@ pub(crate) struct Shelf {
     pub dir: PathBuf,
     pub generations: Vec<Generation>,
     pub next_id: u64,
+    /// The route table that goes into the manifest.
+    pub routes: Vec<RouteName>,
     engine: Box<dyn SegmentStore>,
-    manifest: Slots,
+    manifest: Slots<Manifest>,
     /// Ids of sealed generations with an open segment, the one used last at the end.
     readers: VecDeque<u64>,
     cache: VecDeque<(u64, Arc<Vec<Record>>)>,
@@ -54,13 +57,14 @@ impl Shelf {
     pub fn new(
         dir: PathBuf,
         engine: Box<dyn SegmentStore>,
-        manifest: Slots,
+        manifest: Slots<Manifest>,
         next_id: u64,
     ) -> Shelf {
         Shelf {
             dir,
             generations: Vec::new(),
             next_id,
+            routes: Vec::new(),
             engine,
             manifest,
             readers: VecDeque::new(),
@@ -79,6 +83,7 @@ impl Shelf {
             high_water: next.0,
             next_id: self.next_id,
             generations,
+            routes: self.routes.clone(),
         };
         let path = self.manifest.next_path().to_owned();
         self.manifest

@@ -10,21 +10,33 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},
+    marker::PhantomData,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 
 use crate::segment::sync_dir;
 
-pub(crate) const FORMAT: u16 = 1;
 const HEADER_BYTES: usize = 24;
 const PREALLOCATED: usize = 16 << 10;
 
+/// A small document that is kept in two slots.
+pub trait Document: Serialize + Sized {
+    /// The files are `NAME.a` and `NAME.b`.
+    const NAME: &'static str;
+    const MAGIC: [u8; 4];
+    /// The version that is written. One that is higher is refused, a lower one read by [`Document::decode`].
+    const VERSION: u16;
+
+    /// The document as `version` wrote it; `None` when the payload is none.
+    fn decode(version: u16, payload: &[u8]) -> Option<Self>;
+}
+
 /// What the two slots hold.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Loaded<T> {
+pub enum Loaded<T> {
     /// Neither file is there.
     Missing,
     /// There are files, but neither is whole.
@@ -36,29 +48,29 @@ pub(crate) enum Loaded<T> {
 
 /// The two files of one document.
 #[derive(Debug)]
-pub(crate) struct Slots {
+pub struct Slots<T> {
     paths: [PathBuf; 2],
-    magic: [u8; 4],
     counter: u64,
     /// Which of the two is written next: the one that does not hold the newest valid document.
     next: usize,
+    document: PhantomData<fn(T)>,
 }
 
 // === impl Slots ===
 
-impl Slots {
-    /// Reads `NAME.a` and `NAME.b` in `dir`.
-    pub fn load<T: DeserializeOwned>(
-        dir: &Path,
-        name: &str,
-        magic: [u8; 4],
-    ) -> io::Result<(Slots, Loaded<T>)> {
+impl<T: Document> Slots<T> {
+    /// Reads the two files in `dir`.
+    ///
+    /// # Errors
+    /// When a file is there but cannot be read.
+    pub fn load(dir: &Path) -> io::Result<(Slots<T>, Loaded<T>)> {
+        let name = T::NAME;
         let paths = [dir.join(format!("{name}.a")), dir.join(format!("{name}.b"))];
         let mut slots = Slots {
             paths,
-            magic,
             counter: 0,
             next: 0,
+            document: PhantomData,
         };
         let (mut newest, mut seen, mut newer) = (None, false, None);
         for index in 0..2 {
@@ -66,7 +78,7 @@ impl Slots {
                 continue;
             };
             seen = true;
-            match decode(magic, &bytes) {
+            match decode::<T>(&bytes) {
                 Ok((counter, value)) if newest.is_none() || counter > slots.counter => {
                     (slots.counter, slots.next) = (counter, 1 - index);
                     newest = Some(value);
@@ -86,8 +98,11 @@ impl Slots {
     }
 
     /// Makes `value` the newest document; durable when this returns.
-    pub fn store<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
-        let bytes = encode(self.magic, self.counter + 1, value)?;
+    ///
+    /// # Errors
+    /// When the disk refuses: then the document before is the newest still.
+    pub fn store(&mut self, value: &T) -> io::Result<()> {
+        let bytes = encode(self.counter + 1, value)?;
         let path = &self.paths[self.next];
         let (file, is_new) = open_slot(path)?;
         file.write_all_at(&bytes, 0)?;
@@ -111,11 +126,11 @@ enum BadSlot {
     Newer(u16),
 }
 
-pub(crate) fn encode<T: Serialize>(magic: [u8; 4], counter: u64, value: &T) -> io::Result<Vec<u8>> {
+fn encode<T: Document>(counter: u64, value: &T) -> io::Result<Vec<u8>> {
     let payload = postcard::to_stdvec(value).map_err(io::Error::other)?;
     let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
-    bytes.extend_from_slice(&magic);
-    bytes.extend_from_slice(&FORMAT.to_le_bytes());
+    bytes.extend_from_slice(&T::MAGIC);
+    bytes.extend_from_slice(&T::VERSION.to_le_bytes());
     bytes.extend_from_slice(&[0; 2]);
     bytes.extend_from_slice(&counter.to_le_bytes());
     bytes.extend_from_slice(&(payload.len() as u32).to_le_bytes());
@@ -125,24 +140,24 @@ pub(crate) fn encode<T: Serialize>(magic: [u8; 4], counter: u64, value: &T) -> i
     Ok(bytes)
 }
 
-fn decode<T: DeserializeOwned>(magic: [u8; 4], bytes: &[u8]) -> Result<(u64, T), BadSlot> {
+fn decode<T: Document>(bytes: &[u8]) -> Result<(u64, T), BadSlot> {
     let header = bytes.get(..HEADER_BYTES).ok_or(BadSlot::Damaged)?;
     let len = u32::from_le_bytes(header[16..20].try_into().expect("4 of 24 bytes")) as usize;
     let crc = u32::from_le_bytes(header[20..24].try_into().expect("4 of 24 bytes"));
     let end = HEADER_BYTES.checked_add(len).ok_or(BadSlot::Damaged)?;
     let payload = bytes.get(HEADER_BYTES..end).ok_or(BadSlot::Damaged)?;
-    if header[..4] != magic || crc != crc32c::crc32c_append(crc32c::crc32c(&header[..20]), payload)
-    {
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&header[..20]), payload);
+    if header[..4] != T::MAGIC || crc != sum {
         return Err(BadSlot::Damaged);
     }
     let version = u16::from_le_bytes([header[4], header[5]]);
-    if version > FORMAT {
+    if version > T::VERSION {
         return Err(BadSlot::Newer(version));
     }
     let counter = u64::from_le_bytes(header[8..16].try_into().expect("8 of 24 bytes"));
-    postcard::from_bytes(payload)
+    T::decode(version, payload)
         .map(|value| (counter, value))
-        .map_err(|_| BadSlot::Damaged)
+        .ok_or(BadSlot::Damaged)
 }
 
 fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -169,10 +184,40 @@ fn open_slot(path: &Path) -> io::Result<(File, bool)> {
 mod tests {
     use super::*;
 
-    const MAGIC: [u8; 4] = *b"TEST";
+    impl Document for u32 {
+        const NAME: &'static str = "DOC";
+        const MAGIC: [u8; 4] = *b"TEST";
+        const VERSION: u16 = 3;
 
-    fn load(dir: &Path) -> (Slots, Loaded<u32>) {
-        Slots::load(dir, "DOC", MAGIC).unwrap()
+        fn decode(version: u16, payload: &[u8]) -> Option<u32> {
+            let value: u32 = postcard::from_bytes(payload).ok()?;
+            Some(if version < 3 { value + 1000 } else { value })
+        }
+    }
+
+    fn load(dir: &Path) -> (Slots<u32>, Loaded<u32>) {
+        Slots::load(dir).unwrap()
+    }
+
+    /// A slot of another version, its checksum right.
+    fn of_version(version: u16, counter: u64, value: u32) -> Vec<u8> {
+        let mut bytes = encode(counter, &value).unwrap();
+        bytes[4..6].copy_from_slice(&version.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes[..20]), &bytes[24..]);
+        bytes[20..24].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn an_older_version_is_read_as_such_and_a_newer_one_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("DOC.a"), of_version(2, 1, 5)).unwrap();
+        let (mut slots, loaded) = load(dir.path());
+        assert_eq!(loaded, Loaded::Valid(1005));
+        slots.store(&6).unwrap();
+        assert_eq!(load(dir.path()).1, Loaded::Valid(6));
+        std::fs::write(dir.path().join("DOC.a"), of_version(4, 9, 5)).unwrap();
+        assert_eq!(load(dir.path()).1, Loaded::Newer(4));
     }
 
     #[test]
@@ -200,20 +245,20 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_is_noticed() {
-        let bytes = encode(MAGIC, 7, &0xdead_beef_u32).unwrap();
+        let bytes = encode(7, &0xdead_beef_u32).unwrap();
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(decode::<u32>(MAGIC, &flipped).is_err(), "bit {bit}");
+            assert!(decode::<u32>(&flipped).is_err(), "bit {bit}");
         }
     }
 
     #[test]
     fn the_format_is_the_one_written_down() {
-        let bytes = encode(*b"FGQM", 7, &300u32).unwrap();
+        let bytes = encode(7, &300u32).unwrap();
         let golden = [
-            b"FGQM".as_slice(),
-            &[1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0],
+            b"TEST".as_slice(),
+            &[3, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0],
         ]
         .concat();
         assert_eq!(bytes[..20], golden);

@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use crate::types::{Page, PeekLimits, Record, RouteMask, Seq};
+use crate::{
+    record::{Record, Stamp},
+    types::{Page, PeekLimits, RouteMask, Seq},
+};
 
 /// What a record costs besides its body.
 const OVERHEAD_BYTES: usize = 64;
@@ -93,7 +96,7 @@ impl Tail {
     }
 
     /// When the first record after `after` for `mask` was accepted. `None` if it is not in memory.
-    pub fn oldest_after(&self, after: Seq, mask: RouteMask) -> Option<i64> {
+    pub fn oldest_after(&self, after: Seq, mask: RouteMask) -> Option<Stamp> {
         let page = self.page(
             after,
             mask,
@@ -102,7 +105,7 @@ impl Tail {
                 bytes: 0,
             },
         )?;
-        page.records.first().map(|record| record.accepted_at_ms)
+        page.records.first().map(|record| record.at)
     }
 }
 
@@ -134,14 +137,13 @@ pub(crate) fn fill(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
 
     fn record(seq: u64, routes: u64, len: usize) -> Record {
         Record {
             seq: Seq(seq),
             routes: RouteMask(routes),
-            accepted_at_ms: seq as i64,
-            body: Bytes::from(vec![0; len]),
+            at: Stamp::from_wall(seq as i64),
+            body: vec![0; len].into(),
         }
     }
 
@@ -170,7 +172,10 @@ mod tests {
         assert_eq!((seqs(&page), page.scanned_through), (vec![5, 7, 8], Seq(8)));
         let page = tail.page(Seq(4), RouteMask(2), limits).unwrap();
         assert_eq!((seqs(&page), page.scanned_through), (vec![6], Seq(9)));
-        assert_eq!(tail.oldest_after(Seq(5), RouteMask(1)), Some(7));
+        assert_eq!(
+            tail.oldest_after(Seq(5), RouteMask(1)),
+            Some(Stamp::from_wall(7))
+        );
         let page = tail
             .page(
                 Seq(4),

@@ -18,12 +18,13 @@ use crate::{
     error::{AppendError, EngineError, StoreError},
     gather::Gather,
     ledger::ACKS_BEFORE_PERSIST,
-    manifest::GenerationInfo,
+    manifest::{Cursors, GenerationInfo},
     options::LaneOptions,
+    record::{Entry, Stamp},
     shelf::Shelf,
     slots::Slots,
     tail::Tail,
-    types::{Appended, Entry, Page, PeekLimits, RouteMask, Seq, Urgency},
+    types::{Appended, Page, PeekLimits, RouteMask, Seq, Urgency},
 };
 
 const PERSIST_EVERY: Duration = Duration::from_secs(1);
@@ -60,8 +61,8 @@ pub(crate) struct Span {
     pub last: u64,
     pub records: u64,
     pub payload_bytes: u64,
-    pub first_at_ms: i64,
-    pub last_at_ms: i64,
+    pub first_at: Stamp,
+    pub last_at: Stamp,
 }
 
 /// What a handle asks of the thread. The channel itself is not bounded; what is in it is: appends by [`Shared::room`],
@@ -95,7 +96,7 @@ pub(crate) struct Owner {
     pub shared: Arc<Shared>,
     pub options: LaneOptions,
     pub shelf: Shelf,
-    pub cursors: Slots,
+    pub cursors: Slots<Cursors>,
     pub next: Seq,
     pub gather: Gather<Batch>,
     pub packer: Packer,
@@ -251,16 +252,32 @@ impl Owner {
             }
         };
         let path: PathBuf = self.cursors.next_path().to_owned();
-        self.cursors.store(&snapshot).map_err(|source| {
-            locked(&self.shared.book).dirty = true;
-            self.persist_at
-                .get_or_insert(Instant::now() + PERSIST_EVERY);
-            EngineError::Disk {
+        let stored = self
+            .cursors
+            .store(&snapshot)
+            .map_err(|source| EngineError::Disk {
                 action: "write",
                 path,
                 source,
-            }
+            });
+        let stored = stored.and_then(|()| self.name_routes(&snapshot));
+        stored.inspect_err(|_| {
+            locked(&self.shared.book).dirty = true;
+            self.persist_at
+                .get_or_insert(Instant::now() + PERSIST_EVERY);
         })
+    }
+
+    /// Has the manifest name the routes too, when there are others than before.
+    fn name_routes(&mut self, snapshot: &Cursors) -> Result<(), EngineError> {
+        let routes = snapshot.route_names();
+        if routes == self.shelf.routes {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.shelf.routes, routes);
+        self.shelf
+            .write_manifest(self.next)
+            .inspect_err(|_| self.shelf.routes = before)
     }
 
     pub fn refresh_figures(&self) {
@@ -294,7 +311,7 @@ pub(crate) fn span(info: &GenerationInfo) -> Span {
         last: info.last,
         records: info.records,
         payload_bytes: info.payload_bytes,
-        first_at_ms: info.first_at_ms,
-        last_at_ms: info.last_at_ms,
+        first_at: info.first_at,
+        last_at: info.last_at,
     }
 }

@@ -1,9 +1,10 @@
-//! The words of a lane: sequence numbers, routes, entries going in, records coming out, and what is counted.
+//! The words of a lane: sequence numbers, routes, pages, and what is counted.
 
 use std::fmt;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+
+use crate::record::{Record, Stamp};
 
 /// The place of a record in its lane: counted from 1, never reused. `Seq(0)` stands before everything.
 #[derive(
@@ -18,25 +19,6 @@ pub struct RouteBit(pub u8);
 /// The routes that let a record through, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RouteMask(pub u64);
-
-/// What is appended: one framed reading and the routes it belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    pub routes: RouteMask,
-    /// Milliseconds since 1970-01-01 UTC, by the gateway's clock.
-    pub accepted_at_ms: i64,
-    /// At most [`crate::MAX_BODY_BYTES`] bytes, and at most a quarter of the lane's `max_bytes`.
-    pub body: Bytes,
-}
-
-/// What is read back: an [`Entry`] with its place in the lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    pub seq: Seq,
-    pub routes: RouteMask,
-    pub accepted_at_ms: i64,
-    pub body: Bytes,
-}
 
 /// How soon an append has to be durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +103,8 @@ pub struct LaneStats {
     /// The first retained record; `last + 1` when nothing is retained.
     pub first: Seq,
     pub last: Seq,
-    pub oldest_accepted_at_ms: Option<i64>,
+    /// When the first retained record was accepted.
+    pub oldest_at: Option<Stamp>,
     pub commits: u64,
     /// How long the last commit took: pack, write, flush, sync.
     pub last_commit_ms: f64,
@@ -144,7 +127,7 @@ pub struct ConsumerStats {
     /// Estimated from the average size of the records between the cursor and the end.
     pub pending_bytes: u64,
     /// Exact while the consumer reads from memory, else interpolated within the generation it reads.
-    pub oldest_accepted_at_ms: Option<i64>,
+    pub oldest_at: Option<Stamp>,
 }
 
 // === impl Seq ===

@@ -110,7 +110,7 @@ async fn nothing_accepted_is_lost_to_kill_9() {
         assert!(
             records
                 .iter()
-                .all(|record| record.accepted_at_ms as u64 == record.seq.0)
+                .all(|record| record.at.wall_ms as u64 == record.seq.0)
         );
         assert!(
             records

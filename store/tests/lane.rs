@@ -43,7 +43,7 @@ async fn what_is_accepted_is_read_back_in_order_also_after_a_reopen() {
         assert!(
             before
                 .iter()
-                .all(|record| record.body == body(record.accepted_at_ms as u64, record.body.len()))
+                .all(|record| record.body == body(record.at.wall_ms as u64, record.body.len()))
         );
         lane.ack("a", Seq(300), acked(bit, 300));
         lane.close().await.unwrap();

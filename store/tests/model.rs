@@ -9,12 +9,17 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use fieldgate_store::{
     EngineKind, Entry, Exit, Lane, LaneOptions, OnFull, PeekLimits, RouteBit, RouteMask, Seq,
-    Tally, Urgency,
+    Stamp, Tally, Urgency,
 };
 use proptest::prelude::*;
 use support::{ENGINES, body, options};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
+const AT: Stamp = Stamp {
+    boot: 7,
+    since_boot_ms: 11,
+    wall_ms: -5,
+};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -140,7 +145,7 @@ impl Run {
             self.model.records.push((routes, body.clone()));
             entries.push(Entry {
                 routes,
-                accepted_at_ms: -5,
+                at: AT,
                 body,
             });
         }
@@ -183,7 +188,7 @@ impl Run {
         let found: Vec<_> = page
             .records
             .iter()
-            .map(|r| (r.seq.0, r.routes, r.body.clone()))
+            .map(|r| (r.seq.0, r.routes, r.body.bytes().unwrap().clone()))
             .collect();
         assert_eq!(found, wanted);
         let end = self.model.records.len() as u64;
@@ -206,7 +211,7 @@ impl Run {
                 .1
                 .entry(exit_name(exit))
                 .or_default() += 1;
-            assert_eq!(record.accepted_at_ms, -5);
+            assert_eq!(record.at, AT);
         }
         self.lane().ack(NAMES[index], Seq(through), tally);
         self.model.consumers.insert(index, through);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use fieldgate_model::{Reading, Timestamp};
 use fieldgate_store::{
-    AppendError, Closed, Entry, Lane, PeekLimits, RouteMask, Seq, StoreError, Urgency,
+    AppendError, Closed, Entry, Lane, PeekLimits, RouteMask, Seq, Stamp, StoreError, Urgency,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub async fn bury(lane: &Lane, letters: &[Letter]) -> Result<(), AppendError> {
     let entry = |letter: &Letter| Entry {
         // The dead lane has no routes; one bit stands for "kept until it makes room".
         routes: RouteMask(1),
-        accepted_at_ms: letter.refused_at.millis(),
+        at: Stamp::from_wall(letter.refused_at.millis()),
         body: Bytes::from(encode(letter)),
     };
     let entries = letters.iter().map(entry).collect();
@@ -66,7 +66,7 @@ pub async fn list(lane: &Lane) -> Result<Vec<Letter>, StoreError> {
         .records
         .iter()
         .rev()
-        .filter_map(|record| decode(&record.body))
+        .filter_map(|record| decode(record.body.bytes().ok()?))
         .collect())
 }
 

@@ -192,7 +192,7 @@ impl Sending {
                         destination: destination.to_string(),
                         why: why.to_owned(),
                         refused_at: now,
-                        frame: record.body.clone(),
+                        frame: record.body.bytes().cloned().unwrap_or_default(),
                     });
                     Exit::DeadLettered
                 }
@@ -224,21 +224,24 @@ fn sendable(
     max_age: Option<Duration>,
     now: Timestamp,
 ) -> Result<fieldgate_model::Reading, Unsent> {
-    let age_ms = now.millis().saturating_sub(record.accepted_at_ms);
+    let age_ms = now.millis().saturating_sub(record.at.wall_ms);
     if max_age.is_some_and(|most| u128::try_from(age_ms).is_ok_and(|age| age > most.as_millis())) {
         return Err(Unsent::Expired);
     }
-    frame::decode(&record.body).map_err(|error| Unsent::Unreadable(error.to_string()))
+    let unreadable = |why: String| Unsent::Unreadable(why);
+    let body = record.body.bytes();
+    let body = body.map_err(|missing| unreadable(missing.to_string()))?;
+    frame::decode(body).map_err(|error| unreadable(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use fieldgate_model::Reading;
-    use fieldgate_store::RouteBit;
+    use fieldgate_store::{RouteBit, Stamp};
 
     use super::*;
 
-    fn record(seq: u64, routes: u64, accepted_at_ms: i64, readable: bool) -> Record {
+    fn record(seq: u64, routes: u64, wall_ms: i64, readable: bool) -> Record {
         let reading = Reading::new("s/d/p".parse().unwrap(), seq, Timestamp::default());
         let body = if readable {
             frame::encode(&reading, Vec::new())
@@ -248,7 +251,7 @@ mod tests {
         Record {
             seq: Seq(seq),
             routes: RouteMask(routes),
-            accepted_at_ms,
+            at: Stamp::from_wall(wall_ms),
             body: body.into(),
         }
     }

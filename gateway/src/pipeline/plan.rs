@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use fieldgate_kit::DropCounters;
 use fieldgate_model::{DropReason, PointId, Reading};
-use fieldgate_store::{Entry, RouteBit, RouteMask};
+use fieldgate_store::{Entry, RouteBit, RouteMask, Stamp};
 
 use super::{
     frame,
@@ -245,17 +245,13 @@ impl LaneStage {
 
     /// The records; their bodies share one allocation.
     #[must_use]
-    pub fn into_entries(self, accepted_at_ms: i64) -> Vec<Entry> {
+    pub fn into_entries(self, at: Stamp) -> Vec<Entry> {
         let bytes = Bytes::from(self.bytes);
         let mut start = 0;
         let cut = |(end, routes)| {
             let body = bytes.slice(start..end);
             start = end;
-            Entry {
-                routes,
-                accepted_at_ms,
-                body,
-            }
+            Entry { routes, at, body }
         };
         self.ends.into_iter().map(cut).collect()
     }
@@ -290,7 +286,7 @@ mod tests {
             .into_lanes()
             .flat_map(|(lane, stage)| {
                 stage
-                    .into_entries(0)
+                    .into_entries(Stamp::default())
                     .into_iter()
                     .map(move |entry| (lane, entry))
             })

@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use fieldgate_kit::{Delivery, DropCounters, NotAccepted};
@@ -17,6 +16,7 @@ use super::{
     routes::RouteTable,
 };
 use crate::{
+    clock::Clock,
     lanes::{LaneKind, Lanes},
     live::Live,
     meter::Meter,
@@ -32,6 +32,7 @@ pub struct Pipeline {
     pub deliveries: mpsc::Receiver<Delivery>,
     pub routes: watch::Receiver<Arc<RouteTable>>,
     pub lanes: Lanes,
+    pub clock: Clock,
     pub live: Live,
     pub drops: DropCounters,
     pub readings: Arc<Meter>,
@@ -92,7 +93,7 @@ impl Pipeline {
         } else {
             Urgency::Waiting
         };
-        let accepted_at_ms = now_ms();
+        let at = self.clock.stamp();
         let mut counts = Vec::new();
         let mut tickets = VecDeque::new();
         for (lane, stage) in staged.into_lanes() {
@@ -100,7 +101,7 @@ impl Pipeline {
             tickets.push_back(
                 self.lanes
                     .get(lane)
-                    .append(stage.into_entries(accepted_at_ms), urgency)
+                    .append(stage.into_entries(at), urgency)
                     .await,
             );
         }
@@ -148,12 +149,4 @@ fn settle(plan: &Plan, drops: &DropCounters, committed: Committed) {
         // A source that no longer waits has ended its attempt; its device will send again.
         let _ = waiter.send(told.clone());
     }
-}
-
-/// The wall clock, in milliseconds since 1970.
-fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

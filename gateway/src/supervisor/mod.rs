@@ -307,6 +307,7 @@ impl Supervisor {
             deliveries,
             routes: self.table.subscribe(),
             lanes: self.gateway.lanes.clone(),
+            clock: self.gateway.clock.clone(),
             live: self.gateway.live.clone(),
             drops,
             readings: meter,

@@ -55,7 +55,8 @@ pub fn waiting(consumers: &[ConsumerStats], destination: &str) -> Waiting {
         waiting.pending += consumer.pending_records;
         waiting.bytes += consumer.pending_bytes;
         let oldest = consumer
-            .oldest_accepted_at_ms
+            .oldest_at
+            .map(|at| at.wall_ms)
             .filter(|_| consumer.pending_records > 0);
         waiting.oldest_ms = [waiting.oldest_ms, oldest].into_iter().flatten().min();
     }
@@ -151,7 +152,7 @@ fn lane_view(lane: &str, stats: &LaneStats, on_full: Full) -> LaneView {
         generations: stats.generations as u64,
         first_seq: stats.first.0,
         last_seq: stats.last.0,
-        oldest: stats.oldest_accepted_at_ms.map(Timestamp::from_millis),
+        oldest: stats.oldest_at.map(|at| Timestamp::from_millis(at.wall_ms)),
         commits: stats.commits,
         last_commit_ms: stats.last_commit_ms,
     }
@@ -236,6 +237,7 @@ fn free_bytes(dir: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use fieldgate_api::state::LedgerSum;
+    use fieldgate_store::Stamp;
 
     use super::*;
 
@@ -255,11 +257,11 @@ mod tests {
 
     #[test]
     fn lanes_add_up() {
-        let consumer = |name: &str, pending, oldest| ConsumerStats {
+        let consumer = |name: &str, pending, oldest: Option<i64>| ConsumerStats {
             name: name.into(),
             pending_records: pending,
             pending_bytes: pending * 10,
-            oldest_accepted_at_ms: oldest,
+            oldest_at: oldest.map(Stamp::from_wall),
             ..ConsumerStats::default()
         };
         let consumers = [

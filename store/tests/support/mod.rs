@@ -6,7 +6,7 @@ use std::{path::Path, time::Duration};
 use bytes::Bytes;
 use fieldgate_store::{
     EngineKind, Entry, Exit, Lane, LaneOptions, OnFull, PeekLimits, Record, RouteBalance, RouteBit,
-    RouteMask, Seq, Tally, Urgency,
+    RouteMask, Seq, Stamp, Tally, Urgency,
 };
 
 pub const LIMITS: PeekLimits = PeekLimits {
@@ -47,7 +47,7 @@ pub fn entries(mask: RouteMask, from: u64, count: u64, len: usize) -> Vec<Entry>
     (from..from + count)
         .map(|at| Entry {
             routes: mask,
-            accepted_at_ms: at as i64,
+            at: Stamp::from_wall(at as i64),
             body: body(at, len),
         })
         .collect()

@@ -1,0 +1,94 @@
+//! The plain bytes of a block, version 2 (pure).
+//!
+//! ```text
+//! plain = boot u64 | count × head | bodies
+//! head  = length × 2 + spooled, since_boot − previous, offset − previous, routes ^ previous; each a varint, the second
+//!         and the third zigzag. offset is wall − since_boot: it hardly ever changes, and then takes one byte
+//! ```
+//! All records of a block are of one boot.
+
+use bytes::Bytes;
+
+use crate::{
+    record::{Record, Stamp},
+    types::{RouteMask, Seq},
+    varint,
+};
+
+const BOOT_BYTES: usize = 8;
+
+/// What a head says, with the differences added up.
+#[derive(Clone, Copy, Default)]
+struct Head {
+    len: usize,
+    at: Stamp,
+    routes: u64,
+}
+
+/// Appends the plain bytes of `records`, which are of one boot.
+pub(crate) fn write(records: &[Record], plain: &mut Vec<u8>) {
+    let boot = records.first().map_or(0, |record| record.at.boot);
+    plain.extend_from_slice(&boot.to_le_bytes());
+    let (mut since_boot, mut offset, mut routes) = (0u64, 0i64, 0u64);
+    for record in records {
+        let at = record.at;
+        varint::write(plain, (record.body.len() as u64) << 1);
+        varint::write_signed(plain, at.since_boot_ms.wrapping_sub(since_boot) as i64);
+        varint::write_signed(plain, at.offset_ms().wrapping_sub(offset));
+        varint::write(plain, record.routes.0 ^ routes);
+        (since_boot, offset, routes) = (at.since_boot_ms, at.offset_ms(), record.routes.0);
+    }
+    for bytes in records.iter().filter_map(|record| record.body.bytes().ok()) {
+        plain.extend_from_slice(bytes);
+    }
+}
+
+/// The records, numbered from `first`; `None` when the bytes contradict themselves.
+pub(crate) fn read(first: Seq, count: usize, plain: Bytes) -> Option<Vec<Record>> {
+    let mut head = Head::default();
+    head.at.boot = u64::from_le_bytes(plain.get(..BOOT_BYTES)?.try_into().ok()?);
+    let (mut position, mut offset) = (BOOT_BYTES, 0i64);
+    let mut heads = Vec::with_capacity(count);
+    for _ in 0..count {
+        head = read_head(&plain, &mut position, head, &mut offset)?;
+        heads.push(head);
+    }
+    let mut records = Vec::with_capacity(count);
+    for (index, head) in heads.into_iter().enumerate() {
+        let end = position.checked_add(head.len)?;
+        if end > plain.len() {
+            return None;
+        }
+        records.push(Record {
+            seq: Seq(first.0.checked_add(index as u64)?),
+            routes: RouteMask(head.routes),
+            at: head.at,
+            body: plain.slice(position..end).into(),
+        });
+        position = end;
+    }
+    (position == plain.len()).then_some(records)
+}
+
+fn read_head(plain: &[u8], position: &mut usize, previous: Head, offset: &mut i64) -> Option<Head> {
+    let len = varint::read(plain, position)?;
+    let since_boot_ms = previous
+        .at
+        .since_boot_ms
+        .wrapping_add(varint::read_signed(plain, position)? as u64);
+    *offset = offset.wrapping_add(varint::read_signed(plain, position)?);
+    let routes = previous.routes ^ varint::read(plain, position)?;
+    if len & 1 != 0 {
+        return None;
+    }
+    let at = Stamp {
+        boot: previous.at.boot,
+        since_boot_ms,
+        wall_ms: offset.wrapping_add(since_boot_ms as i64),
+    };
+    Some(Head {
+        len: usize::try_from(len >> 1).ok()?,
+        at,
+        routes,
+    })
+}

@@ -13,7 +13,7 @@ use crate::{
     book::Book,
     error::{EngineError, OpenError},
     manifest::{Cursors, GenerationInfo, Manifest, MaskRuns, PerBit, generation_dirs},
-    segment::SegmentStore,
+    segment::{SegmentStore, sync_dir},
     shelf::{Generation, Shelf},
     slots::{Document, Loaded, Slots},
     types::Seq,
@@ -52,7 +52,7 @@ pub(crate) struct Opened {
 /// Opens the lane in `dir`, creating it if it is new.
 pub(crate) fn open(dir: &Path, engine: Box<dyn SegmentStore>) -> Result<Opened, OpenError> {
     let started = Instant::now();
-    fs::create_dir_all(dir).map_err(|source| disk("create", dir, source))?;
+    create_durably(dir).map_err(|source| disk("create", dir, source))?;
     let lock = lock(dir)?;
     let (manifest_slots, manifest) = load::<Manifest>(dir)?;
     let (cursor_slots, cursors) = load::<Cursors>(dir)?;
@@ -61,6 +61,18 @@ pub(crate) fn open(dir: &Path, engine: Box<dyn SegmentStore>) -> Result<Opened, 
     let mut opened = recovery.finish(lock, cursor_slots)?;
     opened.report.took = started.elapsed();
     Ok(opened)
+}
+
+/// Creates a directory with those above it, and syncs the names of the new ones: a lane in a directory that a power cut
+/// takes back is lost whole.
+fn create_durably(dir: &Path) -> io::Result<()> {
+    let new = dir.ancestors().take_while(|path| !path.exists()).count();
+    fs::create_dir_all(dir)?;
+    for parent in dir.ancestors().skip(1).take(new) {
+        let parent = Some(parent).filter(|path| !path.as_os_str().is_empty());
+        sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
 }
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
@@ -140,6 +152,7 @@ impl Recovery {
         match manifest {
             Loaded::Valid(manifest) => recovery.adopt(manifest),
             Loaded::Missing if matches!(cursors, Loaded::Missing) => {} // new, or cut off while it was made
+            Loaded::Missing | Loaded::Damaged if is_unused(&cursors) => {} // cut off while it was made
             _ => recovery.rebuild(dirs),
         }
         match cursors {
@@ -381,6 +394,11 @@ impl Recovery {
             }
         }
     }
+}
+
+/// True when nobody was ever registered: what the lane holds, if anything, belongs to nobody.
+fn is_unused(cursors: &Loaded<Cursors>) -> bool {
+    matches!(cursors, Loaded::Valid(cursors) if *cursors == Cursors::default())
 }
 
 fn from_engine(error: EngineError) -> OpenError {

@@ -1,134 +1,85 @@
-//! A process that writes is killed again and again; nothing it was told is durable may be missing.
+//! A process under load is killed again and again; nothing it was told is durable may be missing.
 
 #![allow(clippy::unwrap_used)] // in a test a failed unwrap is the failure
 
 mod support;
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::{Command, Stdio},
+    fs,
+    time::{Duration, Instant},
 };
 
-use fieldgate_store::{EngineKind, Exit, Lane, LaneOptions, OnFull, Seq, Tally, Urgency};
-use support::{LIMITS, body, entries, options, read_all};
+use support::{
+    proof::Promises,
+    shim::{child, scratch},
+    torture::{Progress, cases, figures},
+    writer::{Job, Workload},
+};
 
-const DIR: &str = "FIELDGATE_STORE_KILL_DIR";
-const KILLS: usize = 20;
+const KILLS: usize = 50;
+const MOST_MS: u64 = 70;
 
-fn lane_options() -> LaneOptions {
-    // Small generations, so that rolling and removing are killed too.
-    LaneOptions {
-        generation_bytes: 1 << 20,
-        ..LaneOptions {
-            on_full: OnFull::RefuseNewest,
-            ..options(EngineKind::Sled)
-        }
-    }
-}
-
-/// Not a test on its own: the process that is killed. Every line it prints is a promise.
 #[tokio::test]
 async fn the_writer() {
-    let Some(dir) = std::env::var_os(DIR) else {
-        return;
-    };
-    let (lane, _) = Lane::open(Path::new(&dir), lane_options()).unwrap();
-    let mut cursor = lane.consumer("a").unwrap().through;
-    let bit = lane.route_bit("r→a", "a").unwrap();
-    let mut last = lane.stats().last.0;
-    let mut stdout = std::io::stdout();
-    loop {
-        let ticket = lane
-            .append(
-                entries(bit.into(), last + 1, 1 + last % 97, 200),
-                Urgency::Waiting,
-            )
-            .await
-            .unwrap();
-        last = ticket.await.unwrap().last.0;
-        writeln!(stdout, "\ndurable {last}").unwrap();
-        let page = lane.peek(cursor, bit.into(), LIMITS).await.unwrap();
-        if page.records.len() as u64 > last % 300 {
-            cursor = page.scanned_through;
-            lane.ack(
-                "a",
-                cursor,
-                Tally(vec![(bit, Exit::Acked, page.records.len() as u64)]),
-            );
-        }
-    }
+    support::writer::the_writer().await;
 }
 
-/// Runs the writer until it has made `lines` promises, kills it, and returns the last one.
-fn run_and_kill(dir: &Path, lines: usize) -> u64 {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_writer", "--nocapture", "--test-threads=1"])
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let (mut seen, mut last) = (0, 0);
-    for line in output.lines().map_while(Result::ok) {
-        let Some(number) = line.strip_prefix("durable ") else {
-            continue;
-        };
-        let Ok(number) = number.parse() else { continue }; // cut off in the middle
-        (seen, last) = (seen + 1, number);
-        if seen == lines {
-            child.kill().unwrap();
+/// Runs the writer and kills it after `patience`, most often counted from its first mark: while it appends, rolls, removes
+/// and saves its cursors; else from its start, while it opens.
+fn run_and_kill(job: &Job, patience: Duration) {
+    let mut child = child("the_writer");
+    job.give(&mut child);
+    let mut child = child.spawn().unwrap();
+    if !job.run.is_multiple_of(4) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while fs::metadata(&job.marks).map_or(0, |found| found.len()) == 0 {
+            assert!(Instant::now() < until, "the writer says nothing");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
-    child.wait().unwrap();
-    assert!(seen >= lines, "the writer stopped by itself");
-    last
+    std::thread::sleep(patience);
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert!(
+        !status.success() && status.code().is_none(),
+        "the writer stopped by itself: {status}"
+    );
 }
 
 #[tokio::test]
-async fn nothing_accepted_is_lost_to_kill_9() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut promised = 0;
-    for kill in 0..KILLS {
-        promised = promised.max(run_and_kill(dir.path(), 3 + kill * 7 % 150));
-        let (lane, report) = Lane::open(dir.path(), lane_options()).unwrap();
-        assert_eq!(report.findings, Vec::<String>::new(), "kill {kill}");
-        let through = lane.consumer("a").unwrap().through;
-        let last = lane.durable().borrow().0;
-        assert!(
-            last >= promised,
-            "kill {kill}: {promised} was durable, {last} is the end"
-        );
-        let mask = lane.route_bit("r→a", "a").unwrap().into();
-        let records = read_all(&lane, through, mask).await;
-        let numbers: Vec<u64> = records.iter().map(|record| record.seq.0).collect();
-        assert_eq!(
-            numbers,
-            (through.0 + 1..=last).collect::<Vec<_>>(),
-            "kill {kill}"
-        );
-        assert!(
-            records
-                .iter()
-                .all(|record| record.at.wall_ms as u64 == record.seq.0)
-        );
-        assert!(
-            records
-                .iter()
-                .all(|record| record.body == body(record.seq.0, 200))
-        );
-        let balance = &lane.balance()[0];
-        assert_eq!(
-            (balance.unaccounted(), balance.accepted),
-            (0, last),
-            "kill {kill}: {balance:?}"
-        );
-        assert_eq!(balance.pending as usize, records.len(), "kill {kill}");
-        assert_eq!(lane.stats().blob_files, 0);
-        lane.close().await.unwrap();
+async fn f06_kill_9_under_load_torture() {
+    let (kills, dir) = (cases(KILLS), scratch());
+    let (mut promises, mut random) = (Promises::default(), fastrand::Rng::with_seed(6));
+    let (mut bad, mut records, mut slowest_ms) = (Vec::new(), 0, 0.0_f64);
+    let mut progress = Progress::new("kills");
+    for kill in 0..kills {
+        let job = Job {
+            lane: dir.path().join("lane"),
+            marks: dir.path().join(format!("marks-{kill}")),
+            workload: Workload::Everything,
+            rounds: u64::MAX,
+            run: kill as u64 + 1,
+        };
+        run_and_kill(&job, Duration::from_millis(random.u64(1..MOST_MS)));
+        promises.read(&job.marks);
+        match promises.kept(&job.lane, job.workload.options()).await {
+            Ok(proof) => {
+                records += proof.records;
+                slowest_ms = slowest_ms.max(proof.open_ms);
+            }
+            Err(what) => bad.push(format!("kill {kill}: {what}")),
+        }
+        progress.at(kill + 1, kills);
+        assert!(bad.len() < 10, "{bad:#?}");
     }
+    figures(&serde_json::json!({
+        "harness": "kill", "kills": kills, "bad": bad.len(), "promises": promises.count(), "records_checked": records,
+        "slowest_open_ms": slowest_ms.round(), "seconds": progress.seconds(),
+    }));
+    assert!(bad.is_empty(), "{bad:#?}");
     assert!(
-        Seq(promised) > Seq(1000),
-        "the writer got somewhere: {promised}"
+        promises.count() > kills,
+        "the writer got somewhere: {} promises",
+        promises.count()
     );
 }

@@ -25,6 +25,7 @@ mod licence;
 mod peers;
 mod run;
 mod test;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;
@@ -50,6 +51,8 @@ enum Verb {
     Check,
     /// Install the real peers that the tests need, and run every test.
     Test(test::Arguments),
+    /// Run a harness of the store with large numbers, or list them: crashes, power cuts, failing calls, damage.
+    Torture(torture::Arguments),
     /// Run a bench in a release build, or list them.
     Bench(bench::Arguments),
 }
@@ -71,6 +74,7 @@ fn run() -> Result<()> {
         Verb::Run(arguments) => run::run(&workspace, arguments),
         Verb::Check => check::check(&workspace),
         Verb::Test(arguments) => test::test(&workspace, arguments),
+        Verb::Torture(arguments) => torture::torture(&workspace, arguments),
         Verb::Bench(arguments) => bench::bench(&workspace, arguments),
     }
 }

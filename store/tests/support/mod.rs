@@ -1,12 +1,19 @@
 //! What the tests of a lane share.
 #![allow(dead_code)] // each test binary uses its own part of this
 
+pub mod crash;
+pub mod oplog;
+pub mod proof;
+pub mod shim;
+pub mod torture;
+pub mod writer;
+
 use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use fieldgate_store::{
-    EngineKind, Entry, Exit, Lane, LaneOptions, OnFull, PeekLimits, Record, RouteBalance, RouteBit,
-    RouteMask, Seq, Stamp, Tally, Urgency,
+    EngineKind, Entry, Exit, Lane, LaneOptions, OnFull, OpenError, OpenReport, PeekLimits, Record,
+    RouteBalance, RouteBit, RouteMask, Seq, Stamp, Tally, Urgency,
 };
 
 pub const LIMITS: PeekLimits = PeekLimits {
@@ -25,10 +32,22 @@ pub fn options(engine: EngineKind) -> LaneOptions {
     }
 }
 
+pub fn open_lane(dir: &Path, options: LaneOptions) -> Result<(Lane, OpenReport), OpenError> {
+    Lane::open(dir, options)
+}
+
 pub fn open(dir: &Path, options: LaneOptions) -> Lane {
     let (lane, report) = Lane::open(dir, options).unwrap();
     assert_eq!(report.findings, Vec::<String>::new());
     lane
+}
+
+pub fn entry(routes: RouteMask, body: Bytes) -> Entry {
+    Entry {
+        routes,
+        at: Stamp::from_wall(0),
+        body,
+    }
 }
 
 /// Bodies that do not compress, so that sizes mean something.

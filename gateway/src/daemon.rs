@@ -9,7 +9,6 @@ use std::{
 };
 
 use fieldgate_api::trouble::ConfigProblem;
-use fieldgate_store::OpenError;
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
@@ -17,12 +16,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cli::SOCKET,
     config::{Desired, Loaded, Locations},
     gateway::Gateway,
-    lanes::Lanes,
+    lanes::{Lanes, LanesError},
     registry::Registry,
     supervisor::{ApplyError, Supervisor},
-    web::{self, Web},
+    web::{self, Listeners, Web},
 };
 
 /// A stop takes at most this long; what is not acknowledged by then is on the disk and is sent again.
@@ -38,6 +38,8 @@ pub struct Options {
     pub state: PathBuf,
     /// Loopback only until there are accounts; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where the command line asks; none means `control.sock` in the state folder.
+    pub control: Option<PathBuf>,
     /// Start the demonstration devices.
     pub demo: bool,
 }
@@ -53,8 +55,12 @@ pub enum StartError {
         "cannot use the state folder {path}: {source}; make it writable, or name another one with --state"
     )]
     State { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot make the control socket {path}: {source}; choose another place with --control, such as /run/fieldgate/control.sock"
+    )]
+    Control { path: PathBuf, source: io::Error },
     #[error(transparent)]
-    Queue(#[from] OpenError),
+    Queue(#[from] LanesError),
     #[error(transparent)]
     Apply(#[from] ApplyError),
     #[error("the console stopped: {0}")]
@@ -99,7 +105,17 @@ pub async fn run(
         desired: Arc::clone(&desired),
     };
     let stop_console = CancellationToken::new();
-    let serving = web::serve(console, listener, stop_console.clone());
+    let socket = options.control.clone();
+    let socket = socket.unwrap_or_else(|| options.state.join(SOCKET));
+    let control = web::control::listen(&socket).map_err(|source| StartError::Control {
+        path: socket.clone(),
+        source,
+    });
+    let listeners = Listeners {
+        console: listener,
+        control: Some(control?),
+    };
+    let serving = web::serve(console, listeners, stop_console.clone());
     tokio::pin!(serving);
     listening(address);
     let outcome = tokio::select! {
@@ -128,6 +144,7 @@ pub async fn run(
     }
     close(gateway.lanes.clone(), deadline).await;
     demo.stop().await;
+    forget(&socket);
     outcome
 }
 
@@ -239,6 +256,13 @@ async fn close(lanes: Lanes, deadline: Instant) {
                 tracing::warn!(%error, "a lane did not close in an orderly way");
             }
         }
+    }
+}
+
+/// A socket that nobody listens to any more; a next start would replace it.
+fn forget(socket: &Path) {
+    if let Err(error) = std::fs::remove_file(socket) {
+        tracing::debug!(%error, socket = %socket.display(), "the control socket could not be removed");
     }
 }
 

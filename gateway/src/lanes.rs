@@ -5,16 +5,31 @@ use std::path::Path;
 use fieldgate_model::Class;
 use fieldgate_store::{Lane, LaneOptions, OnFull, OpenError, OpenReport};
 
-use crate::config::{Full, LaneSettings, QueueSettings};
+use crate::{
+    config::{Full, LaneSettings, QueueSettings},
+    dead::{self, DeadLetters, Quota},
+};
 
-/// The dead letters' share of the disk.
-const DEAD_BYTES: u64 = 64 << 20;
+/// How much of what was refused is kept.
+const DEAD: Quota = Quota {
+    bytes: 64 << 20,
+    letters: 200_000,
+};
 
 /// Which lane a reading goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LaneKind {
     Normal,
     Critical,
+}
+
+/// Why the queue cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LanesError {
+    #[error(transparent)]
+    Lane(#[from] OpenError),
+    #[error("cannot open the dead letters: {0}")]
+    Dead(#[from] dead::OpenError),
 }
 
 /// What opening each lane found to tell.
@@ -26,7 +41,7 @@ pub struct Lanes {
     pub normal: Lane,
     pub critical: Lane,
     /// What destinations refused for its own sake; the oldest makes room.
-    pub dead: Lane,
+    pub dead: DeadLetters,
 }
 
 // === impl LaneKind ===
@@ -68,12 +83,13 @@ impl Lanes {
     ///
     /// # Errors
     /// When a lane's folder cannot be used at all.
-    pub fn open(dir: &Path, settings: &QueueSettings) -> Result<(Self, OpenReports), OpenError> {
+    pub fn open(dir: &Path, settings: &QueueSettings) -> Result<(Self, OpenReports), LanesError> {
         let (normal, normal_report) = Lane::open(&dir.join("normal"), options(&settings.normal))?;
         let (critical, critical_report) =
             Lane::open(&dir.join("critical"), options(&settings.critical))?;
-        let dead_settings = LaneOptions::new(DEAD_BYTES, OnFull::DropOldest);
+        let dead_settings = LaneOptions::new(DEAD.bytes, OnFull::DropOldest);
         let (dead, dead_report) = Lane::open(&dir.join("dead"), dead_settings)?;
+        let dead = DeadLetters::open(dead, dir.join("dead-letters.json"), DEAD)?;
         let reports = vec![
             ("normal", normal_report),
             ("critical", critical_report),

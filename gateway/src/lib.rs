@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod dead;
 #[cfg(feature = "demo")]
 mod demo;
 pub mod forward;

@@ -242,7 +242,11 @@ fn queue(page: &mut Page, gateway: &Gateway) {
     let dead = gateway.lanes.dead.stats();
     page.add(Metric::QueueBytes, &[("lane", "dead")], dead.disk_bytes);
     page.add(Metric::QueueDiskLimit, &[("lane", "dead")], dead.max_bytes);
-    page.add(Metric::DeadLetters, &[], dead.records);
+    page.add(
+        Metric::DeadLetters,
+        &[],
+        gateway.lanes.dead.counts().letters,
+    );
 }
 
 fn ledger(page: &mut Page, gateway: &Gateway) {

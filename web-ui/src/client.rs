@@ -1,6 +1,6 @@
 //! Calls of the API, through the rows of its endpoint table.
 
-use fieldgate_api::endpoint::{Endpoint, Method, path};
+use fieldgate_api::endpoint::{Endpoint, Method, path, path_and_query};
 use fieldgate_api::trouble::Trouble;
 use fieldgate_api::{GUARD_HEADER, GUARD_VALUE};
 use leptos::prelude::window;
@@ -22,7 +22,7 @@ pub async fn call<E: Endpoint<Request = ()>>(places: &[&str]) -> Result<E::Respo
     parse::<E>(send(E::METHOD, path::<E>(places), None, None).await?)
 }
 
-/// Changes something, if the configuration is still at `revision`.
+/// Asks or changes something, if the configuration is still at `revision`.
 ///
 /// # Errors
 /// What the gateway answers, or that it does not.
@@ -31,6 +31,10 @@ pub async fn change<E: Endpoint>(
     body: &E::Request,
     revision: Option<u64>,
 ) -> Result<E::Response, Trouble> {
+    if E::METHOD == Method::Get {
+        let url = path_and_query::<E>(places, body);
+        return parse::<E>(send(Method::Get, url, None, None).await?);
+    }
     let body = serde_json::to_string(body).map_err(|error| unreadable(&error))?;
     let body = (body != "null").then_some(body);
     parse::<E>(send(E::METHOD, path::<E>(places), body, revision).await?)

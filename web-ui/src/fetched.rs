@@ -30,26 +30,39 @@ where
     E: Endpoint<Request = ()>,
     E::Response: PartialEq + Send + Sync,
 {
+    asked::<E>(every, move || places().map(|places| (places, ())))
+}
+
+/// As [`fetched`], for an endpoint that is asked something.
+pub fn asked<E>(
+    every: Option<Duration>,
+    asks: impl Fn() -> Option<(Vec<String>, E::Request)> + 'static,
+) -> Fetched<E::Response>
+where
+    E: Endpoint,
+    E::Request: PartialEq + Clone,
+    E::Response: PartialEq + Send + Sync,
+{
     let fetched = Fetched {
         data: RwSignal::new(None),
         trouble: RwSignal::new(None),
         again: RwSignal::new(0),
     };
     let live = Live::expect();
-    Effect::new(move |former: Option<Option<Vec<String>>>| {
+    Effect::new(move |former: Option<Option<(Vec<String>, E::Request)>>| {
         live.refetch.track();
         fetched.again.track();
-        let places = places();
-        if former.is_some_and(|former| former != places) {
+        let asks = asks();
+        if former.is_some_and(|former| former != asks) {
             fetched.data.set(None);
         }
-        if let Some(filled) = places.clone() {
+        if let Some((places, request)) = asks.clone() {
             spawn_local(async move {
-                let filled: Vec<&str> = filled.iter().map(String::as_str).collect();
-                fetched.take(client::call::<E>(&filled).await);
+                let places: Vec<&str> = places.iter().map(String::as_str).collect();
+                fetched.take(client::change::<E>(&places, &request, None).await);
             });
         }
-        places
+        asks
     });
     if let Some(every) = every {
         fetched.repeat(every);

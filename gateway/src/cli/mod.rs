@@ -1,15 +1,32 @@
 //! The command line: one file a verb.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done, and nothing is wrong |
+//! | 1 | a check found something, or the gateway refused |
+//! | 2 | the command line or the configuration has problems |
+//! | 3 | no gateway answers |
 
 pub mod check;
+mod client;
+mod dead;
+mod output;
 pub mod run;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub use client::SOCKET;
+
 /// Fieldgate: from field devices to the cloud, and nothing accepted is ever lost.
 #[derive(Debug, Parser)]
-#[command(name = "fieldgate", version, arg_required_else_help = true)]
+#[command(
+    name = "fieldgate",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done; 1 a check found something, or the gateway refused; 2 wrong usage or configuration; 3 no gateway answers."
+)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -24,6 +41,9 @@ enum Verb {
         /// Files and folders; without any, /etc/fieldgate.
         files: Vec<PathBuf>,
     },
+    /// Dead letters: what destinations refused for its own sake.
+    #[command(subcommand)]
+    Dead(dead::Verb),
 }
 
 impl Cli {
@@ -33,6 +53,7 @@ impl Cli {
         match self.verb {
             Verb::Run(args) => run::run(args),
             Verb::Check { files } => check::run(&files),
+            Verb::Dead(verb) => output::exit_code(verb.act()),
         }
     }
 }

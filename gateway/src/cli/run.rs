@@ -26,6 +26,9 @@ pub struct Args {
     /// Where the console listens; loopback only until there are accounts.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
+    /// Where the command line reaches the gateway. Default: control.sock in the state folder.
+    #[arg(long, value_name = "FILE")]
+    control: Option<PathBuf>,
     /// Start the demonstration devices: an OPC UA server and an MQTT broker in this process.
     #[cfg(feature = "demo")]
     #[arg(long)]
@@ -76,6 +79,7 @@ async fn until_signalled(args: Args) -> Result<(), StartError> {
         config: args.config,
         state: args.state,
         listen: args.listen,
+        control: args.control,
         #[cfg(feature = "demo")]
         demo: args.demo,
         #[cfg(not(feature = "demo"))]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
 use super::{
-    ForwardStats, dead,
+    ForwardStats,
     page::{ReadAhead, Sending},
     stack::stack,
 };
@@ -295,11 +295,9 @@ impl Attempt<'_> {
             for letter in &outcome.letters {
                 forwarder.stats.refused(&letter.why);
             }
-            let buried = alongside(
-                &mut self.driver,
-                dead::bury(&forwarder.lanes.dead, &outcome.letters),
-            )
-            .await?;
+            let lanes = &forwarder.lanes;
+            let burying = lanes.dead.bury(lanes.get(sending.lane), &outcome.letters);
+            let buried = alongside(&mut self.driver, burying).await?;
             buried.map_err(|error| Cause::Lost(error.to_string()))?;
         }
         forwarder

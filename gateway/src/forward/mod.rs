@@ -1,7 +1,6 @@
 //! The forwarder: from the durable queue to one destination, at least once, in order, counted only when acknowledged.
 
 mod attempt;
-pub mod dead;
 mod page;
 mod stack;
 mod stats;

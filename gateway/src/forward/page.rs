@@ -10,8 +10,7 @@ use fieldgate_kit::{AddressBook, Batch, Receipt, Rejected, Sequenced};
 use fieldgate_model::Timestamp;
 use fieldgate_store::{Exit, Page, Record, RouteMask, Seq, Tally};
 
-use super::dead::Letter;
-use crate::{lanes::LaneKind, pipeline::frame};
+use crate::{dead::Refused, lanes::LaneKind, pipeline::frame};
 
 /// Of how many readings of a page the delay is measured.
 const SAMPLES: usize = 8;
@@ -42,7 +41,7 @@ enum Unsent {
 #[derive(Debug)]
 pub struct Outcome {
     pub tally: Tally,
-    pub letters: Vec<Letter>,
+    pub letters: Vec<Refused>,
     /// Readings that the far side acknowledged.
     pub acked: u64,
 }
@@ -187,9 +186,10 @@ impl Sending {
             let exit = match (self.unsent.get(&record.seq), why) {
                 (Some(Unsent::Expired), _) => Exit::Expired,
                 (_, Some(why)) => {
-                    letters.push(Letter {
+                    letters.push(Refused {
                         message_id: book.message_id(self.lane.letter(), record.seq.0),
                         destination: destination.to_string(),
+                        routes: RouteMask(record.routes.0 & self.mask.0),
                         why: why.to_owned(),
                         refused_at: now,
                         frame: record.body.bytes().cloned().unwrap_or_default(),

@@ -5,6 +5,7 @@
 //! | DNS rebinding | `Host` must be a loopback address, `localhost` or the machine's name, else 421 |
 //! | CSRF | a write needs the header `x-fieldgate: 1`, JSON, and no foreign `Origin` or `Sec-Fetch-Site`, else 403 |
 //! | foreign WebSockets | an upgrade needs no foreign `Origin` either |
+//! | another user of the machine | the control socket is a file of the gateway's user, see control.rs |
 //! | injected markup | a Content-Security-Policy without inline code, framing, or any foreign host |
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -22,7 +23,7 @@ use actix_web::{
 };
 use fieldgate_api::{GUARD_HEADER, GUARD_VALUE};
 
-use super::{Shared, error::Failure};
+use super::{Shared, control::LocalUser, error::Failure};
 
 /// The most bytes of names and values in a request's head.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -53,7 +54,10 @@ pub async fn guard(
         .app_data::<Data<Shared>>()
         .map(|shared| shared.host_name.clone())
         .unwrap_or_default();
-    let checked = check(request.method(), request.headers(), &host_name);
+    let checked = match request.conn_data::<LocalUser>() {
+        Some(LocalUser) => Ok(()),
+        None => check(request.method(), request.headers(), &host_name),
+    };
     let mut response = match checked {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(failure) => request.into_response(failure.error_response()),

@@ -1,7 +1,7 @@
 //! The console's side of the gateway: the endpoint table mounted, the live WebSocket, metrics, the console's files.
 //!
 //! ```text
-//! request ──▶ guard (own host? own origin? guard header?) ──▶ table row ──▶ one file a resource ──▶ view of raw state
+//! request ──▶ guard (own host? own origin? guard header? or the control socket) ──▶ table row ──▶ one file a resource ──▶ view of raw state
 //!                                                        └──▶ /metrics, /api/v1/live, the console's files
 //! ```
 //!
@@ -10,6 +10,8 @@
 
 mod assets;
 mod config;
+pub mod control;
+mod dead;
 mod destinations;
 mod devices;
 mod error;
@@ -34,12 +36,14 @@ mod words;
 use std::{
     io,
     net::{SocketAddr, TcpListener},
+    os::unix::net::UnixListener,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use actix_web::{
     App, HttpServer,
+    dev::Server,
     middleware::from_fn,
     web::{Data, PayloadConfig, ServiceConfig},
 };
@@ -47,6 +51,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{config::Desired, gateway::Gateway};
+pub use dead::EXPORT_PATH as DEAD_EXPORT_PATH;
 use mount::Mounts;
 use points::Rates;
 
@@ -73,6 +78,14 @@ pub struct Web {
     pub desired: Arc<Desired>,
 }
 
+/// Where it is asked.
+pub struct Listeners {
+    /// The console's address.
+    pub console: TcpListener,
+    /// The control socket, for the command line.
+    pub control: Option<UnixListener>,
+}
+
 /// What every request can reach.
 struct Shared {
     gateway: Arc<Gateway>,
@@ -88,27 +101,9 @@ struct Shared {
 /// Serves the console until `shutdown`, and then for at most a second more.
 ///
 /// # Errors
-/// When the listener cannot be used.
-pub async fn serve(web: Web, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-    let shared = Data::new(Shared::new(web, shutdown.clone()));
-    let app = move || {
-        App::new()
-            .app_data(shared.clone())
-            .app_data(PayloadConfig::new(MAX_BODY_BYTES))
-            .configure(|config| drop(mount_all(config)))
-            .wrap(from_fn(guard::guard))
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .worker_max_blocking_threads(BLOCKING_THREADS)
-        .disable_signals()
-        .backlog(BACKLOG)
-        .max_connections(MAX_CONNECTIONS)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(HEAD_LIMIT)
-        .shutdown_timeout(STOP_SECONDS)
-        .listen(listener)?
-        .run();
+/// When a listener cannot be used.
+pub async fn serve(web: Web, listeners: Listeners, shutdown: CancellationToken) -> io::Result<()> {
+    let server = server(Shared::new(web, shutdown.clone()), listeners)?;
     let handle = server.handle();
     tokio::pin!(server);
     tokio::select! {
@@ -117,6 +112,33 @@ pub async fn serve(web: Web, listener: TcpListener, shutdown: CancellationToken)
     }
     let (ended, ()) = tokio::join!(server, handle.stop(true));
     ended
+}
+
+/// The server, started.
+fn server(shared: Shared, listeners: Listeners) -> io::Result<Server> {
+    let shared = Data::new(shared);
+    let app = move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(PayloadConfig::new(MAX_BODY_BYTES))
+            .configure(|config| drop(mount_all(config)))
+            .wrap(from_fn(guard::guard))
+    };
+    let mut server = HttpServer::new(app)
+        .on_connect(control::mark)
+        .workers(1)
+        .worker_max_blocking_threads(BLOCKING_THREADS)
+        .disable_signals()
+        .backlog(BACKLOG)
+        .max_connections(MAX_CONNECTIONS)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_LIMIT)
+        .shutdown_timeout(STOP_SECONDS)
+        .listen(listeners.console)?;
+    if let Some(control) = listeners.control {
+        server = server.listen_uds(control)?;
+    }
+    Ok(server.run())
 }
 
 /// Until there are accounts, only who sits at the machine may use the console.
@@ -159,6 +181,7 @@ impl Shared {
 fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     live::mount(config);
     scrape::mount(config);
+    dead::mount_export(config);
     openapi::mount(config);
     config.default_service(actix_web::web::to(assets::fallback));
     let mut mounts = Mounts::new(config);
@@ -170,6 +193,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     routes::mount(&mut mounts);
     devices::mount(&mut mounts);
     queue::mount(&mut mounts);
+    dead::mount(&mut mounts);
     config::mount(&mut mounts);
     mounts
 }

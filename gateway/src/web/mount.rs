@@ -93,7 +93,10 @@ impl<E: Endpoint> Call<E> {
             shared,
             place,
             base: base(request)?,
-            body: parsed::<E::Request>(&body)?,
+            body: match E::METHOD {
+                Method::Get => asked::<E::Request>(request)?,
+                _ => parsed::<E::Request>(&body)?,
+            },
         })
     }
 }
@@ -112,6 +115,19 @@ fn base(request: &HttpRequest) -> Result<Option<u64>, Failure> {
         Failure::Malformed(
             "the header If-Match names no revision; send If-Match: \"7\", or leave it out".into(),
         )
+    })
+}
+
+/// What a GET asks for, from the query of its URL.
+fn asked<T: serde::de::DeserializeOwned + 'static>(request: &HttpRequest) -> Result<T, Failure> {
+    if TypeId::of::<T>() == TypeId::of::<()>() {
+        return parsed::<T>(b"");
+    }
+    let query = web::Query::<T>::from_query(request.query_string());
+    query.map(web::Query::into_inner).map_err(|error| {
+        Failure::Malformed(format!(
+            "the query of the URL cannot be read: {error}; see /api/v1/openapi.json"
+        ))
     })
 }
 

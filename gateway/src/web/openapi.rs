@@ -11,10 +11,10 @@ use fieldgate_api::{
     trouble::Trouble,
 };
 use fieldgate_kit::format::{AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA, JSON_SCHEMA};
-use schemars::{SchemaGenerator, generate::SchemaSettings};
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
-use super::{error::Failure, scrape};
+use super::{dead, error::Failure, scrape};
 
 /// Where the document is.
 pub const PATH: &str = "/api/v1/openapi.json";
@@ -98,6 +98,9 @@ fn operation(row: &Row, generator: &mut SchemaGenerator) -> Json {
     let request = (row.request)(generator);
     let response = (row.response)(generator);
     let mut parameters: Vec<Json> = places(row.path).map(place).collect();
+    if row.method == Method::Get {
+        parameters.extend(request.iter().flat_map(|schema| query(schema, generator)));
+    }
     if row.method != Method::Get {
         parameters.push(json!({ "$ref": "#/components/parameters/Guard" }));
     }
@@ -123,13 +126,30 @@ fn operation(row: &Row, generator: &mut SchemaGenerator) -> Json {
         "parameters": parameters,
         "responses": responses,
     });
-    if let Some(schema) = request {
+    if let Some(schema) = request.filter(|_| row.method != Method::Get) {
         operation["requestBody"] = json!({
             "required": true,
             "content": { "application/json": { "schema": schema } },
         });
     }
     operation
+}
+
+/// The request of a GET as parameters: one for each field of its struct.
+fn query(schema: &Schema, generator: &SchemaGenerator) -> Vec<Json> {
+    let name = schema.as_value()["$ref"]
+        .as_str()
+        .and_then(|path| path.rsplit('/').next());
+    let definition = name.and_then(|name| generator.definitions().get(name));
+    let fields = definition.and_then(|definition| definition["properties"].as_object());
+    let parameter = |(name, schema): (&String, &Json)| {
+        let mut schema = schema.clone();
+        let about = schema
+            .as_object_mut()
+            .and_then(|schema| schema.remove("description"));
+        json!({ "name": name, "in": "query", "required": false, "description": about, "schema": schema })
+    };
+    fields.into_iter().flatten().map(parameter).collect()
 }
 
 /// Everything that answers with what was saved.
@@ -164,6 +184,19 @@ fn beside_the_table(paths: &mut Map<String, Json>) {
         "responses": { "200": { "description": "Prometheus' text format 0.0.4.", "content": text } },
     });
     put(paths, scrape::PATH, "GET", metrics);
+    let letters = json!({
+        "operationId": "ExportDeadLetters", "tags": ["export"],
+        "summary": "Dead letters, one JSON object a line, the oldest first.",
+        "parameters": [
+            { "name": "destination", "in": "query", "required": false, "schema": { "type": "string" } },
+            { "name": "reason", "in": "query", "required": false, "schema": { "type": "string" } },
+        ],
+        "responses": {
+            "200": { "description": "`letter` as in GetDeadLetter, `reading`, and `frame` in hexadecimal digits.", "content": { "application/x-ndjson": { "schema": { "type": "string" } } } },
+            "default": { "$ref": "#/components/responses/Trouble" },
+        },
+    });
+    put(paths, dead::EXPORT_PATH, "GET", letters);
     let live = json!({
         "operationId": "Live", "tags": ["live"],
         "summary": "The one WebSocket of a tab: it sends Watch, and gets Update.",

@@ -1,23 +1,21 @@
-//! The queue: lanes on the disk, what each destination still has before it, dead letters.
+//! The queue: lanes on the disk, and what each destination still has before it.
 
 use std::{path::Path, sync::Arc};
 
 use fieldgate_api::{
-    endpoint::{GetDeadLetters, GetQueue},
-    state::{Backlog, DeadLetter, LaneView, Ledger, Level, QueueView, Status},
+    endpoint::GetQueue,
+    state::{Backlog, LaneView, Ledger, Level, QueueView, Status},
 };
 use fieldgate_model::Timestamp;
 use fieldgate_store::{ConsumerStats, LaneStats};
 
 use super::{
     Shared,
-    error::Failure,
     ledger::ledger,
     mount::{Answer, Call, Mounts},
-    value::{shown, text_with_unit},
     words::{bytes, count},
 };
-use crate::{config::Full, forward::dead, gateway::Gateway, lanes::LaneKind};
+use crate::{config::Full, gateway::Gateway, lanes::LaneKind};
 
 /// A backlog of at most this many seconds of delivery is what is always on its way.
 const CAUGHT_UP_S: f64 = 2.0;
@@ -34,7 +32,6 @@ pub struct Waiting {
 
 pub fn mount(mounts: &mut Mounts<'_>) {
     mounts.mount::<GetQueue, _, _>(|call: Call<GetQueue>| async move { queue(&call.shared).await });
-    mounts.mount::<GetDeadLetters, _, _>(dead_letters);
 }
 
 /// What all destinations have before them, lane by lane.
@@ -203,30 +200,6 @@ fn drain_s(pending: u64, rate_in: f64, rate_out: f64) -> Option<f64> {
     let gain = rate_out - rate_in;
     // A gain within the noise of the rates says nothing.
     (gain > rate_out * 0.01).then(|| pending / gain)
-}
-
-async fn dead_letters(call: Call<GetDeadLetters>) -> Answer<GetDeadLetters> {
-    let letters = dead::list(&call.shared.gateway.lanes.dead).await;
-    let letters = letters.map_err(|error| Failure::Unavailable(error.to_string()))?;
-    Ok(letters.iter().map(dead_letter).collect())
-}
-
-fn dead_letter(letter: &dead::Letter) -> DeadLetter {
-    let reading = letter.reading();
-    DeadLetter {
-        message_id: letter.message_id.clone(),
-        destination: letter.destination.clone(),
-        point: reading
-            .as_ref()
-            .map(|reading| reading.point.to_string())
-            .unwrap_or_default(),
-        text: reading
-            .as_ref()
-            .map_or_else(|| "(its bytes cannot be read)".to_owned(), text_with_unit),
-        at: reading.map_or(letter.refused_at, |reading| reading.at),
-        why: shown(&letter.why),
-        refused_at: letter.refused_at,
-    }
 }
 
 /// Free bytes for an unprivileged process; 0 when the kernel does not tell.

@@ -1,15 +1,15 @@
 //! HTTP/1.1 and WebSocket as bytes on a socket, so that a test can also say what no library would.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use fieldgate_api::{
     GUARD_HEADER, GUARD_VALUE,
-    endpoint::{Endpoint, path},
+    endpoint::{Endpoint, Method, path, path_and_query},
 };
 use serde::de::DeserializeOwned;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpStream, UnixStream},
     time::timeout,
 };
 
@@ -51,6 +51,35 @@ pub async fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Response {
+    let talk = async {
+        let socket = TcpStream::connect(address).await.unwrap();
+        exchange(socket, method, path, headers, body).await
+    };
+    timeout(LIMIT, talk).await.expect("an answer in time")
+}
+
+/// As [`request`], over the control socket.
+pub async fn local(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
+    let talk = async {
+        let socket = UnixStream::connect(socket).await.unwrap();
+        exchange(socket, method, path, headers, body).await
+    };
+    timeout(LIMIT, talk).await.expect("an answer in time")
+}
+
+async fn exchange(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Response {
     let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -59,17 +88,13 @@ pub async fn request(
         head.push_str(&format!("content-length: {}\r\n", body.len()));
     }
     head.push_str("\r\n");
-    let talk = async {
-        let mut socket = TcpStream::connect(address).await.unwrap();
-        socket.write_all(head.as_bytes()).await.unwrap();
-        // A body that is refused for its length may meet a closed socket.
-        let _ = socket.write_all(body).await;
-        let mut bytes = Vec::new();
-        // A server lingers on what it refused unread, so the answer's own length tells its end.
-        while !is_whole(&bytes) && socket.read_buf(&mut bytes).await.is_ok_and(|len| len > 0) {}
-        bytes
-    };
-    parse(&timeout(LIMIT, talk).await.expect("an answer in time"))
+    socket.write_all(head.as_bytes()).await.unwrap();
+    // A body that is refused for its length may meet a closed socket.
+    let _ = socket.write_all(body).await;
+    let mut bytes = Vec::new();
+    // A server lingers on what it refused unread, so the answer's own length tells its end.
+    while !is_whole(&bytes) && socket.read_buf(&mut bytes).await.is_ok_and(|len| len > 0) {}
+    parse(&bytes)
 }
 
 /// As the console calls a row.
@@ -83,7 +108,8 @@ pub async fn call<E: Endpoint>(
     let base = base.map(|base| format!("\"{base}\""));
     let mut headers = vec![("host", host.as_str())];
     let mut json = serde_json::to_vec(body).unwrap();
-    if json == b"null" {
+    let reads = E::METHOD == Method::Get;
+    if json == b"null" || reads {
         json.clear();
     } else {
         headers.push(("content-type", "application/json"));
@@ -97,7 +123,10 @@ pub async fn call<E: Endpoint>(
     request(
         address,
         E::METHOD.as_str(),
-        &path::<E>(places),
+        &match reads {
+            true => path_and_query::<E>(places, body),
+            false => path::<E>(places),
+        },
         &headers,
         &json,
     )

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fieldgate_api::{config::Draft, endpoint::*, state::Level, trouble::Trouble};
+use fieldgate_api::{config::Draft, dead::DeadQuery, endpoint::*, state::Level, trouble::Trouble};
 use serde_json::json;
 
 use crate::{
@@ -105,7 +105,12 @@ async fn what_can_be_read_is_what_its_types_say() {
     assert_eq!(lanes, ["normal", "critical", "dead"]);
     assert!(queue.disk_free_bytes > 0);
     assert_eq!(queue.backlogs[0].drain_s, Some(0.0));
-    assert!(ask::<GetDeadLetters>(at, &[], &()).await.is_empty());
+    assert!(
+        ask::<GetDeadLetters>(at, &[], &DeadQuery::default())
+            .await
+            .letters
+            .is_empty()
+    );
     let config = ask::<GetConfig>(at, &[], &()).await;
     assert!(config.effective.contains("opc.tcp://127.0.0.1:1"));
     assert!(ask::<GetRevisions>(at, &[], &()).await.is_empty());

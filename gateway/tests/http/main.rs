@@ -7,6 +7,7 @@
 
 mod client;
 mod contract;
+mod dead;
 mod guard;
 mod live;
 mod metrics;

@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -10,9 +11,10 @@ use fieldgate::{
     config::{Desired, Locations},
     gateway::Gateway,
     lanes::Lanes,
+    pipeline::frame,
     registry::Registry,
     supervisor::Supervisor,
-    web::{self, Web},
+    web::{self, Listeners, Web},
 };
 use fieldgate_model::{Device, PointId, Reading, Timestamp, Value};
 use tokio::task::JoinHandle;
@@ -83,7 +85,12 @@ impl Rig {
             gateway: Arc::clone(&gateway),
             desired: Arc::clone(&desired),
         };
-        let serving = tokio::spawn(web::serve(web, listener, shutdown.clone()));
+        let control = web::control::listen(&state.path().join("control.sock")).unwrap();
+        let listeners = Listeners {
+            console: listener,
+            control: Some(control),
+        };
+        let serving = tokio::spawn(web::serve(web, listeners, shutdown.clone()));
         Self {
             address,
             gateway,
@@ -100,6 +107,18 @@ impl Rig {
         let config = Arc::new(self.desired.current().config.clone());
         supervisor.apply(&config).await.unwrap();
         supervisor.stop().await;
+    }
+
+    /// Where the control socket is.
+    pub fn control(&self) -> PathBuf {
+        self.state.path().join("control.sock")
+    }
+
+    /// A reading as it lies in its lane.
+    pub fn frame(&self, id: &str, value: impl Into<Value>) -> bytes::Bytes {
+        let at = Timestamp::from_millis(1_700_000_000_000);
+        let reading = Reading::new(id.parse().unwrap(), value, at);
+        frame::encode(&reading, Vec::new()).into()
     }
 
     /// Announces a device with these points.

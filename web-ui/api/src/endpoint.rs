@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, state};
+use crate::{config, dead, state};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub enum Method {
     Delete,
 }
 
-/// One row: a method, a path with `{name}` places, and what goes in and out as JSON. `()` is no body.
+/// One row: a method, a path with `{name}` places, and what goes in and out as JSON. `()` is no body. What goes into a GET
+/// stands in the query of its URL, so it is a flat struct of texts and numbers.
 pub trait Endpoint {
     const METHOD: Method;
     const PATH: &'static str;
@@ -61,6 +62,29 @@ pub fn path<E: Endpoint>(places: &[&str]) -> String {
         } else {
             percent_encode(places.next().unwrap_or(&""), &mut filled);
         }
+    }
+    filled
+}
+
+/// The path of a GET with its places filled and its request as the query.
+#[must_use]
+pub fn path_and_query<E: Endpoint>(places: &[&str], request: &E::Request) -> String {
+    let mut filled = path::<E>(places);
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(request) else {
+        return filled;
+    };
+    let mut separator = '?';
+    for (name, value) in &fields {
+        let text = match value {
+            serde_json::Value::Null => continue,
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        filled.push(separator);
+        separator = '&';
+        percent_encode(name, &mut filled);
+        filled.push('=');
+        percent_encode(&text, &mut filled);
     }
     filled
 }
@@ -172,8 +196,13 @@ endpoints! {
 
     /// The queue: lanes, backlogs, ledger.
     GetQueue: Get "/api/v1/queue", () => state::QueueView;
-    /// The newest dead letters, at most 200.
-    GetDeadLetters: Get "/api/v1/queue/dead", () => Vec<state::DeadLetter>;
+
+    /// Dead letters, a page at a time, and their groups by destination and reason.
+    GetDeadLetters: Get "/api/v1/dead", dead::DeadQuery => dead::DeadLetters;
+    /// One dead letter with all that is in it.
+    GetDeadLetter: Get "/api/v1/dead/{id}", () => dead::DeadLetterPage;
+    /// Throws dead letters away, counted.
+    PurgeDeadLetters: Post "/api/v1/dead/purge", dead::DeadPurge => dead::DeadDone;
 
     /// The configuration in force.
     GetConfig: Get "/api/v1/config", () => config::ConfigView;
@@ -196,6 +225,19 @@ mod tests {
             "/api/v1/devices/press%2FLine%252FA"
         );
         assert_eq!(path::<GetOverview>(&[]), "/api/v1/overview");
+    }
+
+    #[test]
+    fn what_a_get_asks_for_stands_in_its_query() {
+        let ask = |query: &dead::DeadQuery| path_and_query::<GetDeadLetters>(&[], query);
+        assert_eq!(ask(&dead::DeadQuery::default()), "/api/v1/dead");
+        let query = dead::DeadQuery {
+            reason: Some("no & never".into()),
+            limit: Some(7),
+            ..dead::DeadQuery::default()
+        };
+        assert_eq!(ask(&query), "/api/v1/dead?limit=7&reason=no%20%26%20never");
+        assert_eq!(path_and_query::<GetOverview>(&[], &()), "/api/v1/overview");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! written from them. Nothing here does I/O; it builds for `wasm32-unknown-unknown`.
 
 pub mod config;
+pub mod dead;
 pub mod endpoint;
 pub mod live;
 pub mod state;

@@ -287,20 +287,6 @@ pub struct Backlog {
     pub drain_s: Option<f64>,
 }
 
-/// A reading that its destination refused for its own sake.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct DeadLetter {
-    pub message_id: String,
-    pub destination: String,
-    pub point: String,
-    pub text: String,
-    pub at: Timestamp,
-    /// The destination's own words.
-    pub why: String,
-    pub refused_at: Timestamp,
-}
-
 /// Alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

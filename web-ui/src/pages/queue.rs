@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use fieldgate_api::dead::{DeadLetter, DeadQuery};
 use fieldgate_api::endpoint::{GetDeadLetters, GetQueue};
-use fieldgate_api::state::{
-    Backlog, DeadLetter, LaneView, Ledger, LedgerRow, LedgerSum, QueueView,
-};
+use fieldgate_api::state::{Backlog, LaneView, Ledger, LedgerRow, LedgerSum, QueueView};
 use fieldgate_ui_logic::place::{Place, Section};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 
-use crate::fetched::{OFTEN, fetched};
+use crate::fetched::{OFTEN, asked, fetched};
 use crate::widgets::data_table::{Column, Row, column, data_table, text};
 use crate::widgets::empty::empty_state;
 use crate::widgets::page::{heading, when_there};
@@ -27,14 +26,19 @@ const DEAD: &[Column] = &[
 
 pub fn page() -> AnyView {
     let queue = fetched::<GetQueue>(Some(OFTEN), || Some(Vec::new()));
-    let dead = fetched::<GetDeadLetters>(Some(OFTEN * 3), || Some(Vec::new()));
+    let dead =
+        asked::<GetDeadLetters>(Some(OFTEN * 3), || Some((Vec::new(), DeadQuery::default())));
     let dead_rows = Signal::derive(move || {
-        dead.data
-            .with(|dead| dead.iter().flatten().map(dead_row).collect::<Vec<_>>())
+        dead.data.with(|dead| {
+            dead.iter()
+                .flat_map(|dead| &dead.letters)
+                .map(dead_row)
+                .collect::<Vec<_>>()
+        })
     });
     let no_dead = Memo::new(move |_| {
         dead.data
-            .with(|dead| dead.as_ref().is_none_or(Vec::is_empty))
+            .with(|dead| dead.as_ref().is_none_or(|dead| dead.letters.is_empty()))
     });
     view! {
         {heading("Queue", ())}
@@ -213,7 +217,7 @@ fn dead_row(letter: &DeadLetter) -> Row {
         text(words::plain(&letter.why)),
         text(letter.refused_at.to_string()),
     ];
-    let key = format!("{}/{}", letter.destination, letter.message_id);
+    let key = letter.id.to_string();
     let view = move |index| (index == 4).then(|| instant(letter.refused_at));
     Row {
         key,

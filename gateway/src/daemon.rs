@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::SOCKET,
+    clock::{Clock, TimeSource},
     config::{Desired, Loaded, Locations},
     gateway::Gateway,
     lanes::{Lanes, LanesError},
@@ -42,6 +43,8 @@ pub struct Options {
     pub control: Option<PathBuf>,
     /// Start the demonstration devices.
     pub demo: bool,
+    /// Where the time comes from: [`Kernel`](crate::clock::Kernel), but in tests of wrong clocks.
+    pub time: Arc<dyn TimeSource>,
 }
 
 /// Why the gateway did not start.
@@ -89,10 +92,7 @@ pub async fn run(
     let address = listener
         .local_addr()
         .map_err(|error| cannot_listen(options.listen, &error))?;
-    make_private(&options.state).map_err(|source| StartError::State {
-        path: options.state.clone(),
-        source,
-    })?;
+    make_private(&options.state).map_err(|source| unusable(&options, source))?;
 
     let demo = Demo::start(&options).await?;
     let (desired, loaded) = open_config(&options, demo.text()).await?;
@@ -142,6 +142,7 @@ pub async fn run(
     {
         tracing::warn!("not every unit stopped in time; what was accepted is on the disk");
     }
+    save_clock(gateway.clock.clone()).await;
     close(gateway.lanes.clone(), deadline).await;
     demo.stop().await;
     forget(&socket);
@@ -160,7 +161,10 @@ async fn keep_applying(
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
-            _ = seconds.tick() => gateway.sample(),
+            _ = seconds.tick() => {
+                gateway.sample();
+                look_at_clock(&gateway.clock).await;
+            }
             () = reload.notified() => read_again(desired).await,
             changed = changes.changed() => {
                 if changed.is_err() {
@@ -217,8 +221,13 @@ async fn open_gateway(
     loaded: &Arc<Loaded>,
 ) -> Result<Arc<Gateway>, StartError> {
     let (dir, queue) = (options.state.join("queue"), loaded.config.queue.clone());
-    let opened = tokio::task::spawn_blocking(move || Lanes::open(&dir, &queue)).await;
-    let (lanes, reports) = opened.expect("opening the queue does not panic")?;
+    let (state, time) = (options.state.clone(), Arc::clone(&options.time));
+    let open = move || (Clock::open(&state, time), Lanes::open(&dir, &queue));
+    let (clock, opened) = tokio::task::spawn_blocking(open)
+        .await
+        .expect("opening the clock and the queue does not panic");
+    let clock = clock.map_err(|source| unusable(options, source))?;
+    let (lanes, reports) = opened?;
     for (lane, report) in reports {
         for finding in &report.findings {
             tracing::error!(lane, "{finding}");
@@ -228,14 +237,33 @@ async fn open_gateway(
     let gateway = Gateway::new(
         Registry::all(),
         lanes,
+        clock,
         options.state.clone(),
         desired.secrets(),
     );
-    let gateway = gateway.map_err(|source| StartError::State {
+    let gateway = gateway.map_err(|source| unusable(options, source))?;
+    Ok(Arc::new(gateway))
+}
+
+fn unusable(options: &Options, source: io::Error) -> StartError {
+    StartError::State {
         path: options.state.clone(),
         source,
-    })?;
-    Ok(Arc::new(gateway))
+    }
+}
+
+/// Looks at the clock, and keeps what is known of it when that is due.
+async fn look_at_clock(clock: &Clock) {
+    if clock.observe() {
+        save_clock(clock.clone()).await;
+    }
+}
+
+async fn save_clock(clock: Clock) {
+    let saved = tokio::task::spawn_blocking(move || clock.save()).await;
+    if let Ok(Err(error)) = saved {
+        tracing::warn!(%error, "what is known of the clock could not be saved; it is tried again");
+    }
 }
 
 async fn close(lanes: Lanes, deadline: Instant) {

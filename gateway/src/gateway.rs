@@ -40,6 +40,7 @@ impl Gateway {
     pub fn new(
         registry: Registry,
         lanes: Lanes,
+        clock: Clock,
         state_dir: PathBuf,
         secrets: Secrets,
     ) -> io::Result<Self> {
@@ -52,7 +53,7 @@ impl Gateway {
         Ok(Self {
             registry,
             lanes,
-            clock: Clock::default(),
+            clock,
             board: Board::default(),
             live: Live::default(),
             secrets,

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    clock::Kernel,
     daemon::{self, Options, StartError},
     telemetry,
 };
@@ -84,6 +85,7 @@ async fn until_signalled(args: Args) -> Result<(), StartError> {
         demo: args.demo,
         #[cfg(not(feature = "demo"))]
         demo: false,
+        time: std::sync::Arc::new(Kernel::default()),
     };
     let daemon = daemon::run(
         options,

@@ -8,6 +8,7 @@ use std::{
 };
 
 use fieldgate::{
+    clock::{Clock, Kernel},
     config::{Desired, Locations},
     gateway::Gateway,
     lanes::Lanes,
@@ -76,7 +77,9 @@ impl Rig {
         let state_dir = locations.state.clone();
         let (desired, loaded) = Desired::open(locations, Registry::all()).unwrap();
         let (lanes, _) = Lanes::open(&state_dir.join("queue"), &loaded.config.queue).unwrap();
-        let gateway = Gateway::new(Registry::all(), lanes, state_dir, desired.secrets()).unwrap();
+        let clock = Clock::open(&state_dir, Arc::new(Kernel::default())).unwrap();
+        let gateway =
+            Gateway::new(Registry::all(), lanes, clock, state_dir, desired.secrets()).unwrap();
         let (gateway, desired) = (Arc::new(gateway), Arc::new(desired));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

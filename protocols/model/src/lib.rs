@@ -9,6 +9,7 @@ mod event;
 mod id;
 mod quality;
 mod reading;
+mod time_quality;
 mod timestamp;
 mod value;
 
@@ -18,5 +19,6 @@ pub use event::Event;
 pub use id::{DeviceId, IdError, PointId, escape_segment, unescape_segment};
 pub use quality::{Quality, QualityLevel};
 pub use reading::{Class, Reading};
+pub use time_quality::TimeQuality;
 pub use timestamp::Timestamp;
 pub use value::Value;

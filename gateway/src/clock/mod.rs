@@ -19,6 +19,7 @@ use fieldgate_store::{Document, Loaded, Slots, Stamp};
 
 pub use kernel::{Kernel, TimeSource};
 pub use simulated::SimulatedTime;
+pub(crate) use table::FLOOR_MS;
 use table::{Reading, Table};
 
 /// The last known time is saved so often: a boot without a clock goes on from there.
@@ -49,13 +50,9 @@ struct Saved {
 pub struct Moment {
     pub wall: Timestamp,
     pub trust: TimeQuality,
-    /// What has to be added to what the wall clock said then.
-    pub correction: Correction,
+    /// What the wall clock said then, right or wrong.
+    pub said: Timestamp,
 }
-
-/// Milliseconds to add; 0 when the clock was right.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Correction(i64);
 
 // === impl Clock ===
 
@@ -110,7 +107,7 @@ impl Clock {
         Moment {
             wall: Timestamp::from_millis(resolved.wall_ms),
             trust: resolved.trust,
-            correction: Correction(resolved.wall_ms.saturating_sub(stamp.wall_ms)),
+            said: Timestamp::from_millis(stamp.wall_ms),
         }
     }
 
@@ -171,17 +168,6 @@ impl Clock {
     }
 }
 
-// === impl Correction ===
-
-impl Correction {
-    /// What the wall clock said, put right.
-    #[must_use]
-    pub fn of(self, said: Timestamp) -> Timestamp {
-        let nanos = self.0.saturating_mul(1_000_000);
-        Timestamp::from_nanos(said.nanos().saturating_add(nanos))
-    }
-}
-
 fn newer(version: u16) -> io::Error {
     io::Error::other(format!(
         "the file CLOCK was written in format {version}, this program reads up to {}; run the newer program",
@@ -194,7 +180,7 @@ mod tests {
     use super::*;
 
     const DAY_MS: i64 = 86_400_000;
-    const NOW_MS: i64 = table::FLOOR_MS + 100 * DAY_MS;
+    const NOW_MS: i64 = FLOOR_MS + 100 * DAY_MS;
 
     #[test]
     fn a_boot_without_a_clock_goes_on_from_what_was_saved() {
@@ -224,8 +210,7 @@ mod tests {
         let moment = clock.resolve(early);
         assert_eq!(moment.trust, TimeQuality::Synced);
         assert_eq!(moment.wall.millis(), NOW_MS + DAY_MS - 1_000);
-        let said = Timestamp::from_millis(early.wall_ms);
-        assert_eq!(moment.correction.of(said), moment.wall);
+        assert_eq!(moment.said.millis(), early.wall_ms);
         assert!(clock.age(stamp) > Some(Duration::from_secs(86_000)));
     }
 

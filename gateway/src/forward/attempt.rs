@@ -22,6 +22,7 @@ use super::{
     stack::stack,
 };
 use crate::{
+    clock::Clock,
     lanes::{LaneKind, Lanes},
     supervisor::Cause,
     telemetry::now,
@@ -44,6 +45,7 @@ pub struct Forwarder {
     pub limits: BatchLimits,
     pub ctx: SinkCtx,
     pub lanes: Lanes,
+    pub clock: Clock,
     pub stats: Arc<ForwardStats>,
 }
 
@@ -257,8 +259,8 @@ impl Attempt<'_> {
             .take(forwarder.limits.readings, forwarder.limits.bytes);
         reader.read = page.scanned_through;
         reader.waiting_since = None;
-        let (sending, batch) =
-            Sending::new(reader.lane, page, mask, forwarder.limits.max_age, now());
+        let max_age = forwarder.limits.max_age;
+        let (sending, batch) = Sending::new(reader.lane, page, mask, max_age, &forwarder.clock);
         let call = if batch.readings.is_empty() {
             std::future::ready(Ok(Receipt::default())).boxed()
         } else {

@@ -4,6 +4,7 @@ mod attempt;
 mod page;
 mod stack;
 mod stats;
+mod timely;
 
 pub use attempt::Forwarder;
 pub use stats::ForwardStats;

@@ -10,7 +10,8 @@ use fieldgate_kit::{AddressBook, Batch, Receipt, Rejected, Sequenced};
 use fieldgate_model::Timestamp;
 use fieldgate_store::{Exit, Page, Record, RouteMask, Seq, Tally};
 
-use crate::{dead::Refused, lanes::LaneKind, pipeline::frame};
+use super::timely::timely;
+use crate::{clock::Clock, dead::Refused, lanes::LaneKind, pipeline::frame};
 
 /// Of how many readings of a page the delay is measured.
 const SAMPLES: usize = 8;
@@ -103,14 +104,15 @@ impl Sending {
         page: Page,
         mask: RouteMask,
         max_age: Option<Duration>,
-        now: Timestamp,
+        clock: &Clock,
     ) -> (Self, Batch) {
         let mut unsent = HashMap::new();
         let mut readings = Vec::with_capacity(page.records.len());
         for record in &page.records {
-            match sendable(record, max_age, now) {
-                Ok(reading) => readings.push(Sequenced {
+            match sendable(record, max_age, clock) {
+                Ok(mut reading) => readings.push(Sequenced {
                     seq: record.seq.0,
+                    time_quality: timely(&mut reading, clock.resolve(record.at)),
                     reading,
                 }),
                 Err(why) => {
@@ -222,10 +224,9 @@ impl Sending {
 fn sendable(
     record: &Record,
     max_age: Option<Duration>,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<fieldgate_model::Reading, Unsent> {
-    let age_ms = now.millis().saturating_sub(record.at.wall_ms);
-    if max_age.is_some_and(|most| u128::try_from(age_ms).is_ok_and(|age| age > most.as_millis())) {
+    if max_age.is_some_and(|most| clock.age(record.at).is_some_and(|age| age > most)) {
         return Err(Unsent::Expired);
     }
     let unreadable = |why: String| Unsent::Unreadable(why);
@@ -240,8 +241,9 @@ mod tests {
     use fieldgate_store::{RouteBit, Stamp};
 
     use super::*;
+    use crate::clock::SimulatedTime;
 
-    fn record(seq: u64, routes: u64, wall_ms: i64, readable: bool) -> Record {
+    fn record(seq: u64, routes: u64, since_boot_ms: u64, readable: bool) -> Record {
         let reading = Reading::new("s/d/p".parse().unwrap(), seq, Timestamp::default());
         let body = if readable {
             frame::encode(&reading, Vec::new())
@@ -251,7 +253,11 @@ mod tests {
         Record {
             seq: Seq(seq),
             routes: RouteMask(routes),
-            at: Stamp::from_wall(wall_ms),
+            at: Stamp {
+                boot: 1,
+                since_boot_ms,
+                wall_ms: 0,
+            },
             body: body.into(),
         }
     }
@@ -287,6 +293,10 @@ mod tests {
             scanned_through: Seq(9),
         };
         let now = Timestamp::from_millis(12_000);
+        let state = tempfile::tempdir().unwrap();
+        let time = Arc::new(SimulatedTime::boot(1, 1_000));
+        time.pass(11_000);
+        let clock = Clock::open(state.path(), time).unwrap();
         let book = AddressBook {
             gateway: "g".into(),
             gateway_id: "00c0ffee".into(),
@@ -298,7 +308,7 @@ mod tests {
             page,
             RouteMask(0b011),
             Some(Duration::from_secs(5)),
-            now,
+            &clock,
         );
         assert_eq!(
             batch.readings.iter().map(|r| r.seq).collect::<Vec<_>>(),

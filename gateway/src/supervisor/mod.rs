@@ -230,6 +230,7 @@ impl Supervisor {
                     book: gateway.book(),
                 },
                 lanes: gateway.lanes.clone(),
+                clock: gateway.clock.clone(),
                 stats: Arc::clone(&stats),
             };
             Box::pin(async move { forwarder.attempt(health, shutdown).await })

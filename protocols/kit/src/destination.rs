@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use fieldgate_model::{DeviceId, Reading};
+use fieldgate_model::{DeviceId, Reading, TimeQuality};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequenced {
     pub seq: u64,
+    /// How well the times are known that the gateway's clock gave.
+    pub time_quality: TimeQuality,
     pub reading: Reading,
 }
 

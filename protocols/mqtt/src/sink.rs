@@ -191,7 +191,7 @@ impl Publication {
 
 #[cfg(test)]
 mod tests {
-    use fieldgate_model::{PointId, Reading, Timestamp, Value};
+    use fieldgate_model::{PointId, Reading, TimeQuality, Timestamp, Value};
     use serde_json::{Value as Json, json};
 
     use super::*;
@@ -213,6 +213,7 @@ mod tests {
     fn batch(lengths: &[usize]) -> Batch {
         let reading = |(seq, length): (u64, &usize)| Sequenced {
             seq,
+            time_quality: TimeQuality::default(),
             reading: Reading::new(
                 PointId::new("press", "Line", &format!("p{seq}")).unwrap(),
                 Value::Text("x".repeat(*length)),

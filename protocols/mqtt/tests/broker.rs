@@ -8,7 +8,7 @@ use fieldgate_kit::{
     AddressBook, Batch, DestinationKind, Link, ProbeCtx, Receipt, RungState, Secrets, Sequenced,
     SinkCtx, SinkError,
 };
-use fieldgate_model::{PointId, Reading, Timestamp};
+use fieldgate_model::{PointId, Reading, TimeQuality, Timestamp};
 use fieldgate_mqtt::{Mqtt, sim};
 use rumqttc::v5::{
     AsyncClient, Event, MqttOptions,
@@ -45,6 +45,7 @@ fn ctx() -> SinkCtx {
 fn batch(first: u64, readings: u64) -> Batch {
     let reading = |seq: u64| Sequenced {
         seq,
+        time_quality: TimeQuality::default(),
         reading: Reading::new(
             PointId::new("press", "Line/Press", &format!("p{}", seq % 10)).unwrap(),
             21.5,

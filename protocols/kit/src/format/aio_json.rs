@@ -29,7 +29,7 @@ pub(super) fn encode(
         let reading = &sequenced.reading;
         let name = point_name(reading);
         entry.bytes.clear();
-        write(&mut entry, book, lane, sequenced.seq, &name, reading);
+        write(&mut entry, book, lane, sequenced, &name);
         packer.pack(sequenced, name, &entry.bytes, payload_bytes);
     }
     packer
@@ -161,17 +161,20 @@ fn point_name(reading: &Reading) -> Cow<'_, str> {
 }
 
 /// `"name":{…}`
-fn write(
-    json: &mut JsonText,
-    book: &AddressBook,
-    lane: char,
-    seq: u64,
-    name: &str,
-    reading: &Reading,
-) {
+fn write(json: &mut JsonText, book: &AddressBook, lane: char, sequenced: &Sequenced, name: &str) {
+    let reading = &sequenced.reading;
     json.text(name);
     json.raw(":{\"SourceTimestamp\":");
     json.time(reading.at);
+    // Only where the time is the gateway's: it says nothing of a source's clock.
+    if let Some(word) = sequenced
+        .time_quality
+        .word()
+        .filter(|_| reading.at == reading.seen)
+    {
+        json.raw(",\"TimeQuality\":");
+        json.text(word);
+    }
     json.raw(",\"Value\":");
     json.value(&reading.value);
     if let Some(why) = reading.quality.why() {
@@ -189,6 +192,6 @@ fn write(
         json.text(unit);
     }
     json.raw(",\"Id\":");
-    json.message_id(book, lane, seq);
+    json.message_id(book, lane, sequenced.seq);
     json.raw("}");
 }

@@ -8,7 +8,7 @@
 //! `point` is the whole id, escaped, as routes and the console write it. `reason` says why the quality is not good.
 
 use bytes::Bytes;
-use fieldgate_model::{Quality, QualityLevel, Reading};
+use fieldgate_model::{Quality, QualityLevel};
 
 use super::{Message, dataset, json_value::JsonText};
 use crate::{AddressBook, Sequenced};
@@ -17,9 +17,10 @@ pub(super) fn encode(book: &AddressBook, lane: char, readings: &[Sequenced]) -> 
     let mut json = JsonText::default();
     readings
         .iter()
-        .map(|Sequenced { seq, reading }| {
+        .map(|sequenced| {
+            let Sequenced { seq, reading, .. } = sequenced;
             json.bytes.clear();
-            write(&mut json, book, lane, *seq, reading);
+            write(&mut json, book, lane, sequenced);
             Message {
                 device: reading.point.device_id(),
                 dataset: dataset(reading.class),
@@ -35,9 +36,10 @@ pub(super) fn encode(book: &AddressBook, lane: char, readings: &[Sequenced]) -> 
         .collect()
 }
 
-fn write(json: &mut JsonText, book: &AddressBook, lane: char, seq: u64, reading: &Reading) {
+fn write(json: &mut JsonText, book: &AddressBook, lane: char, sequenced: &Sequenced) {
+    let reading = &sequenced.reading;
     json.raw("{\"id\":");
-    json.message_id(book, lane, seq);
+    json.message_id(book, lane, sequenced.seq);
     json.raw(",\"point\":");
     json.text(reading.point.as_str());
     json.raw(",\"value\":");
@@ -47,6 +49,10 @@ fn write(json: &mut JsonText, book: &AddressBook, lane: char, seq: u64, reading:
     json.time(reading.at);
     json.raw(",\"gatewayTimestamp\":");
     json.time(reading.seen);
+    if let Some(word) = sequenced.time_quality.word() {
+        json.raw(",\"timeQuality\":");
+        json.text(word);
+    }
     if let Some(unit) = &reading.unit {
         json.raw(",\"unit\":");
         json.text(unit);

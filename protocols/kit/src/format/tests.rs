@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use fieldgate_model::{Class, PointId, Quality, Reading, Timestamp, Value};
+use fieldgate_model::{Class, PointId, Quality, Reading, TimeQuality, Timestamp, Value};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -25,7 +25,11 @@ fn reading(device: &str, point: &str, value: Value) -> Reading {
 fn numbered(readings: Vec<Reading>) -> Vec<Sequenced> {
     (1..)
         .zip(readings)
-        .map(|(seq, reading)| Sequenced { seq, reading })
+        .map(|(seq, reading)| Sequenced {
+            seq,
+            time_quality: TimeQuality::default(),
+            reading,
+        })
         .collect()
 }
 
@@ -66,7 +70,9 @@ fn everything() -> Vec<Sequenced> {
     readings[1].quality = Quality::Uncertain(Arc::from("UncertainLastUsableValue: stale"));
     readings[4].unit = Some("Cel".into());
     readings[12].class = Class::Event;
-    numbered(readings)
+    let mut numbered = numbered(readings);
+    numbered[2].time_quality = TimeQuality::Estimated;
+    numbered
 }
 
 fn valid(schema: &str, payload: &[u8]) -> Json {
@@ -164,6 +170,33 @@ fn a_point_that_occurs_again_begins_the_next_message() {
     let messages = FormatKind::AioJson.encode(&book(), 'n', &numbered(readings.into()), usize::MAX);
     let seqs: Vec<&[u64]> = messages.iter().map(|message| &message.seqs[..]).collect();
     assert_eq!(seqs, [&[1, 2][..], &[3], &[4, 5], &[6]]);
+}
+
+#[test]
+fn how_well_the_gateways_time_is_known_is_said_where_it_is_not() {
+    for (quality, word) in [
+        (TimeQuality::Synced, Json::Null),
+        (TimeQuality::Estimated, "estimated".into()),
+        (TimeQuality::Unknown, "unknown".into()),
+    ] {
+        let mut readings = numbered(vec![
+            reading("Line", "a", Value::Null),
+            reading("Line", "b", Value::Null),
+        ]);
+        for sequenced in &mut readings {
+            sequenced.time_quality = quality;
+        }
+        // The source gave its own time for the second.
+        readings[1].reading.seen = Timestamp::default();
+        let payload = |format: FormatKind, index: usize| -> Json {
+            let messages = format.encode(&book(), 'n', &readings, 10_000);
+            serde_json::from_slice(&messages[index].payload).unwrap()
+        };
+        let aio = payload(FormatKind::AioJson, 0);
+        assert_eq!(aio["a"]["TimeQuality"], word);
+        assert_eq!(aio["b"]["TimeQuality"], Json::Null);
+        assert_eq!(payload(FormatKind::Json, 1)["timeQuality"], word);
+    }
 }
 
 proptest! {

@@ -19,7 +19,7 @@ const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 /// A block is closed at this size, so that a read unpacks little more than it needs.
 const BLOCK_BYTES: usize = 256 << 10;
-/// The largest block ever written: version 1 took bodies of 16 MiB.
+/// The largest block ever written: version 1 had bodies of up to 16 MiB in its blocks.
 const MAX_PLAIN_BYTES: usize = 17 << 20;
 /// Below this zstd's own header eats the gain.
 const WORTH_COMPRESSING: usize = 128;
@@ -112,7 +112,7 @@ impl Packer {
 fn block_len(records: &[Record]) -> usize {
     let mut bytes = 0;
     for (index, record) in records.iter().enumerate() {
-        bytes += record.body.len() + 8;
+        bytes += layout::body_bytes(record) + 8;
         if index > 0 && (bytes > BLOCK_BYTES || record.at.boot != records[0].at.boot) {
             return index;
         }

@@ -6,6 +6,7 @@ use crate::{
     block::Block,
     error::{AppendError, EngineError},
     record::Record,
+    spool::{self, Spooled},
     thread::{Batch, Owner, locked, span},
     types::{Appended, Seq},
 };
@@ -35,12 +36,14 @@ impl Owner {
 
     fn commit(&mut self, batches: &mut [Batch]) -> Result<(), EngineError> {
         let started = Instant::now();
-        let records = number(batches, self.next);
+        let mut records = number(batches, self.next);
         let Some(last) = records.last().map(|record| record.seq) else {
             return Ok(());
         };
+        let large = spool::take_out(&mut records);
         let blocks = self.packer.pack(&records);
-        self.write(&blocks)?;
+        self.write(&blocks, &large)?;
+        spool::put_back(&mut records, large);
         let generation = self
             .shelf
             .writer()
@@ -71,21 +74,23 @@ impl Owner {
     }
 
     /// Writes and syncs; after a failure once more into a new generation: what a failed sync left behind is not trusted.
-    fn write(&mut self, blocks: &[Block]) -> Result<(), EngineError> {
+    fn write(&mut self, blocks: &[Block], large: &[Spooled]) -> Result<(), EngineError> {
         if self.shelf.writer().is_none() {
             self.start_generation()?;
         }
-        let Err(error) = self.write_once(blocks) else {
+        let Err(error) = self.write_once(blocks, large) else {
             return Ok(());
         };
         tracing::warn!(dir = %self.shelf.dir.display(), %error, "a commit failed; it is tried again in a new generation");
         self.retire_writer();
         self.start_generation()?;
-        self.write_once(blocks)
+        self.write_once(blocks, large)
             .inspect_err(|_| self.retire_writer())
     }
 
-    fn write_once(&mut self, blocks: &[Block]) -> Result<(), EngineError> {
+    /// The large bodies first: a block never names a file that is not durable.
+    fn write_once(&mut self, blocks: &[Block], large: &[Spooled]) -> Result<(), EngineError> {
+        self.shelf.spool(large)?;
         let generation = self.shelf.writer().expect("the caller started one");
         let segment = generation
             .segment
@@ -104,6 +109,7 @@ impl Owner {
         generation.segment = None;
         if generation.info.is_empty() {
             self.shelf.generations.pop(); // its directory is removed at the next open
+            self.shelf.spooled_bytes = 0;
         } else {
             self.shelf.seal_writer();
         }
@@ -129,13 +135,13 @@ impl Owner {
     }
 
     fn roll_if_full(&mut self) {
-        let limit = self.options.generation_bytes;
+        let (limit, spooled) = (self.options.generation_bytes, self.shelf.spooled_bytes);
         let is_full = self.shelf.writer().is_some_and(|open| {
             let allocated = open
                 .segment
                 .as_ref()
                 .map_or(0, |segment| segment.disk_bytes());
-            !open.info.is_empty() && allocated >= limit
+            !open.info.is_empty() && allocated + spooled >= limit
         });
         if !is_full {
             return;

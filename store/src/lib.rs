@@ -31,6 +31,7 @@
 //! CURSORS.a   CURSORS.b       consumers, routes, their counts, all as of one durable moment       (A/B slots)
 //! gen-00000041/               a sealed generation: a sled database that is only read
 //! gen-00000042/               the generation that is written
+//! gen-00000042/spool/         its bodies of over 64 KiB, each a file named after its SHA-256          (see spool.rs)
 //! quarantine/                 the newest two directories that could not be read
 //! ```
 //! A commit is packed into blocks of at most 256 KiB (a longer record is a block of its own), compressed with zstd when that
@@ -76,6 +77,7 @@ mod retain;
 mod segment;
 mod shelf;
 mod slots;
+mod spool;
 mod tail;
 mod thread;
 mod types;

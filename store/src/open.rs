@@ -344,6 +344,7 @@ impl Recovery {
         cursor_slots
             .store(&snapshot)
             .map_err(|source| disk("write", cursor_slots.next_path(), source))?;
+        self.shelf.measure_spool();
         if self.shelf.writer().is_none() {
             let generation = self.shelf.create(next).map_err(from_engine)?;
             self.shelf.generations.push(generation);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// The longest body of one record; larger payloads belong into files of their own.
-pub const MAX_BODY_BYTES: usize = 16 << 20;
+/// The longest body of one record. Those over 64 KiB are kept in files of their own.
+pub const MAX_BODY_BYTES: usize = 64 << 20;
 
 const SMALLEST_LANE: u64 = 4 << 20;
 

@@ -12,7 +12,25 @@ use crate::{
 const BLOCKS_PER_PAGE: usize = 16;
 
 impl Owner {
+    /// A page for a consumer.
     pub fn read_page(
+        &mut self,
+        after: Seq,
+        mask: RouteMask,
+        limits: PeekLimits,
+    ) -> Result<Page, StoreError> {
+        let mut page = self.scan_page(after, mask, limits)?;
+        for record in &mut page.records {
+            self.shelf.fetch(record).map_err(|error| StoreError::Disk {
+                path: self.shelf.dir.clone(),
+                reason: error.to_string(),
+            })?;
+        }
+        Ok(page)
+    }
+
+    /// A page whose large bodies are not read: it has their lengths.
+    fn scan_page(
         &mut self,
         after: Seq,
         mask: RouteMask,
@@ -56,7 +74,7 @@ impl Owner {
             };
             let page = match self.tail_page(at, limits) {
                 Some(page) => page,
-                None => match self.read_page(at, RouteMask::ALL, limits) {
+                None => match self.scan_page(at, RouteMask::ALL, limits) {
                     Ok(page) => page,
                     Err(error) => {
                         tracing::warn!(%error, "records could not be counted again after an eviction");

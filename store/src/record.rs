@@ -5,7 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{RouteMask, Seq};
+use crate::{
+    spool,
+    types::{RouteMask, Seq},
+};
 
 /// When a record was accepted, in words that stay true when the wall clock was wrong: whoever knows how the boot's clock
 /// stood to the wall clock can tell the time later.
@@ -51,6 +54,8 @@ pub struct Missing {
     /// How many there were.
     pub len: usize,
     pub why: Arc<str>,
+    /// They are in a file that was not read yet; so within the store only.
+    pub(crate) spooled: Option<spool::Hash>,
 }
 
 // === impl Stamp ===
@@ -68,6 +73,26 @@ impl Stamp {
     /// How the wall clock stood to the boot's clock.
     pub(crate) fn offset_ms(self) -> i64 {
         self.wall_ms.wrapping_sub(self.since_boot_ms as i64)
+    }
+}
+
+// === impl Missing ===
+
+impl Missing {
+    pub(crate) fn spooled(len: usize, hash: spool::Hash) -> Missing {
+        Missing {
+            len,
+            why: "its file was not read".into(),
+            spooled: Some(hash),
+        }
+    }
+
+    pub(crate) fn for_good(len: usize, why: String) -> Missing {
+        Missing {
+            len,
+            why: why.into(),
+            spooled: None,
+        }
     }
 }
 

@@ -11,10 +11,11 @@ use std::{
 use crate::{
     block::{Block, unpack},
     error::EngineError,
-    manifest::{GenerationInfo, Manifest, MaskRuns, PerBit, RouteName},
+    manifest::{GenerationInfo, Manifest, MaskRuns, PerBit, RouteName, dir_name},
     record::Record,
     segment::{Segment, SegmentStore, allocated_bytes, sync_dir},
     slots::Slots,
+    spool::{self, Spooled},
     types::Seq,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Shelf {
     pub routes: Vec<RouteName>,
     engine: Box<dyn SegmentStore>,
     manifest: Slots<Manifest>,
+    /// Bytes allocated to the spool of the generation that is written.
+    pub spooled_bytes: u64,
     /// Ids of sealed generations with an open segment, the one used last at the end.
     readers: VecDeque<u64>,
     cache: VecDeque<(u64, Arc<Vec<Record>>)>,
@@ -67,6 +70,7 @@ impl Shelf {
             routes: Vec::new(),
             engine,
             manifest,
+            spooled_bytes: 0,
             readers: VecDeque::new(),
             cache: VecDeque::new(),
         }
@@ -123,6 +127,29 @@ impl Shelf {
         }
     }
 
+    /// Makes large bodies durable in the generation that is written.
+    pub fn spool(&mut self, large: &[Spooled]) -> Result<(), EngineError> {
+        let Some(generation) = self.generations.last().filter(|_| !large.is_empty()) else {
+            return Ok(());
+        };
+        self.spooled_bytes += spool::write(&generation.info.dir(&self.dir), large)?;
+        Ok(())
+    }
+
+    /// Finds out what an earlier run spooled into the generation that is written.
+    pub fn measure_spool(&mut self) {
+        let open = self.generations.last().filter(|open| !open.info.sealed);
+        self.spooled_bytes = open.map_or(0, |open| spool::disk_bytes(&open.info.dir(&self.dir)));
+    }
+
+    /// Reads a large body that the record's block only names.
+    pub fn fetch(&self, record: &mut Record) -> Result<(), EngineError> {
+        let holder = self
+            .find_after(Seq(record.seq.0 - 1))
+            .map_or(0, |index| self.generations[index].info.id);
+        spool::fetch(&self.dir.join(dir_name(holder)), record)
+    }
+
     /// Closes the last generation and marks it as complete. Whoever lags opens it again to read.
     pub fn seal_writer(&mut self) {
         let data_file = self.engine.data_file();
@@ -135,6 +162,7 @@ impl Shelf {
         };
         let dir = generation.info.dir(&self.dir);
         generation.segment = None;
+        self.spooled_bytes = 0;
         generation.info.sealed = true;
         generation.info.file_len = fs::metadata(dir.join(data_file)).map_or(0, |found| found.len());
         generation.info.disk_bytes = allocated_bytes(&dir);
@@ -177,7 +205,9 @@ impl Shelf {
             .generations
             .iter()
             .map(|generation| match &generation.segment {
-                Some(segment) if !generation.info.sealed => segment.disk_bytes(),
+                Some(segment) if !generation.info.sealed => {
+                    segment.disk_bytes() + self.spooled_bytes
+                }
                 _ => generation.info.disk_bytes,
             });
         each.sum()

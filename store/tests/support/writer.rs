@@ -193,7 +193,7 @@ async fn appends(lane: Lane, job: Job, task: u64) {
     for _ in 0..job.rounds {
         let count = random.u64(1..=most);
         let entries: Vec<Entry> = (counter..counter + count)
-            .map(|at| made(id, at, random.usize(HEAD_BYTES..=longest), &bits))
+            .map(|at| made(id, at, length(&mut random, longest), &bits))
             .collect();
         let urgency = if random.u8(..) < 200 {
             Urgency::Waiting
@@ -211,6 +211,15 @@ async fn appends(lane: Lane, job: Job, task: u64) {
             Err(error) => marks.say(&format!("failed {error}")),
         }
         counter += count;
+    }
+}
+
+/// Now and then a body that has a file of its own.
+fn length(random: &mut fastrand::Rng, longest: usize) -> usize {
+    if random.u16(..500) == 0 {
+        random.usize(65_000..80_000)
+    } else {
+        random.usize(HEAD_BYTES..=longest)
     }
 }
 

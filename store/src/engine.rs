@@ -4,7 +4,8 @@
 //! - `conf` is never synced by sled, nor are the directories: done once, at creation.
 //! - A left-over `snap.*.generating` makes open fail (sled#1533): removed before; on damage all `snap.*` are removed and
 //!   sled rebuilds from its log.
-//! - It panics on damaged files: every call is fenced, and a handle that panicked is never touched again, not even dropped.
+//! - It panics on damaged files, and may wait for ever, for one after a write that failed: each database lives on a thread
+//!   of its own. A call that panics ends that thread; one that takes too long is left alone on it, and the lane goes on.
 //! - It may still hold its lock shortly after a drop: opening waits up to 5 s.
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
     os::unix::fs::MetadataExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::mpsc::{self, Receiver, SyncSender},
     thread,
     time::{Duration, Instant},
 };
@@ -29,16 +30,29 @@ use crate::{
 const CACHE_BYTES: u64 = 8 * 1024 * 1024 / 3;
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const OPEN_PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than the slowest write seen on an SD card.
+const CALL_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Keeps each generation in a sled database of its own.
 pub(crate) struct SledStore;
 
 struct SledSegment {
     dir: PathBuf,
-    /// `None` once sled has panicked.
-    db: Option<sled::Db>,
+    /// `None` once sled has panicked or hung.
+    sled: Option<Fenced>,
     file: File,
 }
+
+/// A database on its thread. The channel holds one job: whoever sends one waits for its answer before the next.
+struct Fenced {
+    jobs: SyncSender<Job>,
+    /// Disconnected when the thread has closed the database and is gone.
+    ended: Receiver<()>,
+    /// To wake whoever hangs in it.
+    db: sled::Db,
+}
+
+type Job = Box<dyn FnOnce(&sled::Db) + Send>;
 
 // === impl SledStore ===
 
@@ -81,12 +95,12 @@ impl SledSegment {
                     thread::sleep(Duration::from_millis(20))
                 }
                 Err(error) => return Err(error),
-                Ok(db) => {
+                Ok(sled) => {
                     let file = File::open(dir.join("db"))
                         .map_err(|source| EngineError::disk("open", dir, source))?;
                     return Ok(SledSegment {
                         dir: dir.to_owned(),
-                        db: Some(db),
+                        sled: Some(sled),
                         file,
                     });
                 }
@@ -95,35 +109,25 @@ impl SledSegment {
     }
 
     /// One fenced call of sled.
-    fn call<T>(
+    fn call<T: Send + 'static>(
         &mut self,
         action: &'static str,
-        body: impl FnOnce(&sled::Db) -> sled::Result<T>,
+        body: impl FnOnce(&sled::Db) -> sled::Result<T> + Send + 'static,
     ) -> Result<T, EngineError> {
-        let Some(db) = &self.db else {
+        let Some(sled) = &self.sled else {
             return Err(EngineError::damaged(
                 action,
                 &self.dir,
-                "sled panicked here before".into(),
+                "sled panicked or hung here before".into(),
             ));
         };
-        match catch_unwind(AssertUnwindSafe(|| body(db))) {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(translate(action, &self.dir, error)),
-            Err(panic) => {
-                self.forget();
-                Err(EngineError::damaged(
-                    action,
-                    &self.dir,
-                    panic_text(panic.as_ref()),
-                ))
-            }
-        }
-    }
-
-    /// Leaks a handle whose state nobody knows: dropping it could panic again or wait for ever.
-    fn forget(&mut self) {
-        std::mem::forget(self.db.take());
+        let why = match sled.call(body) {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => return Err(translate(action, &self.dir, error)),
+            Err(why) => why,
+        };
+        self.sled = None;
+        Err(EngineError::damaged(action, &self.dir, why))
     }
 
     /// Puts the values of the block together; a missing chunk shows when it is unpacked.
@@ -146,7 +150,7 @@ impl Segment for SledSegment {
         for (key, value) in blocks.iter().flat_map(values) {
             batch.insert(&key, value);
         }
-        self.call("write", |db| db.apply_batch(batch))
+        self.call("write", move |db| db.apply_batch(batch))
     }
 
     fn sync(&mut self) -> Result<(), EngineError> {
@@ -157,7 +161,7 @@ impl Segment for SledSegment {
     }
 
     fn block_holding(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
-        self.call("read", |db| {
+        self.call("read", move |db| {
             match db.range(..=key(seq, u16::MAX)).next_back().transpose()? {
                 Some((found, _)) => parse_key(&found)
                     .map(|(first, _)| Self::gather(db, first))
@@ -168,7 +172,7 @@ impl Segment for SledSegment {
     }
 
     fn block_from(&mut self, seq: Seq) -> Result<Option<Block>, EngineError> {
-        self.call("read", |db| {
+        self.call("read", move |db| {
             match db.range(key(seq, 0)..).next().transpose()? {
                 Some((found, _)) => parse_key(&found)
                     .map(|(first, _)| Self::gather(db, first))
@@ -183,14 +187,80 @@ impl Segment for SledSegment {
     }
 }
 
-impl Drop for SledSegment {
-    fn drop(&mut self) {
-        if let Some(db) = self.db.take() {
-            let closed = catch_unwind(AssertUnwindSafe(|| drop(db)));
-            if closed.is_err() {
-                tracing::warn!(dir = %self.dir.display(), "sled panicked while closing; what was synced is safe");
-            }
+// === impl Fenced ===
+
+impl Fenced {
+    /// Runs `body` on the thread of the database; an error says how sled panicked, or that it took too long.
+    fn call<T: Send + 'static>(
+        &self,
+        body: impl FnOnce(&sled::Db) -> sled::Result<T> + Send + 'static,
+    ) -> Result<sled::Result<T>, String> {
+        let (answer, answered) = mpsc::sync_channel(1); // one answer
+        let job = move |db: &sled::Db| {
+            let done = catch_unwind(AssertUnwindSafe(|| body(db)));
+            drop(answer.send(done.map_err(|panic| panic_text(panic.as_ref())))); // nobody waits any more: it took too long
+        };
+        if self.jobs.send(Box::new(job)).is_err() {
+            return Err("its thread has ended".into());
         }
+        answered.recv_timeout(CALL_PATIENCE).unwrap_or_else(|_| {
+            self.nudge();
+            Err(format!("sled did not answer within {CALL_PATIENCE:?}"))
+        })
+    }
+
+    /// Wakes a call that waits for a write that failed: sled told those who waited then, and not who came later.
+    fn nudge(&self) {
+        let db = self.db.clone();
+        let woken = thread::Builder::new()
+            .name("queue-nudge".into())
+            .spawn(move || drop(catch_unwind(AssertUnwindSafe(|| db.flush()))));
+        if let Err(error) = woken {
+            tracing::warn!(%error, "a database that hangs could not be woken");
+        }
+    }
+}
+
+impl Drop for SledSegment {
+    /// Waits until the database is closed; one that hangs is left behind, its files locked.
+    fn drop(&mut self) {
+        let Some(Fenced { jobs, ended, db }) = self.sled.take() else {
+            return;
+        };
+        drop((jobs, db));
+        if let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(CALL_PATIENCE) {
+            tracing::warn!(dir = %self.dir.display(), "sled does not close; what was synced is safe");
+        }
+    }
+}
+
+/// The life of a database's thread: opens it, does the jobs until there are no more, closes it.
+fn serve(
+    path: &Path,
+    opened: &SyncSender<Result<sled::Result<sled::Db>, String>>,
+    jobs: &Receiver<Job>,
+) {
+    let config = sled::Config::default()
+        .path(path)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(None);
+    let result = catch_unwind(AssertUnwindSafe(|| config.open()));
+    let result = result.map_err(|panic| panic_text(panic.as_ref()));
+    let db = result
+        .as_ref()
+        .ok()
+        .and_then(|db| db.as_ref().ok().cloned());
+    if opened.send(result).is_err() {
+        return; // it took too long, nobody waits any more
+    }
+    let Some(db) = db else {
+        return;
+    };
+    while let Ok(job) = jobs.recv() {
+        job(&db);
+    }
+    if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
+        tracing::warn!(dir = %path.display(), "sled panicked while closing; what was synced is safe");
     }
 }
 
@@ -201,37 +271,28 @@ enum Snapshots {
     All,
 }
 
-/// Opens on a thread of its own, so that a database that hangs sled does not hang the lane; that thread is then left behind.
-fn open_within(dir: &Path, patience: Duration) -> Result<sled::Db, EngineError> {
-    // Holds the one answer; when the wait is over the sender finds it disconnected and drops the handle.
-    let (answer, answered) = mpsc::sync_channel(1);
+/// Starts the thread of a database, and waits until it is open.
+fn open_within(dir: &Path, patience: Duration) -> Result<Fenced, EngineError> {
+    let (answer, opened) = mpsc::sync_channel(1); // one answer
+    let (jobs, received) = mpsc::sync_channel(1);
+    let (end, ended) = mpsc::sync_channel(0); // nothing is ever sent
     let path = dir.to_owned();
     let work = move || {
-        let opened = catch_unwind(AssertUnwindSafe(|| {
-            sled::Config::default()
-                .path(&path)
-                .cache_capacity(CACHE_BYTES)
-                .flush_every_ms(None)
-                .open()
-        }));
-        drop(answer.send(opened));
+        serve(&path, &answer, &received);
+        drop::<SyncSender<()>>(end);
     };
     thread::Builder::new()
-        .name("queue-open".into())
+        .name("queue-sled".into())
         .spawn(work)
         .map_err(|source| EngineError::disk("open", dir, source))?;
-    match answered.recv_timeout(patience) {
-        Ok(Ok(Ok(db))) => Ok(db),
+    match opened.recv_timeout(patience) {
+        Ok(Ok(Ok(db))) => Ok(Fenced { jobs, ended, db }),
         Ok(Ok(Err(error))) => Err(translate("open", dir, error)),
-        Ok(Err(panic)) => Err(EngineError::damaged(
-            "open",
-            dir,
-            panic_text(panic.as_ref()),
-        )),
+        Ok(Err(panic)) => Err(EngineError::damaged("open", dir, panic)),
         Err(_) => Err(EngineError::damaged(
             "open",
             dir,
-            "sled did not open it within 20 s".into(),
+            format!("sled did not open it within {patience:?}"),
         )),
     }
 }

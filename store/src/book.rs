@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
+    counts::{Contested, Gone},
     error::StoreError,
     manifest::{Cursors, PerBit, RouteState},
-    types::{Exit, RouteBalance, RouteBit, RouteMask, Seq, Tally},
+    replay::Replays,
+    types::{RouteBalance, RouteBit, RouteMask, Seq, Tally},
 };
 
 /// The state of consumers and routes, and what was counted.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     pub durable: Seq,
-    pub(crate) consumers: BTreeMap<String, Consumer>,
+    pub(crate) consumers: BTreeMap<String, Position>,
     pub(crate) routes: BTreeMap<u8, Route>,
+    pub(crate) replays: Replays,
     next_bit: u8,
     /// Acknowledgements that may speak of records already counted as evicted; the lane's thread settles them in order.
     /// Bounded by what consumers have in flight when an eviction happens.
@@ -25,11 +28,19 @@ pub(crate) struct Book {
     pub wake_on_ack: bool,
 }
 
-#[derive(Debug)]
-pub(crate) struct Consumer {
+/// How far a consumer or a replay has come.
+#[derive(Debug, Default)]
+pub(crate) struct Position {
     pub through: Seq,
-    /// What was evicted under this consumer and may still be acknowledged, because it was in flight.
-    pub contested: Option<(Seq, PerBit)>,
+    /// What was taken from under it and may still be acknowledged, because it was in flight.
+    pub contested: Option<Contested>,
+}
+
+/// Who reads and acknowledges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Consumer(String),
+    Replay(String),
 }
 
 #[derive(Debug)]
@@ -40,10 +51,12 @@ pub(crate) struct Route {
     settled: bool,
 }
 
-/// An acknowledgement whose tally must be split between evicted and pending.
+/// An acknowledgement whose tally must be split between what had been taken and what was pending.
 #[derive(Clone, Debug)]
 pub(crate) struct Unsettled {
-    pub consumer: String,
+    pub reader: Reader,
+    /// Where the cursor stood before: what is retained between here and `through` was pending.
+    pub from: Seq,
     pub through: Seq,
     pub tally: Tally,
 }
@@ -53,15 +66,7 @@ pub(crate) struct Unsettled {
 impl Book {
     /// The book as stored; `pending` is 0 until [`Book::recounted`].
     pub fn new(stored: Cursors) -> Book {
-        let consumer = |(name, through)| {
-            (
-                name,
-                Consumer {
-                    through: Seq(through),
-                    contested: None,
-                },
-            )
-        };
+        let consumer = |(name, through)| (name, Position::at(Seq(through)));
         let route = |state: RouteState| {
             (
                 state.bit,
@@ -76,6 +81,7 @@ impl Book {
             durable: Seq(stored.durable),
             consumers: stored.consumers.into_iter().map(consumer).collect(),
             routes: stored.routes.into_iter().map(route).collect(),
+            replays: Replays::new(stored.replays),
             next_bit: stored.next_bit,
             ..Book::default()
         }
@@ -96,6 +102,7 @@ impl Book {
                 .map(|route| route.state.clone())
                 .collect(),
             next_bit: self.next_bit,
+            replays: self.replays.snapshot(),
         }
     }
 
@@ -104,13 +111,8 @@ impl Book {
         if let Some(consumer) = self.consumers.get(name) {
             return (consumer.through, false);
         }
-        self.consumers.insert(
-            name.to_owned(),
-            Consumer {
-                through: self.durable,
-                contested: None,
-            },
-        );
+        self.consumers
+            .insert(name.to_owned(), Position::at(self.durable));
         for route in self
             .routes
             .values_mut()
@@ -122,19 +124,23 @@ impl Book {
         (self.durable, true)
     }
 
-    /// Forgets a consumer: its routes retire, and what they had pending counts as evicted.
+    /// The cursor of `name`, if it is registered.
+    pub fn cursor(&self, name: &str) -> Option<Seq> {
+        self.consumers.get(name).map(|consumer| consumer.through)
+    }
+
+    /// Forgets a consumer: its routes retire, and what they had pending counts as removed.
     pub fn drop_consumer(&mut self, name: &str) {
         self.consumers.remove(name);
-        self.unsettled
-            .retain(|unsettled| unsettled.consumer != name);
+        let gone = Reader::Consumer(name.to_owned());
+        self.unsettled.retain(|unsettled| unsettled.reader != gone);
         for route in self
             .routes
             .values_mut()
             .filter(|route| route.state.consumer == name)
         {
             let pending = route.pending.max(0) as u64;
-            route.state.evicted += pending;
-            route.pending -= pending as i64;
+            route.take(Gone::Removed, pending);
             route.state.orphan = true;
             route.retire();
         }
@@ -178,12 +184,7 @@ impl Book {
             consumer: consumer.to_owned(),
             retiring: false,
             orphan: false,
-            accepted: 0,
-            acked: 0,
-            expired: 0,
-            evicted: 0,
-            dead_lettered: 0,
-            lost_detected: 0,
+            counts: Default::default(),
         };
         self.routes.insert(
             bit,
@@ -299,27 +300,45 @@ impl Route {
         }
     }
 
-    pub fn counter(&mut self, exit: Exit) -> &mut u64 {
-        match exit {
-            Exit::Acked => &mut self.state.acked,
-            Exit::Expired => &mut self.state.expired,
-            Exit::DeadLettered => &mut self.state.dead_lettered,
-            Exit::Evicted => &mut self.state.evicted,
-        }
+    /// Counts pending deliveries as gone by the queue's own decision.
+    pub fn take(&mut self, gone: Gone, count: u64) {
+        *self.state.counts.gone(gone) += count;
+        self.pending -= count as i64;
     }
 
     pub fn balance(&self) -> RouteBalance {
+        let counts = &self.state.counts;
         RouteBalance {
             key: self.state.key.clone(),
             consumer: self.state.consumer.clone(),
-            accepted: self.state.accepted,
-            acked: self.state.acked,
+            accepted: counts.accepted,
+            acked: counts.acked,
             pending: self.pending,
-            expired: self.state.expired,
-            evicted: self.state.evicted,
-            dead_lettered: self.state.dead_lettered,
-            lost_detected: self.state.lost_detected,
+            expired: counts.expired,
+            evicted: counts.evicted_by.total(),
+            evicted_by: counts.evicted_by,
+            dead_lettered: counts.dead_lettered,
+            lost_detected: counts.lost_detected,
             retiring: self.state.retiring,
         }
+    }
+}
+
+// === impl Position ===
+
+impl Position {
+    pub fn at(through: Seq) -> Position {
+        Position {
+            through,
+            contested: None,
+        }
+    }
+
+    /// Moves to `until` over deliveries that are taken from under the reader.
+    pub fn skip(&mut self, until: Seq, gone: Gone, counts: PerBit) {
+        self.through = self.through.max(until);
+        self.contested
+            .get_or_insert_default()
+            .add(until, gone, counts);
     }
 }

@@ -150,7 +150,7 @@ impl Owner {
             tracing::warn!(%error, "the next generation could not be started; the next commit tries again");
             return;
         }
-        self.remove_passed();
+        self.remove_delivered();
     }
 }
 

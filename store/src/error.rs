@@ -83,6 +83,17 @@ pub enum StoreError {
         bit: RouteBit,
         owner: String,
     },
+    /// Choose another id.
+    #[error("there is a replay {id} already; choose another id")]
+    ReplayTaken { id: String },
+    /// Tell: choose another range, or keep more of what was delivered.
+    #[error(
+        "nothing of this range is retained for these routes; choose another range, or raise the lane's keep"
+    )]
+    NothingToReplay,
+    /// Tell: it was stopped or has ended, or never was.
+    #[error("there is no replay {id}")]
+    NoReplay { id: String },
     /// Register the consumer first.
     #[error("consumer {name} is not registered with this lane")]
     NoConsumer { name: String },

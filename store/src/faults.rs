@@ -13,7 +13,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, RouteMask, Seq, Stamp, Urgency,
+    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, RouteMask, Seq, Stamp, Tools,
+    Urgency,
     block::Block,
     error::EngineError,
     plain::PlainStore,
@@ -117,8 +118,13 @@ fn entry(number: u64) -> Entry {
 async fn check(from: u64, until: u64) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let plan = Plan::default();
-    let (lane, _) =
-        Lane::open_with(dir.path(), options(), Box::new(FaultyStore(plan.clone()))).unwrap();
+    let (lane, _) = Lane::open_on(
+        dir.path(),
+        options(),
+        Tools::default(),
+        Box::new(FaultyStore(plan.clone())),
+    )
+    .unwrap();
     lane.consumer("a").unwrap();
     lane.route_bit("r→a", "a").unwrap();
     let base = plan.calls.load(Ordering::SeqCst);

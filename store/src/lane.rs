@@ -15,6 +15,7 @@ use std::{
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::{
+    book::Reader,
     engine::SledStore,
     error::{AppendError, Closed, OpenError, StoreError},
     gather::Gather,
@@ -23,9 +24,11 @@ use crate::{
     options::{EngineKind, LaneOptions},
     plain::PlainStore,
     record::{Entry, Stamp},
+    replay::{Found, Replay, ReplayRequest, ReplayStatus},
     segment::SegmentStore,
     tail::Tail,
     thread::{Batch, Command, Figures, Owner, Shared, Span, locked},
+    tools::Tools,
     types::{
         Appended, ConsumerStats, Cursor, LaneStats, Page, PeekLimits, RouteBalance, RouteBit,
         RouteMask, Seq, Tally, Urgency,
@@ -62,16 +65,26 @@ impl Lane {
     /// Opens the lane in `dir`, creating it if it is new. Blocks: locks the directory (waiting up to 5 s for another
     /// process to let go), checks what is there, and counts again what was accepted after the last save.
     pub fn open(dir: &Path, options: LaneOptions) -> Result<(Lane, OpenReport), OpenError> {
+        Lane::open_with(dir, options, Tools::default())
+    }
+
+    /// As [`Lane::open`], for a lane whose records age or are thinned.
+    pub fn open_with(
+        dir: &Path,
+        options: LaneOptions,
+        tools: Tools,
+    ) -> Result<(Lane, OpenReport), OpenError> {
         let engine: Box<dyn SegmentStore> = match options.engine {
             EngineKind::Sled => Box::new(SledStore),
             EngineKind::PlainLog => Box::new(PlainStore),
         };
-        Lane::open_with(dir, options, engine)
+        Lane::open_on(dir, options, tools, engine)
     }
 
-    pub(crate) fn open_with(
+    pub(crate) fn open_on(
         dir: &Path,
         options: LaneOptions,
+        tools: Tools,
         engine: Box<dyn SegmentStore>,
     ) -> Result<(Lane, OpenReport), OpenError> {
         let options = options.in_range();
@@ -101,7 +114,9 @@ impl Lane {
             persist_at: None,
             held_back: false,
             retired: false,
+            look_at: None,
             options: options.clone(),
+            tools,
             shelf,
             cursors,
             next,
@@ -191,6 +206,20 @@ impl Lane {
         }
     }
 
+    /// Asks the thread, which answers between two commits.
+    async fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Command,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(question(reply))
+            .map_err(|Closed| StoreError::Closed)?;
+        match tokio::time::timeout(ANSWER_PATIENCE, answer).await {
+            Ok(answer) => answer.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => Err(StoreError::Timeout(ANSWER_PATIENCE)),
+        }
+    }
+
     /// Saves cursors and routes now; blocks until they are synced.
     fn persist(&self) -> Result<(), StoreError> {
         let (reply, answer) = mpsc::sync_channel(1); // one answer
@@ -216,11 +245,24 @@ impl Lane {
         Ok(Cursor { through })
     }
 
-    /// Forgets a consumer. What it had pending counts as evicted, and its routes retire.
+    /// Forgets a consumer. What it had pending counts as removed, and its routes retire.
     pub fn drop_consumer(&self, name: &str) {
         locked(&self.inner.shared.book).drop_consumer(name);
         self.tell(Command::Retired);
         self.tell(Command::Wake);
+    }
+
+    /// Where the cursor of consumer `name` stands, if it is registered. An eviction or a purge moves it: whoever reads
+    /// ahead looks here before the next page, and goes on from the later of the two.
+    pub fn cursor(&self, name: &str) -> Option<Seq> {
+        locked(&self.inner.shared.book).cursor(name)
+    }
+
+    /// Empties the queue of a consumer: what it has pending counts as purged, and its cursor goes to the end. What was in
+    /// flight and is acknowledged after all still counts as that. Durable when this returns; how many deliveries it were.
+    pub async fn purge(&self, consumer: &str) -> Result<u64, StoreError> {
+        let consumer = consumer.to_owned();
+        self.ask(|reply| Command::Purge { consumer, reply }).await
     }
 
     pub fn consumers(&self) -> Vec<String> {
@@ -251,6 +293,77 @@ impl Lane {
     }
 }
 
+// === impl Lane: replays ===
+
+impl Lane {
+    /// The records that are retained of those accepted between two moments (milliseconds since 1970, by what the wall
+    /// clock said then), for a preview: a look into the index and at a few blocks.
+    pub async fn find(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        mask: RouteMask,
+    ) -> Result<Option<Found>, StoreError> {
+        self.ask(|reply| Command::Find {
+            from_ms,
+            to_ms,
+            mask,
+            reply,
+        })
+        .await
+    }
+
+    /// Starts sending a range once more, under the ids that the records always had. Durable when this returns: it goes on
+    /// after a restart. While it runs what it still needs is retained like for a consumer, unless room is needed for what
+    /// is new.
+    pub async fn start_replay(&self, request: ReplayRequest) -> Result<Replay, StoreError> {
+        self.ask(|reply| Command::StartReplay { request, reply })
+            .await
+    }
+
+    /// Those that run, and the last twenty that ended, in the order of their starts.
+    pub fn replays(&self) -> Vec<Replay> {
+        locked(&self.inner.shared.book).replays.shown()
+    }
+
+    /// The replay's records after `after`, or after its cursor if that is further; nothing beyond its range.
+    pub async fn peek_replay(
+        &self,
+        id: &str,
+        after: Seq,
+        limits: PeekLimits,
+    ) -> Result<Page, StoreError> {
+        let replay = self.replays().into_iter().find(|replay| replay.id == id);
+        let replay = replay.ok_or_else(|| StoreError::NoReplay { id: id.to_owned() })?;
+        let after = after.max(replay.through);
+        if replay.status != ReplayStatus::Running || after >= replay.last {
+            return Ok(Page {
+                records: Vec::new(),
+                scanned_through: after,
+            });
+        }
+        let mut page = self.peek(after, replay.routes, limits).await?;
+        page.records.retain(|record| record.seq <= replay.last);
+        page.scanned_through = page.scanned_through.min(replay.last);
+        Ok(page)
+    }
+
+    /// As [`Lane::ack`], for a replay: `tally` counts the routes of the replay. At the end of its range it is finished.
+    pub fn ack_replay(&self, id: &str, through: Seq, tally: Tally) {
+        self.count(Reader::Replay(id.to_owned()), through, tally);
+    }
+
+    /// Ends a replay; what it had pending counts as removed. Whether it was running.
+    pub fn stop_replay(&self, id: &str) -> bool {
+        let mut book = locked(&self.inner.shared.book);
+        let stopped = book.replays.stop(id);
+        book.dirty |= stopped;
+        drop(book);
+        self.tell(Command::Wake);
+        stopped
+    }
+}
+
 // === impl Lane: reading ===
 
 impl Lane {
@@ -270,18 +383,13 @@ impl Lane {
         if let Some(page) = locked(&self.inner.shared.tail).page(after, mask, limits) {
             return Ok(page);
         }
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Read {
+        self.ask(|reply| Command::Read {
             after,
             mask,
             limits,
             reply,
         })
-        .map_err(|Closed| StoreError::Closed)?;
-        match tokio::time::timeout(ANSWER_PATIENCE, answer).await {
-            Ok(page) => page.unwrap_or(Err(StoreError::Closed)),
-            Err(_) => Err(StoreError::Timeout(ANSWER_PATIENCE)),
-        }
+        .await
     }
 
     /// The last durable record; a forwarder waits for it to change.
@@ -293,7 +401,11 @@ impl Lane {
     /// of its routes that lie after the previous acknowledgement. An acknowledgement that moves nothing counts nothing.
     /// It is saved within a second or 1000 acknowledgements; losing it costs duplicates, never records.
     pub fn ack(&self, consumer: &str, through: Seq, tally: Tally) {
-        if locked(&self.inner.shared.book).ack(consumer, through, tally) == AfterAck::Wake {
+        self.count(Reader::Consumer(consumer.to_owned()), through, tally);
+    }
+
+    fn count(&self, reader: Reader, through: Seq, tally: Tally) {
+        if locked(&self.inner.shared.book).ack(reader, through, tally) == AfterAck::Wake {
             self.tell(Command::Wake);
         }
     }

@@ -55,9 +55,11 @@
 //! 6. A cursor and the counts of what it passed change under one lock and are saved together.
 //! 7. At most three generations of a lane are open at once, with 8 MiB of sled cache between them.
 
+mod age;
 mod block;
 mod book;
 mod commit;
+mod counts;
 mod engine;
 mod error;
 #[cfg(test)]
@@ -71,8 +73,10 @@ mod migrate;
 mod open;
 mod options;
 mod plain;
+mod range;
 mod read;
 mod record;
+mod replay;
 mod retain;
 mod segment;
 mod shelf;
@@ -80,16 +84,19 @@ mod slots;
 mod spool;
 mod tail;
 mod thread;
+mod tools;
 mod types;
 mod varint;
 
 pub use error::{AppendError, Closed, OpenError, StoreError};
 pub use lane::{Lane, Ticket};
 pub use open::OpenReport;
-pub use options::{EngineKind, LaneOptions, MAX_BODY_BYTES, OnFull};
+pub use options::{EngineKind, Keep, LaneOptions, MAX_BODY_BYTES, OnFull};
 pub use record::{Body, Entry, Missing, Record, Stamp};
+pub use replay::{Found, Replay, ReplayRequest, ReplayStatus};
 pub use slots::{Document, Loaded, Slots};
+pub use tools::{Ages, Thin, Thinner, Tools};
 pub use types::{
-    Appended, ConsumerStats, Cursor, Exit, LaneStats, Page, PeekLimits, RouteBalance, RouteBit,
-    RouteMask, Seq, Tally, Urgency,
+    Appended, ConsumerStats, Cursor, EvictedBy, Exit, LaneStats, Page, PeekLimits, RouteBalance,
+    RouteBit, RouteMask, Seq, Tally, Urgency,
 };

@@ -8,8 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    counts::Counts,
     migrate,
     record::{Record, Stamp},
+    replay::ReplayState,
     slots::Document,
     types::{RouteBit, RouteMask, Seq},
 };
@@ -64,6 +66,7 @@ pub(crate) struct Cursors {
     pub consumers: Vec<(String, u64)>,
     pub routes: Vec<RouteState>,
     pub next_bit: u8,
+    pub replays: Vec<ReplayState>,
 }
 
 /// One route as it is stored. `pending` is not: it is counted again at every open.
@@ -75,12 +78,7 @@ pub(crate) struct RouteState {
     pub retiring: bool,
     /// Its consumer was dropped: what still arrives for it counts as evicted.
     pub orphan: bool,
-    pub accepted: u64,
-    pub acked: u64,
-    pub expired: u64,
-    pub evicted: u64,
-    pub dead_lettered: u64,
-    pub lost_detected: u64,
+    pub counts: Counts,
 }
 
 /// A count for each of the 64 route bits.
@@ -175,6 +173,11 @@ impl GenerationInfo {
         self.per_bit.count(records);
     }
 
+    /// What the wall clock said when its first and its last record were accepted.
+    pub fn accepted_between_ms(&self) -> (i64, i64) {
+        (self.first_at.wall_ms, self.last_at.wall_ms)
+    }
+
     pub fn dir(&self, lane: &Path) -> PathBuf {
         lane.join(dir_name(self.id))
     }
@@ -237,6 +240,10 @@ impl PerBit {
         }
     }
 
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
     /// `self − other`, never below 0.
     pub fn without(&self, other: &PerBit) -> PerBit {
         PerBit(
@@ -293,10 +300,6 @@ impl MaskRuns {
         counts
     }
 
-    pub fn count_after(&self, after: u64) -> PerBit {
-        self.count_between(after, u64::MAX)
-    }
-
     pub fn first(&self) -> Option<u64> {
         self.runs.first().map(|(first, _, _)| *first)
     }
@@ -309,9 +312,9 @@ impl MaskRuns {
             .sum()
     }
 
-    /// How many of the numbers from `first` to `last` that come after `after` are not there.
-    pub fn missing_after(&self, first: u64, last: u64, after: u64) -> u64 {
-        let from = first.max(after.saturating_add(1));
+    /// How many of the numbers after `after` and up to `last` are not there.
+    pub fn missing_between(&self, after: u64, last: u64) -> u64 {
+        let from = after.saturating_add(1);
         let wanted = (last + 1).saturating_sub(from);
         let there = self.runs.iter().map(|(start, count, _)| {
             let end = start + count;

@@ -13,6 +13,7 @@ use crate::{
     book::Book,
     error::{EngineError, OpenError},
     manifest::{Cursors, GenerationInfo, Manifest, MaskRuns, PerBit, generation_dirs},
+    replay::ReplayStatus,
     segment::{SegmentStore, sync_dir},
     shelf::{Generation, Shelf},
     slots::{Document, Loaded, Slots},
@@ -285,15 +286,20 @@ impl Recovery {
         Ok(usable)
     }
 
-    /// True when a cursor or the saved moment stands inside, so that its records must be counted one by one.
+    /// True when a cursor, the end of a replay or the saved moment stands inside, so that its records must be counted one by one.
     fn holds_a_cursor(&self, info: &GenerationInfo) -> bool {
         let inside = |through: u64| through >= info.first && through < info.last;
+        let replays = self.cursors.replays.iter();
+        let replays = replays.filter(|replay| replay.status == ReplayStatus::Running);
         inside(self.cursors.durable)
             || self
                 .cursors
                 .consumers
                 .iter()
                 .any(|(_, through)| inside(*through))
+            || replays
+                .flat_map(|replay| [replay.through, replay.last])
+                .any(inside)
     }
 
     fn damaged(&mut self, info: &GenerationInfo, text: String) {
@@ -325,13 +331,13 @@ impl Recovery {
         if self.reserve {
             next += RESERVED_AFTER_DAMAGE;
         }
-        let since = self.count_after(durable);
         let last = Seq(found.max(durable));
+        let since = self.count_between(durable, last.0);
         let mut book = Book::new(std::mem::take(&mut self.cursors));
         let lost = book.recounted(
             last,
             &since,
-            |through| self.count_after(through.0),
+            |after, until| self.count_between(after.0, until.0),
             self.damage,
         );
         self.report.lost_detected = lost;
@@ -368,14 +374,14 @@ impl Recovery {
         })
     }
 
-    /// For each bit, the records after `after`, wherever they are.
-    fn count_after(&self, after: u64) -> PerBit {
+    /// For each bit, the records after `after` and up to `until`, wherever they are.
+    fn count_between(&self, after: u64, until: u64) -> PerBit {
         let mut counts = PerBit::default();
         for Generation { info, .. } in &self.shelf.generations {
             match self.runs.get(&info.id) {
-                Some(runs) => counts.add_all(&runs.count_after(after)),
-                None if info.first > after => counts.add_all(&info.per_bit),
-                None => {} // all of it lies before, or it would have been read
+                Some(runs) => counts.add_all(&runs.count_between(after, until)),
+                None if info.first > after && info.last <= until => counts.add_all(&info.per_bit),
+                None => {} // all of it lies outside, or it would have been read
             }
         }
         counts

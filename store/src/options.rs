@@ -25,6 +25,14 @@ pub enum EngineKind {
     PlainLog,
 }
 
+/// How much of what every consumer has passed is kept, for a replay. It goes first when the lane needs room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Bytes on the disk; 0 keeps nothing.
+    pub bytes: u64,
+    pub age: Duration,
+}
+
 /// How a lane is sized; out-of-range figures are brought into range, see each field.
 #[derive(Clone, Debug)]
 pub struct LaneOptions {
@@ -43,6 +51,10 @@ pub struct LaneOptions {
     pub in_flight_bytes: usize,
     /// Free space on the partition that is left for others: below it appends fail.
     pub reserve_bytes: u64,
+    /// Records older than this expire, a generation at a time, as far as [`crate::Ages`] tells; `None`: they never do.
+    pub max_age: Option<Duration>,
+    /// Delivered generations that stay; by default none does.
+    pub keep_delivered: Keep,
     /// How long [`crate::Lane::close`] may take.
     pub close_timeout: Duration,
     pub engine: EngineKind,
@@ -60,6 +72,8 @@ impl LaneOptions {
             tail_bytes: 8 << 20,
             in_flight_bytes: 4 << 20,
             reserve_bytes: 64 << 20,
+            max_age: None,
+            keep_delivered: Keep::default(),
             close_timeout: Duration::from_secs(5),
             engine: EngineKind::Sled,
         }

@@ -97,7 +97,7 @@ impl Owner {
 
     /// Deals with a generation that could not be read: what is readable stays, what is not is counted as lost.
     /// Errors of the disk itself change nothing: the next read tries again.
-    fn repair(&mut self, index: usize, error: EngineError) -> Result<(), StoreError> {
+    pub fn repair(&mut self, index: usize, error: EngineError) -> Result<(), StoreError> {
         let path = self.shelf.generations[index].info.dir(&self.shelf.dir);
         let reason = error.to_string();
         if !matches!(error, EngineError::Damaged { .. }) {
@@ -123,12 +123,14 @@ impl Owner {
             .map(|scan| scan.runs.clone())
             .unwrap_or_default();
         let missing = was.per_bit.without(&found);
-        let holes = runs.missing_after(was.first, was.last, 0);
+        let holes = runs.missing_between(was.first - 1, was.last);
         // Which routes each missing record had is not known; holes partly behind a cursor are shared out by number.
-        let share =
-            |through: Seq| missing.share(runs.missing_after(was.first, was.last, through.0), holes);
+        let share = |after: Seq, until: Seq| {
+            let after = after.0.max(was.first - 1);
+            missing.share(runs.missing_between(after, until.0.min(was.last)), holes)
+        };
         self.settle();
-        let lost = locked(&self.shared.book).lose(Seq(was.last), share);
+        let lost = locked(&self.shared.book).lose(was.first, Seq(was.last), share);
         self.keep_or_quarantine(index, scan.map(|scan| scan.info));
         tracing::error!(path = %path.display(), reason, lost, "a generation of the queue is damaged; what could not be read is counted as lost");
         locked(&self.shared.figures).damaged_generations += 1;

@@ -1,10 +1,11 @@
-//! What is kept: generations that every consumer passed go, and a full lane evicts or holds back.
+//! What is kept: delivered generations go when nobody wants them any more, and a full lane evicts or holds back.
 
 use std::{io, path::Path, time::Instant};
 
 use crate::{
-    error::EngineError,
-    manifest::{MaskRuns, PerBit},
+    counts::Gone,
+    error::{EngineError, StoreError},
+    manifest::{GenerationInfo, MaskRuns, PerBit},
     options::OnFull,
     thread::{Owner, locked},
     types::Seq,
@@ -23,7 +24,8 @@ impl Owner {
         self.check_reserve()?;
         let needed = (bytes * WRITE_FACTOR).max(COMMIT_FLOOR_BYTES);
         while self.shelf.disk_bytes() + needed > self.options.max_bytes {
-            if self.remove_passed() {
+            if self.delivered() > 0 {
+                self.remove_front(1)?;
                 continue;
             }
             let held = self
@@ -33,12 +35,11 @@ impl Owner {
                 .any(|generation| !generation.info.is_empty());
             match self.options.on_full {
                 _ if !held => return Ok(true), // a lone commit that is larger than the lane's rest
-                OnFull::RefuseNewest if !self.all_passed() => return Ok(false),
-                OnFull::RefuseNewest => self.start_generation()?,
-                OnFull::DropOldest if self.shelf.generations.len() == 1 => {
+                _ if self.shelf.generations.len() == 1 && self.may_drop_oldest() => {
                     self.start_generation()?
                 }
-                OnFull::DropOldest => self.evict_oldest()?,
+                OnFull::RefuseNewest if !self.may_drop_oldest() => return Ok(false),
+                OnFull::RefuseNewest | OnFull::DropOldest => self.drop_oldest(Gone::Full)?,
             }
         }
         Ok(true)
@@ -62,37 +63,55 @@ impl Owner {
         })
     }
 
-    fn all_passed(&self) -> bool {
+    /// Whether the oldest generation may go although it is needed. A lane that refuses lets go only of what its consumers
+    /// have passed: a replay never holds back what is new.
+    fn may_drop_oldest(&self) -> bool {
         let passed = locked(&self.shared.book).passed();
-        self.shelf
-            .generations
-            .iter()
-            .all(|generation| generation.info.last <= passed.0)
+        self.options.on_full == OnFull::DropOldest
+            || self.shelf.generations[0].info.last <= passed.0
+    }
+}
+
+// === impl Owner: delivered generations ===
+
+impl Owner {
+    /// How many generations, from the oldest, neither a consumer nor a replay needs.
+    fn delivered(&self) -> usize {
+        let book = locked(&self.shared.book);
+        let passed = book.passed();
+        let done = |info: &GenerationInfo| {
+            info.sealed && info.last <= passed.0 && !book.needed_by_replay(info.first, info.last)
+        };
+        let generations = self.shelf.generations.iter();
+        generations
+            .take_while(|generation| done(&generation.info))
+            .count()
     }
 
-    /// Removes sealed generations that every consumer has passed; whether there were any.
-    pub fn remove_passed(&mut self) -> bool {
-        let passed = locked(&self.shared.book).passed();
-        let done = |info: &crate::manifest::GenerationInfo| info.sealed && info.last <= passed.0;
-        let count = self
-            .shelf
-            .generations
-            .iter()
-            .take_while(|generation| done(&generation.info))
-            .count();
+    /// How many of them are too many or too old to be kept for a replay.
+    fn beyond_keep(&self) -> usize {
+        let delivered = &self.shelf.generations[..self.delivered()];
+        let keep = &self.options.keep_delivered;
+        let mut bytes: u64 = delivered.iter().map(|kept| kept.info.disk_bytes).sum();
+        let beyond = delivered.iter().take_while(|kept| {
+            let beyond = bytes > keep.bytes || self.is_older(&kept.info, keep.age);
+            bytes -= kept.info.disk_bytes;
+            beyond
+        });
+        beyond.count()
+    }
+
+    /// Removes delivered generations that are not to be kept.
+    pub fn remove_delivered(&mut self) {
+        let count = self.beyond_keep();
         if count == 0 {
-            return false;
+            return;
         }
         if count > REMOVED_AT_ONCE {
             self.persist_at = Some(Instant::now()); // the rest follows as soon as others have had their turn
         }
-        let count = count.min(REMOVED_AT_ONCE);
-        match self.remove_front(count) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!(%error, "finished generations could not be removed; it is tried again");
-                false
-            }
+        if let Err(error) = self.remove_front(count.min(REMOVED_AT_ONCE)) {
+            tracing::warn!(%error, "finished generations could not be removed; it is tried again");
         }
     }
 
@@ -103,42 +122,47 @@ impl Owner {
         self.refresh_figures();
         Ok(())
     }
+}
 
+// === impl Owner: eviction ===
+
+impl Owner {
     /// Removes the oldest generation although somebody still needs it, and counts exactly what they lose.
-    fn evict_oldest(&mut self) -> Result<(), EngineError> {
+    pub fn drop_oldest(&mut self, gone: Gone) -> Result<(), EngineError> {
         let (first, last) = (
             self.shelf.generations[0].info.first,
-            Seq(self.shelf.generations[0].info.last),
+            self.shelf.generations[0].info.last,
         );
         let mut runs: Option<MaskRuns> = None;
         loop {
             self.settle();
-            let inside = |through: &u64| *through >= first;
-            let partly = locked(&self.shared.book)
-                .cursors_before(last.0)
-                .iter()
-                .any(inside);
+            let partly = !locked(&self.shared.book).edges(first, last).is_empty();
             if partly && runs.is_none() {
                 runs = Some(self.masks_of(0));
             }
             let per_bit = &self.shelf.generations[0].info.per_bit;
             let mut book = locked(&self.shared.book);
-            let partly = book.cursors_before(last.0).iter().any(inside);
+            let partly = !book.edges(first, last).is_empty();
             if book.has_unsettled() || (partly && runs.is_none()) {
                 continue; // an acknowledgement came in between
             }
-            book.evict(last, |through| match &runs {
-                Some(runs) if through.0 >= first => runs.count_after(through.0),
+            book.take(first, Seq(last), gone, |after, until| match &runs {
+                Some(runs) if after.0 >= first || until.0 < last => {
+                    runs.count_between(after.0, until.0)
+                }
                 _ => per_bit.clone(),
             });
             break;
         }
-        tracing::warn!(dir = %self.shelf.dir.display(), through = last.0, "the queue is full: its oldest records were dropped and counted");
+        locked(&self.shared.tail).trim(Seq(last)); // nobody is given what was counted as gone
+        if gone == Gone::Full {
+            tracing::warn!(dir = %self.shelf.dir.display(), through = last, "the queue is full: its oldest records were dropped and counted");
+        }
         self.remove_front(1)
     }
 
     /// The masks of a generation; if it cannot be read, what is known of it counts as one lump at its end.
-    fn masks_of(&mut self, index: usize) -> MaskRuns {
+    pub fn masks_of(&mut self, index: usize) -> MaskRuns {
         let last = Seq(self.shelf.generations[index].info.last);
         match self.shelf.scan(index, last) {
             Ok(scan) => scan.runs,
@@ -149,18 +173,32 @@ impl Owner {
         }
     }
 
-    /// Counts acknowledgements that crossed an eviction: what lies behind the evicted part is told from the records.
+    /// Empties the queue of a consumer, durably; how many deliveries that were.
+    pub fn purge(&mut self, name: String) -> Result<u64, StoreError> {
+        let purged = loop {
+            self.settle();
+            let mut book = locked(&self.shared.book);
+            if !book.has_unsettled() {
+                break book.purge(&name).ok_or(StoreError::NoConsumer { name })?;
+            }
+        };
+        self.persist()?;
+        self.wake();
+        Ok(purged)
+    }
+
+    /// Counts acknowledgements that crossed a decision: what of their range is still there is told from the records.
     pub fn settle(&mut self) {
         loop {
             let next = locked(&self.shared.book).next_unsettled();
-            let Some((unsettled, evicted_until)) = next else {
+            let Some((unsettled, counting)) = next else {
                 return;
             };
-            let beyond = match unsettled.through > evicted_until {
-                true => self.count_between(evicted_until, unsettled.through),
+            let retained = match counting {
+                true => self.count_between(unsettled.from, unsettled.through),
                 false => PerBit::default(),
             };
-            locked(&self.shared.book).settle(&beyond);
+            locked(&self.shared.book).settle(&retained);
         }
     }
 }

@@ -21,9 +21,11 @@ use crate::{
     manifest::{Cursors, GenerationInfo},
     options::LaneOptions,
     record::{Entry, Stamp},
+    replay::{Found, Replay, ReplayRequest},
     shelf::Shelf,
     slots::Slots,
     tail::Tail,
+    tools::Tools,
     types::{Appended, Page, PeekLimits, RouteMask, Seq, Urgency},
 };
 
@@ -75,6 +77,20 @@ pub(crate) enum Command {
         limits: PeekLimits,
         reply: oneshot::Sender<Result<Page, StoreError>>,
     },
+    Find {
+        from_ms: i64,
+        to_ms: i64,
+        mask: RouteMask,
+        reply: oneshot::Sender<Result<Option<Found>, StoreError>>,
+    },
+    StartReplay {
+        request: ReplayRequest,
+        reply: oneshot::Sender<Result<Replay, StoreError>>,
+    },
+    Purge {
+        consumer: String,
+        reply: oneshot::Sender<Result<u64, StoreError>>,
+    },
     Persist(SyncSender<Result<(), StoreError>>),
     /// A route retired: everything sent before this no longer counts for it.
     Retired,
@@ -95,6 +111,7 @@ pub(crate) struct Batch {
 pub(crate) struct Owner {
     pub shared: Arc<Shared>,
     pub options: LaneOptions,
+    pub tools: Tools,
     pub shelf: Shelf,
     pub cursors: Slots<Cursors>,
     pub next: Seq,
@@ -103,6 +120,8 @@ pub(crate) struct Owner {
     pub persist_at: Option<Instant>,
     /// RefuseNewest and full: what was gathered stays where it is.
     pub held_back: bool,
+    /// When to look for what is too old.
+    pub look_at: Option<Instant>,
     /// Routes retired, and what was appended for them is still being gathered.
     pub retired: bool,
     /// Held until the last file is closed.
@@ -127,6 +146,7 @@ impl Owner {
     /// Works until the lane is closed or its last handle is gone.
     pub fn run(mut self, commands: Receiver<Command>) {
         self.refresh_figures();
+        self.look_at = Some(Instant::now());
         let closing = loop {
             match commands.recv_timeout(self.patience(Instant::now())) {
                 Ok(Command::Close(reply)) => break Some(reply),
@@ -149,7 +169,10 @@ impl Owner {
 
     fn patience(&self, now: Instant) -> Duration {
         let commit = self.gather.deadline().filter(|_| !self.held_back);
-        let next = [commit, self.persist_at].into_iter().flatten().min();
+        let next = [commit, self.persist_at, self.look_at]
+            .into_iter()
+            .flatten()
+            .min();
         next.map_or(IDLE, |at| at.saturating_duration_since(now))
     }
 
@@ -166,6 +189,14 @@ impl Owner {
                 limits,
                 reply,
             } => drop(reply.send(self.read_page(after, mask, limits))),
+            Command::Find {
+                from_ms,
+                to_ms,
+                mask,
+                reply,
+            } => drop(reply.send(self.find(from_ms, to_ms, mask))),
+            Command::StartReplay { request, reply } => drop(reply.send(self.start_replay(request))),
+            Command::Purge { consumer, reply } => drop(reply.send(self.purge(consumer))),
             Command::Persist(reply) => drop(reply.send(self.persist())),
             Command::Retired => {
                 self.retired = true;
@@ -178,13 +209,12 @@ impl Owner {
         }
     }
 
-    fn wake(&mut self) {
+    pub fn wake(&mut self) {
         self.settle();
         let many = locked(&self.shared.book).acks_since_persist >= ACKS_BEFORE_PERSIST;
         let at = Instant::now() + if many { Duration::ZERO } else { PERSIST_EVERY };
         self.persist_at = Some(self.persist_at.map_or(at, |planned| planned.min(at)));
         if self.held_back {
-            self.remove_passed();
             self.commit_gathered();
         }
     }
@@ -200,6 +230,9 @@ impl Owner {
         if self.persist_at.is_some_and(|at| at <= now) {
             self.tick();
         }
+        if self.look_at.is_some_and(|at| at <= now) {
+            self.look_at_ages(now);
+        }
     }
 
     /// Once a second while anything moves.
@@ -210,7 +243,7 @@ impl Owner {
         }
         let passed = locked(&self.shared.book).passed();
         locked(&self.shared.tail).trim(passed);
-        self.remove_passed();
+        self.remove_delivered();
         self.free_retired();
         self.refresh_figures();
     }

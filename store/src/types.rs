@@ -65,7 +65,21 @@ pub enum Exit {
     Acked,
     Expired,
     DeadLettered,
-    Evicted,
+    /// A person took this one out; it counts as evicted.
+    Purged,
+}
+
+/// Why deliveries left by the queue's own decision, without having been acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvictedBy {
+    /// The lane was full, and the oldest made room.
+    pub full: u64,
+    /// The lane filled up, and telemetry was thinned: these readings are told by fewer.
+    pub thinned: u64,
+    /// A person emptied the queue of their consumer.
+    pub purged: u64,
+    /// Their consumer was removed.
+    pub removed: u64,
 }
 
 /// What one acknowledgement lets go of: for each route, how many records left in which way.
@@ -82,7 +96,9 @@ pub struct RouteBalance {
     /// Counted on its own (up on append, down on exits, recounted from the records at every open), not derived.
     pub pending: i64,
     pub expired: u64,
+    /// The sum of `evicted_by`.
     pub evicted: u64,
+    pub evicted_by: EvictedBy,
     pub dead_lettered: u64,
     /// Above 0 only after damage to the medium.
     pub lost_detected: u64,
@@ -229,6 +245,14 @@ impl Tally {
 
     pub fn iter(&self) -> impl Iterator<Item = (RouteBit, Exit, u64)> + '_ {
         self.0.iter().copied()
+    }
+}
+
+// === impl EvictedBy ===
+
+impl EvictedBy {
+    pub fn total(self) -> u64 {
+        self.full + self.thinned + self.purged + self.removed
     }
 }
 

@@ -35,8 +35,8 @@ fn action() -> impl Strategy<Value = Action> {
     let exit = prop_oneof![
         Just(Exit::Expired),
         Just(Exit::DeadLettered),
-        Just(Exit::Acked),
-        Just(Exit::Evicted)
+        Just(Exit::Purged),
+        Just(Exit::Acked)
     ];
     let length = prop_oneof![4 => 0usize..300, 1 => 3_000usize..9_000];
     prop_oneof![
@@ -69,7 +69,7 @@ fn exit_name(exit: Exit) -> &'static str {
         Exit::Acked => "acked",
         Exit::Expired => "expired",
         Exit::DeadLettered => "dead",
-        Exit::Evicted => "evicted",
+        Exit::Purged => "evicted",
     }
 }
 

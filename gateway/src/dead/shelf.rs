@@ -436,7 +436,7 @@ impl DeadLetters {
         let retried = state.resolved.retried.take_through(through);
         let purged = state.resolved.purged.take_through(through);
         tally.add(self.inner.bit, Exit::Acked, retried);
-        tally.add(self.inner.bit, Exit::Evicted, purged);
+        tally.add(self.inner.bit, Exit::Purged, purged);
         self.inner.lane.ack(CONSUMER, Seq(through), tally);
     }
 

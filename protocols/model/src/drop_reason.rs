@@ -21,9 +21,15 @@ pub enum DropReason {
     Undecodable,
     /// The source says that it lost it itself, for instance by its queue's overflow. Before acceptance.
     SourceOverflow,
-    /// The lane was full, and its policy is drop_oldest. After acceptance, counted as evicted.
+    /// The lane was full, and the oldest made room. After acceptance, counted as evicted.
     Evicted,
-    /// Older than its destination's max_age. After acceptance, counted as expired.
+    /// The lane filled up, and fewer readings stand for it. After acceptance, counted as evicted.
+    Thinned,
+    /// A person emptied the destination's queue. After acceptance, counted as evicted.
+    Purged,
+    /// Its destination or route was removed. After acceptance, counted as evicted.
+    Removed,
+    /// Older than its destination's max_age, or its lane's. After acceptance, counted as expired.
     Expired,
     /// The destination refused this very reading. After acceptance, kept among the dead letters.
     DeadLettered,
@@ -32,7 +38,7 @@ pub enum DropReason {
 }
 
 impl DropReason {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::NoRoute,
         Self::Deadband,
         Self::Throttle,
@@ -41,6 +47,9 @@ impl DropReason {
         Self::Undecodable,
         Self::SourceOverflow,
         Self::Evicted,
+        Self::Thinned,
+        Self::Purged,
+        Self::Removed,
         Self::Expired,
         Self::DeadLettered,
         Self::LostDetected,
@@ -58,6 +67,9 @@ impl DropReason {
             Self::Undecodable => "undecodable",
             Self::SourceOverflow => "source_overflow",
             Self::Evicted => "evicted",
+            Self::Thinned => "thinned",
+            Self::Purged => "purged",
+            Self::Removed => "removed",
             Self::Expired => "expired",
             Self::DeadLettered => "dead_lettered",
             Self::LostDetected => "lost_detected",

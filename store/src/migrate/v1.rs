@@ -8,9 +8,10 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::{
+    counts::Counts,
     manifest::{Cursors, GenerationInfo, Manifest, PerBit, RouteState},
     record::{Record, Stamp},
-    types::{RouteMask, Seq},
+    types::{EvictedBy, RouteMask, Seq},
     varint,
 };
 
@@ -108,6 +109,7 @@ pub(crate) fn cursors(payload: &[u8]) -> Option<Cursors> {
         consumers: old.consumers,
         routes: old.routes.into_iter().map(route).collect(),
         next_bit: old.next_bit,
+        replays: Vec::new(),
     })
 }
 
@@ -135,11 +137,16 @@ fn route(old: OldRoute) -> RouteState {
         consumer: old.consumer,
         retiring: old.retiring,
         orphan: old.orphan,
-        accepted: old.accepted,
-        acked: old.acked,
-        expired: old.expired,
-        evicted: old.evicted,
-        dead_lettered: old.dead_lettered,
-        lost_detected: old.lost_detected,
+        counts: Counts {
+            accepted: old.accepted,
+            acked: old.acked,
+            expired: old.expired,
+            evicted_by: EvictedBy {
+                full: old.evicted, // or removed with its consumer: version 1 did not tell
+                ..EvictedBy::default()
+            },
+            dead_lettered: old.dead_lettered,
+            lost_detected: old.lost_detected,
+        },
     }
 }

@@ -93,6 +93,17 @@ pub fn acked(route: RouteBit, count: u64) -> Tally {
     Tally(vec![(route, Exit::Acked, count)])
 }
 
+/// Waits until `holds`.
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
+    let waiting = async {
+        let mut pause = tokio::time::interval(Duration::from_millis(2));
+        while !holds() {
+            pause.tick().await;
+        }
+    };
+    tokio::time::timeout(LONG, waiting).await.expect(what);
+}
+
 pub fn balanced(lane: &Lane) -> RouteBalance {
     let balance = lane.balance();
     for route in &balance {

@@ -1,0 +1,66 @@
+//! What a lane needs to be told by whoever knows more than bytes: how old a record is, and how telemetry gets smaller.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::record::{Record, Stamp};
+
+/// Tells ages.
+pub trait Ages: Send + Sync {
+    /// How long ago a record was accepted; `None` when the clock that would tell is not believed. Then nothing expires.
+    fn age(&self, at: Stamp) -> Option<Duration>;
+}
+
+/// How far records are thinned, the gentle way first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thin {
+    /// What repeats the value before it goes.
+    Duplicates,
+    /// A few records stand for all of a span of time.
+    Summary,
+}
+
+/// Makes records fewer.
+pub trait Thinner: Send + Sync {
+    /// Those of `records` that stay, in order. Their bodies may be others, their numbers and routes may not. It must not
+    /// change its mind: what it returned once may be thinned further, never less.
+    fn thin(&self, records: Vec<Record>, how: Thin) -> Vec<Record>;
+}
+
+/// What is given to [`crate::Lane::open_with`].
+#[derive(Clone)]
+pub struct Tools {
+    pub ages: Arc<dyn Ages>,
+    /// Without one a lane that is to thin drops its oldest records instead.
+    pub thinner: Option<Arc<dyn Thinner>>,
+}
+
+/// Knows no ages: nothing expires.
+struct NoAges;
+
+// === impl Tools ===
+
+impl Default for Tools {
+    fn default() -> Tools {
+        Tools {
+            ages: Arc::new(NoAges),
+            thinner: None,
+        }
+    }
+}
+
+impl fmt::Debug for Tools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let thinner = self.thinner.is_some();
+        f.debug_struct("Tools")
+            .field("thinner", &thinner)
+            .finish_non_exhaustive()
+    }
+}
+
+// === impl NoAges ===
+
+impl Ages for NoAges {
+    fn age(&self, _: Stamp) -> Option<Duration> {
+        None
+    }
+}

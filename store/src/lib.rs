@@ -78,6 +78,7 @@ mod read;
 mod record;
 mod replay;
 mod retain;
+mod runs;
 mod segment;
 mod shelf;
 mod slots;

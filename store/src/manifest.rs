@@ -85,12 +85,6 @@ pub(crate) struct RouteState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PerBit(Vec<u64>);
 
-/// The route masks of records in order, run by run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MaskRuns {
-    runs: Vec<(u64, u64, RouteMask)>,
-}
-
 // === impl Manifest, Cursors ===
 
 impl Document for Manifest {
@@ -269,57 +263,5 @@ impl PerBit {
         let taken = most.min(*counter);
         *counter -= taken;
         taken
-    }
-}
-
-// === impl MaskRuns ===
-
-impl MaskRuns {
-    pub fn push(&mut self, records: &[Record]) {
-        for run in records.chunk_by(|a, b| a.routes == b.routes) {
-            let (first, count, mask) = (run[0].seq.0, run.len() as u64, run[0].routes);
-            match self.runs.last_mut() {
-                Some((start, len, same)) if *same == mask && *start + *len == first => {
-                    *len += count
-                }
-                _ => self.runs.push((first, count, mask)),
-            }
-        }
-    }
-
-    /// For each bit, the records after `after` and up to `through`.
-    pub fn count_between(&self, after: u64, through: u64) -> PerBit {
-        let mut counts = PerBit::default();
-        for (first, count, mask) in &self.runs {
-            let from = (*first).max(after.saturating_add(1));
-            let until = (first + count - 1).min(through);
-            if from <= until {
-                counts.add(*mask, until - from + 1);
-            }
-        }
-        counts
-    }
-
-    pub fn first(&self) -> Option<u64> {
-        self.runs.first().map(|(first, _, _)| *first)
-    }
-
-    pub fn len_after(&self, after: u64) -> u64 {
-        let from = after.saturating_add(1);
-        self.runs
-            .iter()
-            .map(|(first, count, _)| (first + count).saturating_sub((*first).max(from)))
-            .sum()
-    }
-
-    /// How many of the numbers after `after` and up to `last` are not there.
-    pub fn missing_between(&self, after: u64, last: u64) -> u64 {
-        let from = after.saturating_add(1);
-        let wanted = (last + 1).saturating_sub(from);
-        let there = self.runs.iter().map(|(start, count, _)| {
-            let end = start + count;
-            end.min(last + 1).saturating_sub((*start).max(from))
-        });
-        wanted.saturating_sub(there.sum())
     }
 }

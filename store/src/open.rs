@@ -12,8 +12,9 @@ use std::{
 use crate::{
     book::Book,
     error::{EngineError, OpenError},
-    manifest::{Cursors, GenerationInfo, Manifest, MaskRuns, PerBit, generation_dirs},
+    manifest::{Cursors, GenerationInfo, Manifest, PerBit, generation_dirs},
     replay::ReplayStatus,
+    runs::MaskRuns,
     segment::{SegmentStore, sync_dir},
     shelf::{Generation, Shelf},
     slots::{Document, Loaded, Slots},
@@ -218,6 +219,7 @@ impl Recovery {
                 true => index += 1,
                 false => self.set_aside(index),
             }
+            self.shelf.close_readers();
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use crate::{
     error::{EngineError, StoreError},
-    manifest::{MaskRuns, PerBit},
+    manifest::PerBit,
+    runs::MaskRuns,
     tail::fill,
     thread::{Owner, locked},
     types::{Page, PeekLimits, RouteMask, Seq},

@@ -5,8 +5,9 @@ use std::{io, path::Path, time::Instant};
 use crate::{
     counts::Gone,
     error::{EngineError, StoreError},
-    manifest::{GenerationInfo, MaskRuns, PerBit},
+    manifest::{GenerationInfo, PerBit},
     options::OnFull,
+    runs::MaskRuns,
     thread::{Owner, locked},
     types::Seq,
 };

@@ -11,8 +11,9 @@ use std::{
 use crate::{
     block::{Block, unpack},
     error::EngineError,
-    manifest::{GenerationInfo, Manifest, MaskRuns, PerBit, RouteName, dir_name},
+    manifest::{GenerationInfo, Manifest, PerBit, RouteName, dir_name},
     record::Record,
+    runs::MaskRuns,
     segment::{Segment, SegmentStore, allocated_bytes, sync_dir},
     slots::Slots,
     spool::{self, Spooled},
@@ -363,7 +364,7 @@ impl Shelf {
         if generation.info.sealed {
             self.readers.retain(|reader| *reader != id);
             self.readers.push_back(id);
-            self.close_idle();
+            self.close_readers_but(OPEN_READERS);
         }
         Ok(self.generations[index]
             .segment
@@ -371,8 +372,13 @@ impl Shelf {
             .expect("it was opened above, and is the newest reader"))
     }
 
-    fn close_idle(&mut self) {
-        while self.readers.len() > OPEN_READERS {
+    /// Closes what is open for reading only: an open segment costs some 25 MB.
+    pub fn close_readers(&mut self) {
+        self.close_readers_but(0);
+    }
+
+    fn close_readers_but(&mut self, kept: usize) {
+        while self.readers.len() > kept {
             let Some(id) = self.readers.pop_front() else {
                 return;
             };

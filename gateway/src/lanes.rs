@@ -74,6 +74,12 @@ impl LaneKind {
             Self::Critical => 'c',
         }
     }
+
+    /// The lane of a letter in message ids.
+    #[must_use]
+    pub fn of_letter(letter: char) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.letter() == letter)
+    }
 }
 
 // === impl Lanes ===

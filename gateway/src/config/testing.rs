@@ -103,6 +103,8 @@ impl Destination for Broker {
             in_flight: 1,
             max_age: None,
             timeout: second,
+            attempts: BatchLimits::ATTEMPTS,
+            rate_limit: None,
         }
     }
 

@@ -288,8 +288,11 @@ impl Attempt<'_> {
         } = answered;
         let forwarder = self.forwarder;
         let receipt = match answer {
-            Ok(receipt) => receipt,
-            Err(SinkError::Rejected(why)) => sending.refused_whole(&why),
+            Ok(receipt) => match receipt.throttled {
+                Some(throttle) => return Err(Cause::Refused(throttle.why)),
+                None => receipt,
+            },
+            Err(SinkError::Rejected(why) | SinkError::TooLarge(why)) => sending.refused_whole(&why),
             Err(error) => return Err(error.into()),
         };
         let outcome = sending.outcome(&receipt, &forwarder.ctx.book, &forwarder.id, now());

@@ -6,12 +6,17 @@ use std::{
     time::Duration,
 };
 
-use fieldgate_kit::{AddressBook, Batch, Receipt, Rejected, Sequenced};
+use fieldgate_kit::{AddressBook, Batch, Origin, Receipt, Refusal, Rejected, Sequenced};
 use fieldgate_model::Timestamp;
 use fieldgate_store::{Exit, Page, Record, RouteMask, Seq, Tally};
 
 use super::timely::timely;
-use crate::{clock::Clock, dead::Refused, lanes::LaneKind, pipeline::frame};
+use crate::{
+    clock::Clock,
+    dead::Refused,
+    lanes::LaneKind,
+    pipeline::frame::{self, Frame},
+};
 
 /// Of how many readings of a page the delay is measured.
 const SAMPLES: usize = 8;
@@ -110,8 +115,15 @@ impl Sending {
         let mut readings = Vec::with_capacity(page.records.len());
         for record in &page.records {
             match sendable(record, max_age, clock) {
-                Ok(mut reading) => readings.push(Sequenced {
+                Ok(Frame {
+                    origin,
+                    mut reading,
+                }) => readings.push(Sequenced {
                     seq: record.seq.0,
+                    origin: origin.unwrap_or(Origin {
+                        lane: lane.letter(),
+                        seq: record.seq.0,
+                    }),
                     time_quality: timely(&mut reading, clock.resolve(record.at)),
                     reading,
                 }),
@@ -158,9 +170,27 @@ impl Sending {
             .map(|record| Rejected {
                 seq: record.seq.0,
                 why: why.to_owned(),
+                refusal: Refusal::Final,
             })
             .collect();
-        Receipt { rejected }
+        Receipt {
+            rejected,
+            ..Receipt::default()
+        }
+    }
+
+    /// Where a record's message id comes from.
+    fn origin(&self, record: &Record) -> Origin {
+        let frame = record
+            .body
+            .bytes()
+            .ok()
+            .and_then(|body| frame::open(body).ok());
+        let kept = frame.and_then(|frame| frame.origin);
+        kept.unwrap_or(Origin {
+            lane: self.lane.letter(),
+            seq: record.seq.0,
+        })
     }
 
     /// What becomes of each record, now that the far side has answered.
@@ -189,7 +219,7 @@ impl Sending {
                 (Some(Unsent::Expired), _) => Exit::Expired,
                 (_, Some(why)) => {
                     letters.push(Refused {
-                        message_id: book.message_id(self.lane.letter(), record.seq.0),
+                        message_id: book.message_id(self.origin(record)),
                         destination: destination.to_string(),
                         routes: RouteMask(record.routes.0 & self.mask.0),
                         why: why.to_owned(),
@@ -221,18 +251,14 @@ impl Sending {
     }
 }
 
-fn sendable(
-    record: &Record,
-    max_age: Option<Duration>,
-    clock: &Clock,
-) -> Result<fieldgate_model::Reading, Unsent> {
+fn sendable(record: &Record, max_age: Option<Duration>, clock: &Clock) -> Result<Frame, Unsent> {
     if max_age.is_some_and(|most| clock.age(record.at).is_some_and(|age| age > most)) {
         return Err(Unsent::Expired);
     }
     let unreadable = |why: String| Unsent::Unreadable(why);
     let body = record.body.bytes();
     let body = body.map_err(|missing| unreadable(missing.to_string()))?;
-    frame::decode(body).map_err(|error| unreadable(error.to_string()))
+    frame::open(body).map_err(|error| unreadable(error.to_string()))
 }
 
 #[cfg(test)]
@@ -320,7 +346,9 @@ mod tests {
             rejected: vec![Rejected {
                 seq: 4,
                 why: "too big".into(),
+                refusal: Refusal::Final,
             }],
+            ..Receipt::default()
         };
         let outcome = sending.outcome(&receipt, &book, &"broker".into(), now);
         let mut expected = Tally::default();

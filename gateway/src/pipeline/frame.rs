@@ -1,11 +1,30 @@
 //! A reading as bytes on the disk, and back.
 //!
-//! The first byte is the frame's version. Version 1 is the postcard encoding of `Reading`, whose fields and enum
-//! variants must keep their order; a change of either is version 2, and version 1 stays readable.
+//! The first byte is the frame's version, and every version stays readable:
+//!
+//! | version | what follows |
+//! |---|---|
+//! | 1 | the postcard encoding of `Reading`, whose fields and enum variants must keep their order |
+//! | 2 | the origin (lane letter, sequence as a postcard varint), then what version 1 has |
+//!
+//! A reading is written as version 1: its message id is the record's own place. Version 2 is written for a reading that
+//! comes by a second time, such as a dead letter that is sent again, and keeps the id of the first.
 
+use fieldgate_kit::Origin;
 use fieldgate_model::Reading;
 
-const VERSION: u8 = 1;
+use crate::lanes::LaneKind;
+
+const PLAIN: u8 = 1;
+const WITH_ORIGIN: u8 = 2;
+
+/// What a frame holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// Where the message id comes from, when it is not the record's own place.
+    pub origin: Option<Origin>,
+    pub reading: Reading,
+}
 
 /// Why bytes are no reading.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +32,7 @@ pub enum FrameError {
     #[error("the record is empty")]
     Empty,
     #[error(
-        "the record has frame version {0}, this gateway reads version {VERSION}; was it written by a newer one?"
+        "the record has frame version {0}, this gateway reads up to version {WITH_ORIGIN}; was it written by a newer one?"
     )]
     Version(u8),
     #[error("the record does not decode as a reading: {0}")]
@@ -23,23 +42,78 @@ pub enum FrameError {
 /// Appends the reading's frame to `out`.
 #[must_use]
 pub fn encode(reading: &Reading, mut out: Vec<u8>) -> Vec<u8> {
-    out.push(VERSION);
+    out.push(PLAIN);
     postcard::to_extend(reading, out)
         .expect("a reading has no type that postcard refuses, and a vector takes all")
+}
+
+/// The same reading in a frame that keeps its origin: the one that it has, or else `origin`.
+///
+/// # Errors
+/// When the bytes are not a frame of a known version.
+pub fn keep_origin(bytes: &[u8], origin: Origin) -> Result<Vec<u8>, FrameError> {
+    match bytes.split_first() {
+        None => Err(FrameError::Empty),
+        Some((&WITH_ORIGIN, _)) => Ok(bytes.to_vec()),
+        Some((&PLAIN, body)) => {
+            let letter = u8::try_from(origin.lane).unwrap_or(b'?');
+            let mut out = postcard::to_extend(&origin.seq, vec![WITH_ORIGIN, letter])
+                .expect("a number is no type that postcard refuses, and a vector takes all");
+            out.extend_from_slice(body);
+            Ok(out)
+        }
+        Some((&version, _)) => Err(FrameError::Version(version)),
+    }
 }
 
 /// Reads a frame.
 ///
 /// # Errors
 /// When the bytes are not a frame of a known version.
-pub fn decode(bytes: &[u8]) -> Result<Reading, FrameError> {
+pub fn open(bytes: &[u8]) -> Result<Frame, FrameError> {
     match bytes.split_first() {
         None => Err(FrameError::Empty),
-        Some((&VERSION, body)) => {
-            postcard::from_bytes(body).map_err(|error| FrameError::Damaged(error.to_string()))
+        Some((&PLAIN, body)) => Ok(Frame {
+            origin: None,
+            reading: reading(body)?,
+        }),
+        Some((&WITH_ORIGIN, body)) => {
+            let (&letter, body) = body.split_first().ok_or_else(|| no_lane("nothing"))?;
+            let lane = LaneKind::of_letter(letter.into())
+                .ok_or_else(|| no_lane(&format!("{letter:#04x}")))?;
+            let (seq, body) = postcard::take_from_bytes(body).map_err(damaged)?;
+            Ok(Frame {
+                origin: Some(Origin {
+                    lane: lane.letter(),
+                    seq,
+                }),
+                reading: reading(body)?,
+            })
         }
         Some((&version, _)) => Err(FrameError::Version(version)),
     }
+}
+
+/// Reads a frame's reading.
+///
+/// # Errors
+/// When the bytes are not a frame of a known version.
+pub fn decode(bytes: &[u8]) -> Result<Reading, FrameError> {
+    open(bytes).map(|frame| frame.reading)
+}
+
+fn reading(body: &[u8]) -> Result<Reading, FrameError> {
+    postcard::from_bytes(body).map_err(damaged)
+}
+
+fn damaged(error: postcard::Error) -> FrameError {
+    FrameError::Damaged(error.to_string())
+}
+
+fn no_lane(found: &str) -> FrameError {
+    FrameError::Damaged(format!(
+        "{found} stands where the lane of its origin should"
+    ))
 }
 
 #[cfg(test)]
@@ -64,11 +138,42 @@ mod tests {
         assert_eq!(decode(&bytes).unwrap(), reading);
     }
 
+    /// Version 2's: an origin before the same.
+    const GOLDEN_WITH_ORIGIN: &str =
+        "0263ac0205732f642f7004000000000000f83f00a88590f705a88590f705010343656c00";
+
+    #[test]
+    fn version_2_keeps_the_origin() {
+        let hex =
+            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let at = Timestamp::from_nanos(796_000_596);
+        let mut reading = Reading::new("s/d/p".parse().unwrap(), 1.5, at);
+        reading.unit = Some("Cel".into());
+        let plain = encode(&reading, Vec::new());
+        let origin = Origin {
+            lane: 'c',
+            seq: 300,
+        };
+        let kept = keep_origin(&plain, origin).unwrap();
+        assert_eq!(hex(&kept), GOLDEN_WITH_ORIGIN);
+        let frame = Frame {
+            origin: Some(origin),
+            reading,
+        };
+        assert_eq!(open(&kept).unwrap(), frame);
+        // It came by once already: the first origin stays.
+        let again = keep_origin(&kept, Origin { lane: 'n', seq: 9 }).unwrap();
+        assert_eq!(open(&again).unwrap(), frame);
+        assert_eq!(open(&plain).unwrap().origin, None);
+    }
+
     #[test]
     fn what_is_no_frame_says_why() {
         assert_eq!(decode(&[]), Err(FrameError::Empty));
         assert_eq!(decode(&[9, 1]), Err(FrameError::Version(9)));
-        assert!(matches!(decode(&[1, 255]), Err(FrameError::Damaged(_))));
+        for damaged in [&[1, 255][..], &[2], &[2, b'x', 1], &[2, b'n', 1, 255]] {
+            assert!(matches!(decode(damaged), Err(FrameError::Damaged(_))));
+        }
     }
 
     fn value() -> impl Strategy<Value = Value> {

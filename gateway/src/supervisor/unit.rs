@@ -272,7 +272,11 @@ impl From<SinkError> for Cause {
     fn from(error: SinkError) -> Self {
         match error {
             SinkError::Unreachable(words) => Self::Lost(words),
-            SinkError::Rejected(words) | SinkError::Denied(words) => Self::Refused(words),
+            // A forwarder sends again what was refused or postponed; only a sink that says so while connecting comes here.
+            SinkError::Rejected(words) | SinkError::TooLarge(words) | SinkError::Denied(words) => {
+                Self::Refused(words)
+            }
+            SinkError::Throttled(throttle) => Self::Refused(throttle.why),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `Destination`: the trait of a northbound protocol. A link takes batches and resolves them when the far side acknowledged.
 
-use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, future::Future, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use fieldgate_model::{DeviceId, Reading, TimeQuality};
 use futures::future::BoxFuture;
@@ -15,13 +15,25 @@ use crate::{Probe, Problem, Rung, Secrets, SettingsError, settings, source::Prob
 /// The longest a test of settings may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 
-/// One reading with the message id that never changes: it comes from the durable sequence.
+/// One reading with what its message id is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequenced {
+    /// Its place in the lane that it comes by, unlike every other's of the batch. Receipts speak of it.
     pub seq: u64,
     /// How well the times are known that the gateway's clock gave.
     pub time_quality: TimeQuality,
+    /// Where the message id that never changes comes from.
+    pub origin: Origin,
     pub reading: Reading,
+}
+
+/// The place in the durable sequence that a reading had when it was accepted. It keeps it when it comes by another lane,
+/// or a second time, such as a dead letter that is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// `n` or `c`: the lane's letter in message ids.
+    pub lane: char,
+    pub seq: u64,
 }
 
 /// Readings in the order of their sequence, all of one lane.
@@ -33,17 +45,43 @@ pub struct Batch {
     pub readings: Arc<[Sequenced]>,
 }
 
-/// The far side acknowledged every reading of the batch but these.
+/// The far side acknowledged every reading of the batch but those that are named here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Receipt {
+    /// Refused for their own sake.
     pub rejected: Vec<Rejected>,
+    /// Not taken, through no fault of theirs: they are sent again as often as it takes.
+    pub postponed: Vec<u64>,
+    /// The far side wants less for a while.
+    pub throttled: Option<Throttle>,
+    /// Taken, while nobody was there to receive them (MQTT 5 reason 0x10). They count as acknowledged.
+    pub unheard: u64,
 }
 
-/// One reading that the far side refused for its own sake, so that sending it again is no use.
+/// One reading that the far side refused for its own sake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
     pub seq: u64,
     /// The far side's own words.
+    pub why: String,
+    pub refusal: Refusal,
+}
+
+/// Whether a refused reading is worth another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The far side's rules can change: some attempts are made before it is a dead letter.
+    MayPass,
+    /// It can never pass, for instance since it is too large: a dead letter at once.
+    Final,
+}
+
+/// The far side asks for less.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Throttle {
+    /// When it may be asked again, where it says so.
+    pub retry_after: Option<Duration>,
+    /// Its own words.
     pub why: String,
 }
 
@@ -53,10 +91,16 @@ pub enum SinkError {
     /// The link is lost: connect again and send again from the durable cursor.
     #[error("{0}")]
     Unreachable(String),
-    /// The whole batch is refused for its own sake: to the dead letters with it.
+    /// The batch is refused as a whole for the sake of something in it: send its halves, until the reading is found.
     #[error("{0}")]
     Rejected(String),
-    /// Credentials, trust or quota: hold everything, try again slowly, and tell people.
+    /// The batch has more bytes or readings than the far side takes at once: send its halves.
+    #[error("{0}")]
+    TooLarge(String),
+    /// Nothing of the batch was taken, the link is well: send less, later. No attempt of any reading.
+    #[error("{}", .0.why)]
+    Throttled(Throttle),
+    /// Credentials or trust: hold everything, try again slowly, and tell people.
     #[error("{0}")]
     Denied(String),
 }
@@ -89,6 +133,15 @@ pub struct BatchLimits {
     pub max_age: Option<Duration>,
     /// How long one batch may wait for its acknowledgement.
     pub timeout: Duration,
+    /// How often a reading that was refused for its own sake is sent in all, before it is a dead letter.
+    pub attempts: u32,
+    /// The most readings a second, all lanes together.
+    pub rate_limit: Option<NonZeroU32>,
+}
+
+impl BatchLimits {
+    /// The default of `attempts`.
+    pub const ATTEMPTS: u32 = 5;
 }
 
 /// All that a destination may touch.
@@ -115,7 +168,8 @@ pub struct AddressBook {
 impl AddressBook {
     /// The stable id of one reading: `{gateway_id}-{lane}-{seq:016x}`.
     #[must_use]
-    pub fn message_id(&self, lane: char, seq: u64) -> String {
+    pub fn message_id(&self, origin: Origin) -> String {
+        let Origin { lane, seq } = origin;
         format!("{}-{lane}-{seq:016x}", self.gateway_id)
     }
 }

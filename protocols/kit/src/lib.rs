@@ -14,8 +14,8 @@ pub mod topic;
 
 pub use counters::DropCounters;
 pub use destination::{
-    AddressBook, Batch, BatchLimits, BoxSink, Destination, DestinationKind, Link, Receipt,
-    Rejected, Sequenced, SinkCtx, SinkError,
+    AddressBook, Batch, BatchLimits, BoxSink, Destination, DestinationKind, Link, Origin, Receipt,
+    Refusal, Rejected, Sequenced, SinkCtx, SinkError, Throttle,
 };
 pub use probe::{Probe, Rung, RungState};
 pub use secret::{Secret, SecretError, SecretRef, Secrets};

@@ -383,7 +383,8 @@ fn answer(ack: &v5::mqttbytes::v5::PubAck, address: &str) -> Answer {
         .map(|said| format!(": {said}"))
         .unwrap_or_default();
     match ack.reason {
-        Reason::Success | Reason::NoMatchingSubscribers => Answer::Accepted,
+        Reason::Success => Answer::Accepted,
+        Reason::NoMatchingSubscribers => Answer::Unheard,
         Reason::NotAuthorized => Answer::Refused(format!(
             "{address}: not authorized to publish to this topic (0x87){said}"
         )),
@@ -393,9 +394,9 @@ fn answer(ack: &v5::mqttbytes::v5::PubAck, address: &str) -> Answer {
         Reason::PayloadFormatInvalid => Answer::Refused(format!(
             "{address}: does not accept this payload (0x99){said}"
         )),
-        Reason::QuotaExceeded => Answer::NotNow(SinkError::Denied(format!(
-            "{address}: a quota is exceeded (0x97){said}; raise it on the broker, or send less"
-        ))),
+        Reason::QuotaExceeded => Answer::Postponed(format!(
+            "{address}: a quota is exceeded (0x97){said}; raise it on the broker, or set rate_limit"
+        )),
         Reason::UnspecifiedError
         | Reason::ImplementationSpecificError
         | Reason::PacketIdentifierInUse => Answer::NotNow(SinkError::Unreachable(format!(
@@ -464,7 +465,7 @@ fn dismissed(
         )),
         Code::NotAuthorized => words::not_authorized(address),
         Code::QuotaExceeded | Code::MessageRateTooHigh => SinkError::Denied(format!(
-            "{address} ended the connection: {code:?}{said}; raise the limit on the broker, or send less"
+            "{address} ended the connection: {code:?}{said}; raise the limit on the broker, or set rate_limit"
         )),
         Code::ServerShuttingDown => {
             SinkError::Unreachable(format!("{address} is shutting down{said}"))

@@ -180,8 +180,8 @@ async fn acknowledged(wire: &mut impl Wire) -> Result<(), SinkError> {
     loop {
         if let Happening::Answered(_, answer) = wire.next().await? {
             return match answer {
-                Answer::Accepted => Ok(()),
-                Answer::Refused(why) => Err(SinkError::Denied(why)),
+                Answer::Accepted | Answer::Unheard => Ok(()),
+                Answer::Refused(why) | Answer::Postponed(why) => Err(SinkError::Denied(why)),
                 Answer::NotNow(error) => Err(error),
             };
         }

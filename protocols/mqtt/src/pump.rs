@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use fieldgate_kit::{Receipt, Rejected, SinkError};
+use fieldgate_kit::{Receipt, Refusal, Rejected, SinkError, Throttle};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
@@ -36,7 +36,7 @@ const AGE_CHECK: Duration = Duration::from_secs(1);
 pub(crate) struct Call {
     pub packets: Vec<Packet>,
     /// What was found unfit before sending.
-    pub rejected: Vec<Rejected>,
+    pub unfit: Vec<Rejected>,
     pub reply: oneshot::Sender<Result<Receipt, SinkError>>,
 }
 
@@ -82,7 +82,7 @@ struct Flight {
 #[derive(Debug)]
 struct OpenCall {
     left: usize,
-    rejected: Vec<Rejected>,
+    receipt: Receipt,
     reply: oneshot::Sender<Result<Receipt, SinkError>>,
 }
 
@@ -168,7 +168,10 @@ impl Desk {
         self.next_call += 1;
         let open = OpenCall {
             left: call.packets.len(),
-            rejected: call.rejected,
+            receipt: Receipt {
+                rejected: call.unfit,
+                ..Receipt::default()
+            },
             reply: call.reply,
         };
         self.waiting
@@ -209,30 +212,20 @@ impl Desk {
                 "the broker acknowledged packet id {pkid}, which is not under way"
             ))
         })?;
-        let why = match answer {
-            Answer::NotNow(error) => {
-                // Back, so that its call fails like all others.
-                self.unacked.insert(pkid, flight);
-                return Err(error);
-            }
-            Answer::Accepted => None,
-            Answer::Refused(why) => Some(why),
-        };
+        if let Answer::NotNow(error) = answer {
+            // Back, so that its call fails like all others.
+            self.unacked.insert(pkid, flight);
+            return Err(error);
+        }
         let Some(number) = flight.call else {
-            if let Some(why) = why {
+            if let Answer::Refused(why) | Answer::Postponed(why) = answer {
                 tracing::warn!(%why, "the broker refuses the gateway's status; its last will may be refused too");
             }
             return Ok(());
         };
         if let Some(call) = self.calls.get_mut(&number) {
             call.left -= 1;
-            if let Some(why) = why {
-                let why = |seq| Rejected {
-                    seq,
-                    why: why.clone(),
-                };
-                call.rejected.extend(flight.seqs.into_iter().map(why));
-            }
+            note(&mut call.receipt, flight.seqs, answer);
             self.answer_if_complete(number);
         }
         Ok(())
@@ -242,11 +235,10 @@ impl Desk {
         if self.calls.get(&number).is_some_and(|call| call.left == 0)
             && let Some(mut call) = self.calls.remove(&number)
         {
-            call.rejected.sort_unstable_by_key(|rejected| rejected.seq);
+            call.receipt.rejected.sort_unstable_by_key(|no| no.seq);
+            call.receipt.postponed.sort_unstable();
             // A caller that gave up meanwhile sends again; the far side tells it by the message ids.
-            let _ = call.reply.send(Ok(Receipt {
-                rejected: call.rejected,
-            }));
+            let _ = call.reply.send(Ok(call.receipt));
         }
     }
 
@@ -272,6 +264,29 @@ impl Desk {
     fn fail_all(&mut self, error: &SinkError) {
         for (_, call) in self.calls.drain() {
             let _ = call.reply.send(Err(error.clone()));
+        }
+    }
+}
+
+/// Writes down what the broker said to one message.
+fn note(receipt: &mut Receipt, seqs: Vec<u64>, answer: Answer) {
+    match answer {
+        Answer::Accepted | Answer::NotNow(_) => {}
+        Answer::Unheard => receipt.unheard += seqs.len() as u64,
+        Answer::Refused(why) => {
+            let rejected = |seq| Rejected {
+                seq,
+                why: why.clone(),
+                refusal: Refusal::MayPass,
+            };
+            receipt.rejected.extend(seqs.into_iter().map(rejected));
+        }
+        Answer::Postponed(why) => {
+            receipt.postponed.extend(seqs);
+            receipt.throttled = Some(Throttle {
+                retry_after: None,
+                why,
+            });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `Settings` of an MQTT destination, and what their types cannot tell.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use fieldgate_kit::{
     AddressBook, BatchLimits, Problem, SecretRef,
@@ -59,6 +59,9 @@ pub struct Settings {
     /// How long the broker may take to acknowledge a message before the connection counts as lost.
     #[serde(default = "default_timeout")]
     pub timeout: Span,
+    /// The most readings a second, where the broker or the line to it has a limit. Left out: as fast as they are acknowledged.
+    #[serde(default)]
+    pub rate_limit: Option<NonZeroU32>,
 }
 
 /// The version of MQTT.
@@ -146,6 +149,8 @@ impl Settings {
             in_flight: self.in_flight,
             max_age: self.max_age.map(|span| span.0),
             timeout: self.timeout.0,
+            attempts: BatchLimits::ATTEMPTS,
+            rate_limit: self.rate_limit,
         }
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use fieldgate_kit::{
-    AddressBook, Batch, Receipt, Rejected, Sequenced, SinkError,
+    AddressBook, Batch, Receipt, Refusal, Rejected, Sequenced, SinkError,
     format::{Message, STRUCTURED_CONTENT_TYPE},
     topic::TopicValues,
 };
@@ -47,11 +47,11 @@ impl Service<Batch> for Sink {
     }
 
     fn call(&mut self, batch: Batch) -> Self::Future {
-        let (packets, rejected) = self.encoder.packets(&batch);
+        let (packets, unfit) = self.encoder.packets(&batch);
         let (reply, receipt) = oneshot::channel();
         let sent = self.calls.send_item(Call {
             packets,
-            rejected,
+            unfit,
             reply,
         });
         Box::pin(async move {
@@ -71,13 +71,12 @@ impl Encoder {
     /// The messages of a batch in their order, and the readings that no message to this broker can hold.
     pub fn packets(&self, batch: &Batch) -> (Vec<Packet>, Vec<Rejected>) {
         let (mut packets, mut rejected) = (Vec::new(), Vec::new());
-        self.encode(batch.lane, &batch.readings, &mut packets, &mut rejected);
+        self.encode(&batch.readings, &mut packets, &mut rejected);
         (packets, rejected)
     }
 
     fn encode(
         &self,
-        lane: char,
         readings: &[Sequenced],
         packets: &mut Vec<Packet>,
         rejected: &mut Vec<Rejected>,
@@ -86,7 +85,7 @@ impl Encoder {
         let messages = self
             .settings
             .format
-            .encode(&self.book, lane, readings, payload_bytes);
+            .encode(&self.book, readings, payload_bytes);
         for message in messages {
             let packet = self.packet(message);
             if packet.publication.longest_packet() <= self.packet_bytes {
@@ -94,7 +93,7 @@ impl Encoder {
             } else if let [seq] = packet.seqs[..] {
                 rejected.push(self.oversize(seq, &packet.publication));
             } else {
-                self.halve(lane, readings, &packet.seqs, packets, rejected);
+                self.halve(readings, &packet.seqs, packets, rejected);
             }
         }
     }
@@ -102,7 +101,6 @@ impl Encoder {
     /// A message too large for the broker becomes two of half its readings, and so on.
     fn halve(
         &self,
-        lane: char,
         readings: &[Sequenced],
         seqs: &[u64],
         packets: &mut Vec<Packet>,
@@ -115,7 +113,7 @@ impl Encoder {
                 .filter(|sequenced| half.binary_search(&sequenced.seq).is_ok())
                 .cloned()
                 .collect();
-            self.encode(lane, &part, packets, rejected);
+            self.encode(&part, packets, rejected);
         }
     }
 
@@ -127,6 +125,7 @@ impl Encoder {
                 publication.payload.len(),
                 self.packet_bytes
             ),
+            refusal: Refusal::Final,
         }
     }
 
@@ -191,6 +190,7 @@ impl Publication {
 
 #[cfg(test)]
 mod tests {
+    use fieldgate_kit::Origin;
     use fieldgate_model::{PointId, Reading, TimeQuality, Timestamp, Value};
     use serde_json::{Value as Json, json};
 
@@ -214,6 +214,7 @@ mod tests {
         let reading = |(seq, length): (u64, &usize)| Sequenced {
             seq,
             time_quality: TimeQuality::default(),
+            origin: Origin { lane: 'n', seq },
             reading: Reading::new(
                 PointId::new("press", "Line", &format!("p{seq}")).unwrap(),
                 Value::Text("x".repeat(*length)),

@@ -45,8 +45,12 @@ pub(crate) enum Happening {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     Accepted,
-    /// Refused for its own sake; sending it again is no use.
+    /// Accepted, while nobody subscribes to its topic.
+    Unheard,
+    /// Refused for its own sake.
     Refused(String),
+    /// Not taken, since too much was sent; the link is well.
+    Postponed(String),
     /// Refused for a reason that has nothing to do with this message: end the link.
     NotNow(SinkError),
 }

@@ -5,8 +5,8 @@
 use std::{path::Path, time::Duration};
 
 use fieldgate_kit::{
-    AddressBook, Batch, DestinationKind, Link, ProbeCtx, Receipt, RungState, Secrets, Sequenced,
-    SinkCtx, SinkError,
+    AddressBook, Batch, DestinationKind, Link, Origin, ProbeCtx, Receipt, RungState, Secrets,
+    Sequenced, SinkCtx, SinkError,
 };
 use fieldgate_model::{PointId, Reading, TimeQuality, Timestamp};
 use fieldgate_mqtt::{Mqtt, sim};
@@ -46,6 +46,7 @@ fn batch(first: u64, readings: u64) -> Batch {
     let reading = |seq: u64| Sequenced {
         seq,
         time_quality: TimeQuality::default(),
+        origin: Origin { lane: 'n', seq },
         reading: Reading::new(
             PointId::new("press", "Line/Press", &format!("p{}", seq % 10)).unwrap(),
             21.5,

@@ -19,7 +19,6 @@ use crate::{AddressBook, Sequenced};
 
 pub(super) fn encode(
     book: &AddressBook,
-    lane: char,
     readings: &[Sequenced],
     payload_bytes: usize,
 ) -> Vec<Message> {
@@ -29,13 +28,13 @@ pub(super) fn encode(
         let reading = &sequenced.reading;
         let name = point_name(reading);
         entry.bytes.clear();
-        write(&mut entry, book, lane, sequenced, &name);
+        write(&mut entry, book, sequenced, &name);
         packer.pack(sequenced, name, &entry.bytes, payload_bytes);
     }
     packer
         .drafts
         .into_iter()
-        .map(|draft| draft.finish(book, lane))
+        .map(|draft| draft.finish(book))
         .collect()
 }
 
@@ -126,7 +125,7 @@ impl<'a> Draft<'a> {
         self.last = sequenced;
     }
 
-    fn finish(mut self, book: &AddressBook, lane: char) -> Message {
+    fn finish(mut self, book: &AddressBook) -> Message {
         self.json.push(b'}');
         let device = self.first.reading.point.device_id();
         let dataset = dataset(self.first.reading.class);
@@ -134,7 +133,7 @@ impl<'a> Draft<'a> {
             book,
             &device,
             dataset,
-            cloud_event::batch_id(book, lane, self.first.seq, self.last.seq),
+            cloud_event::batch_id(book, self.first.origin, self.last.origin),
             self.last.reading.at,
         );
         Message {
@@ -161,7 +160,7 @@ fn point_name(reading: &Reading) -> Cow<'_, str> {
 }
 
 /// `"name":{…}`
-fn write(json: &mut JsonText, book: &AddressBook, lane: char, sequenced: &Sequenced, name: &str) {
+fn write(json: &mut JsonText, book: &AddressBook, sequenced: &Sequenced, name: &str) {
     let reading = &sequenced.reading;
     json.text(name);
     json.raw(":{\"SourceTimestamp\":");
@@ -192,6 +191,6 @@ fn write(json: &mut JsonText, book: &AddressBook, lane: char, sequenced: &Sequen
         json.text(unit);
     }
     json.raw(",\"Id\":");
-    json.message_id(book, lane, sequenced.seq);
+    json.message_id(book, sequenced.origin);
     json.raw("}");
 }

@@ -4,15 +4,15 @@ use bytes::Bytes;
 use fieldgate_model::{DeviceId, Timestamp, unescape_segment};
 
 use super::{Message, json_value::JsonText};
-use crate::AddressBook;
+use crate::{AddressBook, Origin};
 
 /// The `dataschema` of `aio-json`: the `$id` of its JSON Schema.
 const AIO_JSON_SCHEMA_ID: &str = "urn:fieldgate:schema:aio-json:1";
 
 /// A message's id: its first and last reading's. Each reading is in one message, so no other message has it; packing
 /// the same readings otherwise gives other ids, while each reading keeps its own.
-pub(super) fn batch_id(book: &AddressBook, lane: char, first: u64, last: u64) -> String {
-    format!("{}..{last:016x}", book.message_id(lane, first))
+pub(super) fn batch_id(book: &AddressBook, first: Origin, last: Origin) -> String {
+    format!("{}..{:016x}", book.message_id(first), last.seq)
 }
 
 /// The attributes of a message of `aio-json`, CloudEvents 1.0 §3.

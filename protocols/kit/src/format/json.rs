@@ -13,14 +13,14 @@ use fieldgate_model::{Quality, QualityLevel};
 use super::{Message, dataset, json_value::JsonText};
 use crate::{AddressBook, Sequenced};
 
-pub(super) fn encode(book: &AddressBook, lane: char, readings: &[Sequenced]) -> Vec<Message> {
+pub(super) fn encode(book: &AddressBook, readings: &[Sequenced]) -> Vec<Message> {
     let mut json = JsonText::default();
     readings
         .iter()
         .map(|sequenced| {
             let Sequenced { seq, reading, .. } = sequenced;
             json.bytes.clear();
-            write(&mut json, book, lane, sequenced);
+            write(&mut json, book, sequenced);
             Message {
                 device: reading.point.device_id(),
                 dataset: dataset(reading.class),
@@ -36,10 +36,10 @@ pub(super) fn encode(book: &AddressBook, lane: char, readings: &[Sequenced]) -> 
         .collect()
 }
 
-fn write(json: &mut JsonText, book: &AddressBook, lane: char, sequenced: &Sequenced) {
+fn write(json: &mut JsonText, book: &AddressBook, sequenced: &Sequenced) {
     let reading = &sequenced.reading;
     json.raw("{\"id\":");
-    json.message_id(book, lane, sequenced.seq);
+    json.message_id(book, sequenced.origin);
     json.raw(",\"point\":");
     json.text(reading.point.as_str());
     json.raw(",\"value\":");

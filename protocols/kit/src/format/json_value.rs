@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use fieldgate_model::{Timestamp, Value};
 use serde::Serialize;
 
-use crate::AddressBook;
+use crate::{AddressBook, Origin};
 
 /// JSON text under construction, with what is worth keeping between readings: most share their timestamp.
 #[derive(Debug, Default)]
@@ -40,7 +40,8 @@ impl JsonText {
     }
 
     /// Appends a quoted message id, as [`AddressBook::message_id`] makes it.
-    pub fn message_id(&mut self, book: &AddressBook, lane: char, seq: u64) {
+    pub fn message_id(&mut self, book: &AddressBook, origin: Origin) {
+        let Origin { lane, seq } = origin;
         const HEX: &[u8; 16] = b"0123456789abcdef";
         self.raw("\"");
         self.raw(&book.gateway_id);

@@ -105,13 +105,12 @@ impl FormatKind {
     pub fn encode(
         self,
         book: &AddressBook,
-        lane: char,
         readings: &[Sequenced],
         payload_bytes: usize,
     ) -> Vec<Message> {
         match self {
-            Self::AioJson => aio_json::encode(book, lane, readings, payload_bytes),
-            Self::Json => json::encode(book, lane, readings),
+            Self::AioJson => aio_json::encode(book, readings, payload_bytes),
+            Self::Json => json::encode(book, readings),
         }
     }
 }

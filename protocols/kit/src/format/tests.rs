@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::*;
+use crate::Origin;
 
 fn book() -> AddressBook {
     AddressBook {
@@ -28,6 +29,7 @@ fn numbered(readings: Vec<Reading>) -> Vec<Sequenced> {
         .map(|(seq, reading)| Sequenced {
             seq,
             time_quality: TimeQuality::default(),
+            origin: Origin { lane: 'n', seq },
             reading,
         })
         .collect()
@@ -92,7 +94,7 @@ fn valid(schema: &str, payload: &[u8]) -> Json {
 
 #[test]
 fn aio_json_is_what_its_schema_says() {
-    let messages = FormatKind::AioJson.encode(&book(), 'n', &everything(), usize::MAX);
+    let messages = FormatKind::AioJson.encode(&book(), &everything(), usize::MAX);
     assert_eq!(messages.len(), 2, "one for data, one for events");
     for message in &messages {
         valid(AIO_JSON_SCHEMA, &message.payload);
@@ -123,7 +125,7 @@ fn aio_json_is_what_its_schema_says() {
 
 #[test]
 fn json_is_what_its_schema_says() {
-    let messages = FormatKind::Json.encode(&book(), 'c', &everything(), usize::MAX);
+    let messages = FormatKind::Json.encode(&book(), &everything(), usize::MAX);
     assert_eq!(messages.len(), everything().len());
     for message in &messages {
         valid(JSON_SCHEMA, &message.payload);
@@ -131,13 +133,13 @@ fn json_is_what_its_schema_says() {
     }
     assert_eq!(
         std::str::from_utf8(&messages[4].payload).unwrap(),
-        r#"{"id":"a1b2c3d4-c-0000000000000005","point":"press/Line%2FPress/p4","value":21.5,"quality":"good","sourceTimestamp":"2026-11-23T18:22:52.250Z","gatewayTimestamp":"2026-11-23T18:22:52.250Z","unit":"Cel"}"#
+        r#"{"id":"a1b2c3d4-n-0000000000000005","point":"press/Line%2FPress/p4","value":21.5,"quality":"good","sourceTimestamp":"2026-11-23T18:22:52.250Z","gatewayTimestamp":"2026-11-23T18:22:52.250Z","unit":"Cel"}"#
     );
 }
 
 #[test]
 fn a_structured_message_is_what_its_schema_says() {
-    for message in FormatKind::AioJson.encode(&book(), 'n', &everything(), usize::MAX) {
+    for message in FormatKind::AioJson.encode(&book(), &everything(), usize::MAX) {
         let envelope = valid(CLOUD_EVENT_SCHEMA, &message.structured().unwrap());
         let payload: Json = serde_json::from_slice(&message.payload).unwrap();
         assert_eq!(envelope["data"], payload);
@@ -149,9 +151,21 @@ fn a_structured_message_is_what_its_schema_says() {
 }
 
 #[test]
+fn a_reading_that_comes_again_by_another_lane_keeps_its_id() {
+    let mut readings = numbered(vec![reading("d", "p", Value::Int(1))]);
+    (readings[0].seq, readings[0].origin) = (900, Origin { lane: 'c', seq: 7 });
+    for format in [FormatKind::AioJson, FormatKind::Json] {
+        let message = format.encode(&book(), &readings, usize::MAX).remove(0);
+        let payload = std::str::from_utf8(&message.payload).unwrap();
+        assert!(payload.contains("a1b2c3d4-c-0000000000000007"), "{payload}");
+        assert_eq!(message.seqs, [900]);
+    }
+}
+
+#[test]
 fn a_point_name_is_the_devices_own() {
     let readings = numbered(vec![reading("d", "50% / \"x\"", Value::Null)]);
-    let payload = &FormatKind::AioJson.encode(&book(), 'n', &readings, usize::MAX)[0].payload;
+    let payload = &FormatKind::AioJson.encode(&book(), &readings, usize::MAX)[0].payload;
     let payload: Json = serde_json::from_slice(payload).unwrap();
     assert!(payload.get("50% / \"x\"").is_some(), "{payload}");
 }
@@ -167,7 +181,7 @@ fn a_point_that_occurs_again_begins_the_next_message() {
         ("d", "a"),
     ]
     .map(|(device, point)| reading(device, point, Value::Int(1)));
-    let messages = FormatKind::AioJson.encode(&book(), 'n', &numbered(readings.into()), usize::MAX);
+    let messages = FormatKind::AioJson.encode(&book(), &numbered(readings.into()), usize::MAX);
     let seqs: Vec<&[u64]> = messages.iter().map(|message| &message.seqs[..]).collect();
     assert_eq!(seqs, [&[1, 2][..], &[3], &[4, 5], &[6]]);
 }
@@ -189,7 +203,7 @@ fn how_well_the_gateways_time_is_known_is_said_where_it_is_not() {
         // The source gave its own time for the second.
         readings[1].reading.seen = Timestamp::default();
         let payload = |format: FormatKind, index: usize| -> Json {
-            let messages = format.encode(&book(), 'n', &readings, 10_000);
+            let messages = format.encode(&book(), &readings, 10_000);
             serde_json::from_slice(&messages[index].payload).unwrap()
         };
         let aio = payload(FormatKind::AioJson, 0);
@@ -217,7 +231,7 @@ proptest! {
             .collect();
         let readings = numbered(readings);
         for format in [FormatKind::AioJson, FormatKind::Json] {
-            let messages = format.encode(&book(), 'n', &readings, payload_bytes);
+            let messages = format.encode(&book(), &readings, payload_bytes);
             let mut sent: Vec<u64> = Vec::new();
             let mut latest: HashMap<(DeviceId, &str), u64> = HashMap::new();
             for message in &messages {

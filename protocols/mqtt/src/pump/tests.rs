@@ -104,7 +104,7 @@ impl Rig {
         let packets = messages.iter().map(|seqs| packet(seqs)).collect();
         let call = Call {
             packets,
-            rejected: Vec::new(),
+            unfit: Vec::new(),
             reply,
         };
         self.calls.send(call).await.unwrap();
@@ -165,11 +165,13 @@ async fn a_refused_message_names_exactly_its_readings() {
     let rejected = [2, 4].map(|seq| Rejected {
         seq,
         why: "not authorized".into(),
+        refusal: Refusal::MayPass,
     });
     assert_eq!(
         reply.await.unwrap(),
         Ok(Receipt {
-            rejected: rejected.into()
+            rejected: rejected.into(),
+            ..Receipt::default()
         })
     );
 }
@@ -218,16 +220,41 @@ async fn what_a_broken_connection_leaves_open_is_unreachable() {
 }
 
 #[tokio::test]
-async fn a_quota_holds_everything() {
+async fn a_quota_postpones_what_it_hits_and_leaves_the_link_alone() {
     let mut rig = Rig::start(8).await;
-    let reply = rig.published(&[&[1]]).await;
-    let quota = SinkError::Denied("quota".into());
+    let reply = rig.published(&[&[1, 2], &[3]]).await;
     rig.tell([
         Happening::Sent(2),
-        Happening::Answered(2, Answer::NotNow(quota.clone())),
+        Happening::Sent(3),
+        Happening::Answered(2, Answer::Postponed("quota".into())),
+        Happening::Answered(3, Answer::Unheard),
     ]);
-    assert_eq!(rig.driver.await.unwrap(), Err(quota.clone()));
-    assert_eq!(reply.await.unwrap(), Err(quota));
+    let receipt = Receipt {
+        postponed: vec![1, 2],
+        throttled: Some(Throttle {
+            retry_after: None,
+            why: "quota".into(),
+        }),
+        unheard: 1,
+        ..Receipt::default()
+    };
+    assert_eq!(reply.await.unwrap(), Ok(receipt));
+    let next = rig.published(&[&[4]]).await;
+    rig.tell([Happening::Sent(2), accepted(2)]);
+    assert_eq!(next.await.unwrap(), Ok(Receipt::default()));
+}
+
+#[tokio::test]
+async fn a_broker_that_cannot_go_on_ends_the_link() {
+    let mut rig = Rig::start(8).await;
+    let reply = rig.published(&[&[1]]).await;
+    let error = SinkError::Unreachable("unspecified error".into());
+    rig.tell([
+        Happening::Sent(2),
+        Happening::Answered(2, Answer::NotNow(error.clone())),
+    ]);
+    assert_eq!(rig.driver.await.unwrap(), Err(error.clone()));
+    assert_eq!(reply.await.unwrap(), Err(error));
 }
 
 #[tokio::test(start_paused = true)]

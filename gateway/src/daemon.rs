@@ -153,7 +153,7 @@ pub async fn run(
 async fn keep_applying(
     supervisor: &mut Supervisor,
     desired: &Arc<Desired>,
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     reload: &Notify,
 ) {
     let mut changes = desired.watch();
@@ -164,6 +164,7 @@ async fn keep_applying(
             _ = seconds.tick() => {
                 gateway.sample();
                 look_at_clock(&gateway.clock).await;
+                gateway.take_notes().await;
             }
             () = reload.notified() => read_again(desired).await,
             changed = changes.changed() => {

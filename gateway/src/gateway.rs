@@ -3,19 +3,24 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Mutex, RwLock},
+    sync::{Arc, Mutex, RwLock},
     time::Instant,
 };
 
+use fieldgate_api::state::Status;
 use fieldgate_kit::{AddressBook, Secrets};
 use fieldgate_model::Timestamp;
 
 use crate::{
     clock::Clock,
-    lanes::Lanes,
+    filling::Filling,
+    lanes::{LaneKind, Lanes},
+    ledger,
     live::Live,
+    outages::Outages,
+    receipts::{Receipts, Who},
     registry::Registry,
-    supervisor::{Board, Running},
+    supervisor::{Board, Running, UnitName},
     telemetry::{self, Process},
 };
 
@@ -30,6 +35,9 @@ pub struct Gateway {
     pub started: Timestamp,
     pub state_dir: PathBuf,
     pub process: Process,
+    pub receipts: Receipts,
+    pub outages: Outages,
+    pub filling: Filling,
     book: RwLock<AddressBook>,
     running: Mutex<Running>,
 }
@@ -50,6 +58,12 @@ impl Gateway {
             version: env!("CARGO_PKG_VERSION").into(),
             config_revision: 0,
         };
+        let receipts = Receipts::open(
+            state_dir.join("receipts"),
+            ledger::rows(&lanes),
+            telemetry::now(),
+        )?;
+        let outages = Outages::open(state_dir.join("outages.json"));
         Ok(Self {
             registry,
             lanes,
@@ -60,6 +74,9 @@ impl Gateway {
             started: telemetry::now(),
             state_dir,
             process: Process::default(),
+            receipts,
+            outages,
+            filling: Filling::default(),
             book: RwLock::new(book),
             running: Mutex::default(),
         })
@@ -94,6 +111,68 @@ impl Gateway {
         let now = Instant::now();
         self.running(|running| running.meters(|meter| meter.sample(now)));
         self.process.sample(now);
+        for lane in LaneKind::ALL {
+            let stats = self.lanes.get(lane).stats();
+            self.filling.observe(lane.as_str(), stats.disk_bytes, now);
+        }
+    }
+
+    /// What has to be written down from time to time: an hour's receipt, the longest outage. Called once a second.
+    pub async fn take_notes(self: &Arc<Self>) {
+        let now = telemetry::now();
+        let longest = self.outages.observe(now, &self.destinations());
+        let due = self.receipts.is_due(now);
+        if longest.is_none() && !due {
+            return;
+        }
+        let gateway = Arc::clone(self);
+        let writing = tokio::task::spawn_blocking(move || {
+            if let Some(longest) = longest {
+                gateway.outages.save(&longest)?;
+            }
+            match due {
+                true => {
+                    let ledger = ledger::rows(&gateway.lanes);
+                    gateway.receipts.close_hour(&gateway.who(), ledger, now)
+                }
+                false => Ok(()),
+            }
+        });
+        let written = writing
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)));
+        if let Err(error) = written {
+            tracing::warn!(%error, "an hourly receipt or an outage could not be written down; it is tried again");
+        }
+    }
+
+    /// Who writes receipts.
+    #[must_use]
+    pub fn who(&self) -> Who {
+        let book = self.book();
+        Who {
+            gateway_id: book.gateway_id.to_string(),
+            gateway: book.gateway.to_string(),
+        }
+    }
+
+    /// How each destination is; a paused one is so whatever it was before.
+    fn destinations(&self) -> Vec<(Arc<str>, Status)> {
+        let configured = self.running(|running| {
+            let destinations = running.destinations.iter();
+            destinations
+                .map(|(id, state)| (Arc::clone(id), state.config.paused))
+                .collect::<Vec<_>>()
+        });
+        let status = |(id, paused): (Arc<str>, bool)| {
+            let posted = self.board.status(&UnitName::Destination(Arc::clone(&id)));
+            let paused = paused.then(|| Status {
+                state: "paused".into(),
+                ..Status::default()
+            });
+            (id, paused.or(posted).unwrap_or_default())
+        };
+        configured.into_iter().map(status).collect()
     }
 
     /// A unit's own folder in the state.

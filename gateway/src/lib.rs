@@ -12,14 +12,18 @@ pub mod daemon;
 pub mod dead;
 #[cfg(feature = "demo")]
 mod demo;
+pub mod filling;
 pub mod forward;
 pub mod gateway;
 pub mod lanes;
+pub mod ledger;
 pub mod live;
 pub mod meter;
 pub mod metrics;
+pub mod outages;
 pub mod own_health;
 pub mod pipeline;
+pub mod receipts;
 pub mod registry;
 pub mod supervisor;
 pub mod telemetry;

@@ -15,17 +15,12 @@
 //! - **The disk is bounded** by [`LaneOptions::max_bytes`], really allocated bytes. On full the oldest generation goes and
 //!   what its consumers had not finished is counted as evicted, or appends are held back until there is room. Below
 //!   [`LaneOptions::reserve_bytes`] of free space appends fail in words, and succeed again by themselves later.
-//! - **What cannot be read is set aside and counted**, never skipped in silence, and never stops the lane. A damaged block
-//!   costs its records, a damaged file of the spool one.
-//! - **Memory is bounded:** what is on its way in by [`LaneOptions::in_flight_bytes`] or one longer body, what is kept for
-//!   consumers that keep up by [`LaneOptions::tail_bytes`], a page by its limits and one body. An open reads the generation
-//!   that was written and those that a cursor stands in, block by block; of all others the manifest knows the counts.
+//! - **What cannot be read is set aside and counted**, never skipped in silence, and never stops the lane.
 //!
 //! # What a power cut can lose
 //!
 //! Batches whose ticket has not resolved; nothing else. Counts and cursors fall back to the last save and are brought up to
-//! date from the records themselves; what was acknowledged since is given out again. A file of the spool that was being
-//! written stays behind until its generation goes, and is counted.
+//! date from the records themselves.
 //!
 //! # On the disk
 //!
@@ -39,8 +34,8 @@
 //! gen-00000042/spool/         its bodies of over 64 KiB, each a file named after its SHA-256          (see spool.rs)
 //! quarantine/                 the newest two directories that could not be read
 //! ```
-//! A body of over 64 KiB becomes a file. Then a commit is packed into blocks of at most 256 KiB, compressed with zstd when
-//! that pays, and cut into values of at most 4 KiB under the key `first record u64 BE | chunk u16 BE`, all in one sled batch.
+//! A commit is packed into blocks of at most 256 KiB (a longer record is a block of its own), compressed with zstd when that
+//! pays, and cut into values of at most 4 KiB under the key `first record u64 BE | chunk u16 BE`, all in one sled batch.
 //! Values that small never become sled blobs, which are not synced. block.rs and layout.rs have the bytes; every block has a
 //! version and a CRC-32C of its own, because sled 0.34.7 can open a truncated database as an empty one.
 //!
@@ -58,8 +53,7 @@
 //! 5. A generation is removed in this order: cursors saved beyond it, manifest without it, directory. A crash in between
 //!    leaves an orphan that the next open removes.
 //! 6. A cursor and the counts of what it passed change under one lock and are saved together.
-//! 7. A block never names a file of the spool that is not durable: file, rename and directory are synced before the commit.
-//! 8. At most three generations of a lane are open at once, with 8 MiB of sled cache between them.
+//! 7. At most three generations of a lane are open at once, with 8 MiB of sled cache between them.
 
 mod age;
 mod block;

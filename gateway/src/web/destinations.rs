@@ -14,12 +14,15 @@ use fieldgate_api::{
 use super::{
     Shared,
     error::Failure,
-    ledger::{dead_letters, ledger},
     mount::{Answer, Call, Mounts},
     queue, trial,
     words::unit_status,
 };
-use crate::{config::Section, supervisor::UnitName};
+use crate::{
+    config::Section,
+    ledger::{dead_letters, ledger},
+    supervisor::UnitName,
+};
 
 pub fn mount(mounts: &mut Mounts<'_>) {
     mounts.mount::<GetDestinations, _, _>(|call: Call<GetDestinations>| async move {

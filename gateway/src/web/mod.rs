@@ -15,16 +15,17 @@ mod dead;
 mod destinations;
 mod devices;
 mod error;
+mod export;
 mod guard;
 mod health;
 mod kinds;
-mod ledger;
 mod live;
 mod mount;
 pub mod openapi;
 mod overview;
 mod points;
 mod queue;
+mod receipts;
 mod routes;
 mod scrape;
 mod sources;
@@ -182,6 +183,8 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     live::mount(config);
     scrape::mount(config);
     dead::mount_export(config);
+    receipts::mount_export(config);
+    export::mount(config);
     openapi::mount(config);
     config.default_service(actix_web::web::to(assets::fallback));
     let mut mounts = Mounts::new(config);
@@ -193,6 +196,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     routes::mount(&mut mounts);
     devices::mount(&mut mounts);
     queue::mount(&mut mounts);
+    receipts::mount(&mut mounts);
     dead::mount(&mut mounts);
     config::mount(&mut mounts);
     mounts

@@ -8,13 +8,14 @@ use fieldgate_api::{
     GUARD_HEADER, GUARD_VALUE,
     endpoint::{Method, Row, TABLE},
     live::{self, Update, Watch},
+    receipt::Receipt,
     trouble::Trouble,
 };
 use fieldgate_kit::format::{AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA, JSON_SCHEMA};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
-use super::{dead, error::Failure, scrape};
+use super::{dead, error::Failure, export, receipts, scrape};
 
 /// Where the document is.
 pub const PATH: &str = "/api/v1/openapi.json";
@@ -69,10 +70,11 @@ async fn serve() -> HttpResponse {
 
 async fn schema(format: Path<String>) -> Result<HttpResponse, Failure> {
     let text = match format.as_str() {
-        "aio-json" => AIO_JSON_SCHEMA,
-        "json" => JSON_SCHEMA,
-        "cloud-event" => CLOUD_EVENT_SCHEMA,
-        other => return Err(Failure::no_such("payload schema", other)),
+        "aio-json" => AIO_JSON_SCHEMA.to_owned(),
+        "json" => JSON_SCHEMA.to_owned(),
+        "cloud-event" => CLOUD_EVENT_SCHEMA.to_owned(),
+        "receipt" => schemars::schema_for!(Receipt).as_value().to_string(),
+        other => return Err(Failure::no_such("schema", other)),
     };
     Ok(HttpResponse::Ok()
         .content_type("application/schema+json")
@@ -197,6 +199,32 @@ fn beside_the_table(paths: &mut Map<String, Json>) {
         },
     });
     put(paths, dead::EXPORT_PATH, "GET", letters);
+    let time = json!({ "type": "string", "format": "date-time" });
+    let records = json!({
+        "operationId": "ExportQueue", "tags": ["export"],
+        "summary": "The records that a lane still has, delivered or not, one JSON object a line.",
+        "parameters": [
+            { "name": "lane", "in": "query", "required": false, "schema": { "enum": ["normal", "critical"] } },
+            { "name": "destination", "in": "query", "required": false, "schema": { "type": "string" } },
+            { "name": "from", "in": "query", "required": false, "schema": time },
+            { "name": "to", "in": "query", "required": false, "schema": time },
+        ],
+        "responses": {
+            "200": { "description": "`id`, `accepted_at` and `reading`.", "content": { "application/x-ndjson": { "schema": { "type": "string" } } } },
+            "default": { "$ref": "#/components/responses/Trouble" },
+        },
+    });
+    put(paths, export::PATH, "GET", records);
+    let receipt = json!({
+        "operationId": "ExportReceipt", "tags": ["export"],
+        "summary": "A receipt's file, with exactly the bytes whose SHA-256 the next receipt knows.",
+        "parameters": [place("hour")],
+        "responses": {
+            "200": { "description": "As /api/v1/schemas/receipt.json says.", "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Receipt" } } } },
+            "default": { "$ref": "#/components/responses/Trouble" },
+        },
+    });
+    put(paths, receipts::EXPORT_PATH, "GET", receipt);
     let live = json!({
         "operationId": "Live", "tags": ["live"],
         "summary": "The one WebSocket of a tab: it sends Watch, and gets Update.",
@@ -208,10 +236,10 @@ fn beside_the_table(paths: &mut Map<String, Json>) {
     put(paths, live::PATH, "GET", live);
     let schema = json!({
         "operationId": "GetPayloadSchema", "tags": ["schemas"],
-        "summary": "The JSON Schema of a payload format.",
+        "summary": "The JSON Schema of a payload format, or of the hourly receipt.",
         "parameters": [{
             "name": "format", "in": "path", "required": true,
-            "schema": { "enum": ["aio-json", "json", "cloud-event"] },
+            "schema": { "enum": ["aio-json", "json", "cloud-event", "receipt"] },
         }],
         "responses": {
             "200": { "description": "JSON Schema 2020-12.", "content": { "application/schema+json": { "schema": true } } },

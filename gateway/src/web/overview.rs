@@ -10,7 +10,6 @@ use fieldgate_store::ConsumerStats;
 
 use super::{
     Shared,
-    ledger::ledger,
     mount::{Call, Mounts},
     queue,
     routes::{self, RouteFacts},
@@ -19,6 +18,7 @@ use super::{
 };
 use crate::{
     config::{Loaded, RouteConfig, Section},
+    ledger::ledger,
     pipeline::pattern::Pattern,
     supervisor::UnitName,
     telemetry,

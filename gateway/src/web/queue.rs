@@ -4,18 +4,18 @@ use std::{path::Path, sync::Arc};
 
 use fieldgate_api::{
     endpoint::GetQueue,
-    state::{Backlog, LaneView, Ledger, Level, QueueView, Status},
+    state::{Backlog, LaneView, Ledger, Level, OutageView, QueueView, RiddenOut, Status},
 };
 use fieldgate_model::Timestamp;
 use fieldgate_store::{ConsumerStats, LaneStats};
 
 use super::{
     Shared,
-    ledger::ledger,
     mount::{Answer, Call, Mounts},
+    value::shown,
     words::{bytes, count},
 };
-use crate::{config::Full, gateway::Gateway, lanes::LaneKind};
+use crate::{config::Full, gateway::Gateway, lanes::LaneKind, ledger::ledger, outages::Outage};
 
 /// A backlog of at most this many seconds of delivery is what is always on its way.
 const CAUGHT_UP_S: f64 = 2.0;
@@ -126,11 +126,19 @@ async fn queue(shared: &Shared) -> Answer<GetQueue> {
     Ok(QueueView {
         status: status(&stats, &ledger),
         lanes: lanes
-            .map(|((lane, stats), on_full)| lane_view(lane, stats, on_full))
+            .map(|((lane, stats), on_full)| LaneView {
+                full_in_s: gateway.filling.full_in_s(lane, stats.max_bytes),
+                ..lane_view(lane, stats, on_full)
+            })
             .collect(),
         backlogs: backlogs(gateway),
         ledger,
         disk_free_bytes: free.unwrap_or(0),
+        longest_outage: gateway.outages.longest().map(|longest| RiddenOut {
+            destination: longest.destination,
+            from: longest.from,
+            to: longest.to,
+        }),
     })
 }
 
@@ -152,6 +160,7 @@ fn lane_view(lane: &str, stats: &LaneStats, on_full: Full) -> LaneView {
         oldest: stats.oldest_at.map(|at| Timestamp::from_millis(at.wall_ms)),
         commits: stats.commits,
         last_commit_ms: stats.last_commit_ms,
+        full_in_s: None,
     }
 }
 
@@ -185,9 +194,18 @@ fn backlogs(gateway: &Gateway) -> Vec<Backlog> {
                 rate_in,
                 rate_out,
                 drain_s: drain_s(waiting.pending, rate_in, rate_out),
+                outages: gateway.outages.of(&id).into_iter().map(outage).collect(),
             }
         })
         .collect()
+}
+
+fn outage(outage: Outage) -> OutageView {
+    OutageView {
+        from: outage.from,
+        to: outage.to,
+        words: shown(&outage.words),
+    }
 }
 
 /// Seconds until a backlog is gone at today's rates; none when it is not shrinking.

@@ -12,5 +12,6 @@ mod guard;
 mod live;
 mod metrics;
 mod openapi;
+mod receipts;
 mod rig;
 mod secrets;

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, dead, state};
+use crate::{config, dead, receipt, state};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,6 +196,10 @@ endpoints! {
 
     /// The queue: lanes, backlogs, ledger.
     GetQueue: Get "/api/v1/queue", () => state::QueueView;
+    /// The hourly receipts that are kept, the newest first, and whether they are as they were written.
+    GetReceipts: Get "/api/v1/queue/receipts", () => receipt::Receipts;
+    /// One receipt by its hour, such as `2026-11-25T20`; `now` is the running hour's so far.
+    GetReceipt: Get "/api/v1/queue/receipts/{id}", () => receipt::Receipt;
 
     /// Dead letters, a page at a time, and their groups by destination and reason.
     GetDeadLetters: Get "/api/v1/dead", dead::DeadQuery => dead::DeadLetters;

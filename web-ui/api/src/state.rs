@@ -105,10 +105,40 @@ pub struct LedgerSum {
     pub pending: u64,
     pub expired: u64,
     pub evicted: u64,
+    /// The same by reason.
+    pub evicted_by: EvictedBy,
     pub dead_lettered: u64,
     pub lost_detected: u64,
     /// accepted less all the others: zero, always.
     pub unaccounted: i64,
+}
+
+/// Why readings left by the queue's own decision, without having been acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EvictedBy {
+    /// The lane was full, and the oldest made room.
+    pub full: u64,
+    /// The lane filled up, and these are told by fewer.
+    pub thinned: u64,
+    /// A person emptied the queue of their destination.
+    pub purged: u64,
+    /// Their destination was removed.
+    pub removed: u64,
+}
+
+impl EvictedBy {
+    /// Each reason's count by both.
+    #[must_use]
+    pub fn with(self, other: Self, both: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            full: both(self.full, other.full),
+            thinned: both(self.thinned, other.thinned),
+            purged: both(self.purged, other.purged),
+            removed: both(self.removed, other.removed),
+        }
+    }
 }
 
 /// A source and how it is.
@@ -249,6 +279,28 @@ pub struct QueueView {
     pub ledger: Ledger,
     /// Free bytes on the queue's disk.
     pub disk_free_bytes: u64,
+    /// The longest time without a connection after which a destination came back.
+    pub longest_outage: Option<RiddenOut>,
+}
+
+/// A time without a connection that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RiddenOut {
+    pub destination: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
+/// A time without a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OutageView {
+    pub from: Timestamp,
+    /// None while it lasts.
+    pub to: Option<Timestamp>,
+    /// Why, in the words of its end.
+    pub words: String,
 }
 
 /// One lane on the disk.
@@ -270,6 +322,8 @@ pub struct LaneView {
     pub commits: u64,
     /// Milliseconds of the last commit, written and synced.
     pub last_commit_ms: f64,
+    /// Seconds until it is full at the rate of the last hour; none when it is not filling.
+    pub full_in_s: Option<f64>,
 }
 
 /// What a destination still has to deliver.
@@ -285,6 +339,8 @@ pub struct Backlog {
     pub rate_out: f64,
     /// Seconds until it has caught up at today's rates; none when it is not catching up.
     pub drain_s: Option<f64>,
+    /// Times without a connection since the start of the gateway, the newest first, at most 50.
+    pub outages: Vec<OutageView>,
 }
 
 /// Alive.

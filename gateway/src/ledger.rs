@@ -2,21 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use fieldgate_api::state::{Ledger, LedgerRow, LedgerSum};
+use fieldgate_api::state::{EvictedBy, Ledger, LedgerRow, LedgerSum};
 use fieldgate_store::RouteBalance;
 
-use crate::{gateway::Gateway, lanes::LaneKind};
+use crate::{
+    gateway::Gateway,
+    lanes::{LaneKind, Lanes},
+};
 
 /// The gateway's balance at this moment.
+#[must_use]
 pub fn ledger(gateway: &Gateway) -> Ledger {
-    let balances = LaneKind::ALL
-        .into_iter()
-        .map(|lane| (lane, gateway.lanes.get(lane).balance()))
-        .collect();
-    assemble(balances, dropped_before(gateway))
+    assemble(rows(&gateway.lanes), dropped_before(gateway))
+}
+
+/// A row for each route and lane.
+#[must_use]
+pub fn rows(lanes: &Lanes) -> Vec<LedgerRow> {
+    let of = |lane: LaneKind| {
+        let balances = lanes.get(lane).balance();
+        balances.into_iter().map(move |balance| row(lane, &balance))
+    };
+    LaneKind::ALL.into_iter().flat_map(of).collect()
 }
 
 /// Readings of one destination that its ledger knows as dead letters.
+#[must_use]
 pub fn dead_letters(ledger: &Ledger, destination: &str) -> u64 {
     let rows = ledger.rows.iter();
     rows.filter(|row| row.destination == destination)
@@ -24,14 +35,7 @@ pub fn dead_letters(ledger: &Ledger, destination: &str) -> u64 {
         .sum()
 }
 
-fn assemble(
-    balances: Vec<(LaneKind, Vec<RouteBalance>)>,
-    dropped_before: BTreeMap<String, u64>,
-) -> Ledger {
-    let rows: Vec<LedgerRow> = balances
-        .into_iter()
-        .flat_map(|(lane, balances)| balances.into_iter().map(move |balance| row(lane, &balance)))
-        .collect();
+fn assemble(rows: Vec<LedgerRow>, dropped_before: BTreeMap<String, u64>) -> Ledger {
     let mut total = LedgerSum::default();
     for row in &rows {
         add(&mut total, &row.sum);
@@ -59,6 +63,12 @@ fn row(lane: LaneKind, balance: &RouteBalance) -> LedgerRow {
             pending: u64::try_from(balance.pending).unwrap_or(0),
             expired: balance.expired,
             evicted: balance.evicted,
+            evicted_by: EvictedBy {
+                full: balance.evicted_by.full,
+                thinned: balance.evicted_by.thinned,
+                purged: balance.evicted_by.purged,
+                removed: balance.evicted_by.removed,
+            },
             dead_lettered: balance.dead_lettered,
             lost_detected: balance.lost_detected,
             unaccounted: balance.unaccounted(),
@@ -72,6 +82,7 @@ fn add(total: &mut LedgerSum, row: &LedgerSum) {
     total.pending += row.pending;
     total.expired += row.expired;
     total.evicted += row.evicted;
+    total.evicted_by = total.evicted_by.with(row.evicted_by, |a, b| a + b);
     total.dead_lettered += row.dead_lettered;
     total.lost_detected += row.lost_detected;
     // One route too many must not hide another's one too few.
@@ -107,13 +118,12 @@ mod tests {
 
     #[test]
     fn the_total_is_the_sum_and_hides_nothing() {
-        let normal = vec![
-            balance("all→broker", 10, 6, 4),
-            balance("b→broker", 3, 1, 1),
+        let rows = vec![
+            row(LaneKind::Normal, &balance("all→broker", 10, 6, 4)),
+            row(LaneKind::Normal, &balance("b→broker", 3, 1, 1)),
+            row(LaneKind::Critical, &balance("all→broker", 2, 3, 0)),
         ];
-        let critical = vec![balance("all→broker", 2, 3, 0)];
-        let balances = vec![(LaneKind::Normal, normal), (LaneKind::Critical, critical)];
-        let ledger = assemble(balances, BTreeMap::new());
+        let ledger = assemble(rows, BTreeMap::new());
         let routes: Vec<_> = ledger
             .rows
             .iter()

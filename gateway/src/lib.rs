@@ -25,6 +25,7 @@ pub mod own_health;
 pub mod pipeline;
 pub mod receipts;
 pub mod registry;
+pub mod replays;
 pub mod supervisor;
 pub mod telemetry;
 pub mod web;

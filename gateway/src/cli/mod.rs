@@ -11,6 +11,7 @@ pub mod check;
 mod client;
 mod dead;
 mod output;
+mod queue;
 pub mod run;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -41,6 +42,9 @@ enum Verb {
         /// Files and folders; without any, /etc/fieldgate.
         files: Vec<PathBuf>,
     },
+    /// The queue: what is kept, receipts, export, purge, replay.
+    #[command(subcommand)]
+    Queue(queue::Verb),
     /// Dead letters: what destinations refused for its own sake.
     #[command(subcommand)]
     Dead(dead::Verb),
@@ -53,6 +57,7 @@ impl Cli {
         match self.verb {
             Verb::Run(args) => run::run(args),
             Verb::Check { files } => check::run(&files),
+            Verb::Queue(verb) => output::exit_code(verb.act()),
             Verb::Dead(verb) => output::exit_code(verb.act()),
         }
     }

@@ -13,8 +13,10 @@ mod index;
 mod letter;
 mod ranges;
 mod resolved;
+mod retry;
 mod shelf;
 
 pub use index::{Choice, Group};
 pub use letter::{Letter, Refused};
+pub use retry::Retried;
 pub use shelf::{Counts, DeadLetters, Kept, OpenError, Quota};

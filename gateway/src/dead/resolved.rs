@@ -14,7 +14,6 @@ use super::ranges::Ranges;
 
 const VERSION: u32 = 1;
 /// Retries whose number of attempts is remembered; of an older one only that there was one.
-#[cfg(test)]
 const REMEMBERED: usize = 10_000;
 
 /// The document.
@@ -94,7 +93,6 @@ impl Resolved {
         }
     }
 
-    #[cfg(test)]
     /// Remembers that a letter goes back into the queue.
     pub fn remember(
         &mut self,

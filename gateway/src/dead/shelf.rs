@@ -383,6 +383,35 @@ impl DeadLetters {
         Ok(purged)
     }
 
+    /// Notes how often letters were refused that go back now.
+    pub(super) fn remember(&self, letters: &[&Kept]) {
+        let mut state = self.state();
+        for Kept { letter, .. } in letters {
+            let (id, destination) = (&letter.message_id, &letter.destination);
+            let first = letter.first_refused_at;
+            state
+                .resolved
+                .remember(id, destination, letter.attempts, first);
+        }
+    }
+
+    /// Takes letters off the shelf that went back into their lanes, and says how many.
+    pub(super) async fn take_away(&self, letters: &[&Kept]) -> io::Result<u64> {
+        let under_way = self.under_way();
+        let mut taken = 0;
+        under_way.finish(|state| {
+            for Kept { id, .. } in letters {
+                if state.index.remove(*id) {
+                    state.resolved.retried.insert(*id);
+                    taken += 1;
+                }
+            }
+            state.resolved.retried_total += taken;
+        });
+        self.save().await?;
+        Ok(taken)
+    }
+
     /// Saves what was decided.
     async fn save(&self) -> io::Result<()> {
         let inner = Arc::clone(&self.inner);

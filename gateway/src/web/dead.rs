@@ -11,7 +11,7 @@ use fieldgate_api::{
         DeadChoice, DeadDone, DeadGroup, DeadLetter, DeadLetterPage, DeadLetters, DeadPurge,
         DeadQuery, DeadShelf,
     },
-    endpoint::{GetDeadLetter, GetDeadLetters, PurgeDeadLetters},
+    endpoint::{GetDeadLetter, GetDeadLetters, PurgeDeadLetters, RetryDeadLetters},
 };
 use fieldgate_kit::format::value_json;
 use fieldgate_model::Reading;
@@ -40,6 +40,8 @@ const MOST_IDS: usize = 1000;
 const EXPORTED: usize = 200;
 /// A frame is shown up to so many bytes.
 const FRAME_SHOWN: usize = 4096;
+/// Letters that one request puts back.
+const RETRIED: usize = 2000;
 /// What a person types to throw letters away.
 const CONFIRM: &str = "purge";
 
@@ -47,6 +49,7 @@ pub fn mount(mounts: &mut Mounts<'_>) {
     mounts.mount::<GetDeadLetters, _, _>(list);
     mounts.mount::<GetDeadLetter, _, _>(show);
     mounts.mount::<PurgeDeadLetters, _, _>(purge);
+    mounts.mount::<RetryDeadLetters, _, _>(retry);
 }
 
 /// What stands beside the table: the download.
@@ -117,6 +120,43 @@ async fn purge(call: Call<PurgeDeadLetters>) -> Answer<PurgeDeadLetters> {
         left: 0,
         stuck: 0,
         words: format!("threw away {}", count(done, "dead letter")),
+    })
+}
+
+async fn retry(call: Call<RetryDeadLetters>) -> Answer<RetryDeadLetters> {
+    let gateway = &call.shared.gateway;
+    let dead = &gateway.lanes.dead;
+    let ids = dead
+        .select(&chosen(&call.body)?)
+        .await
+        .map_err(unreadable)?;
+    let now = &ids[..ids.len().min(RETRIED)];
+    let retried = dead.retry(&gateway.lanes, now, gateway.clock.stamp()).await;
+    let retried = retried.map_err(|error| {
+        Failure::Unavailable(format!(
+            "the letters could not be put back: {error}; nothing is lost, try again"
+        ))
+    })?;
+    let left = (ids.len() - now.len()) as u64;
+    let stuck = match retried.stuck {
+        0 => String::new(),
+        more => format!(
+            "; {} cannot go back, since no route leads to the destination or the bytes cannot be read",
+            count(more, "letter")
+        ),
+    };
+    let rest = match left {
+        0 => String::new(),
+        more => format!("; {} are left, ask again", count(more, "letter")),
+    };
+    Ok(DeadDone {
+        done: retried.done,
+        left,
+        stuck: retried.stuck,
+        words: format!(
+            "put {} back into the queue{stuck}{rest}",
+            count(retried.done, "dead letter")
+        ),
     })
 }
 

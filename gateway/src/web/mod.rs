@@ -24,8 +24,10 @@ mod mount;
 pub mod openapi;
 mod overview;
 mod points;
+mod purge;
 mod queue;
 mod receipts;
+mod replay;
 mod routes;
 mod scrape;
 mod sources;
@@ -53,8 +55,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config::Desired, gateway::Gateway};
 pub use dead::EXPORT_PATH as DEAD_EXPORT_PATH;
+pub use export::PATH as QUEUE_EXPORT_PATH;
 use mount::Mounts;
 use points::Rates;
+pub use receipts::export_path as receipt_path;
 
 /// The largest body that is taken, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -197,6 +201,8 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     devices::mount(&mut mounts);
     queue::mount(&mut mounts);
     receipts::mount(&mut mounts);
+    purge::mount(&mut mounts);
+    replay::mount(&mut mounts);
     dead::mount(&mut mounts);
     config::mount(&mut mounts);
     mounts

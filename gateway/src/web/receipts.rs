@@ -15,6 +15,17 @@ use crate::{ledger, telemetry::now};
 
 /// Where a receipt's file is, with exactly the bytes whose SHA-256 the next receipt knows.
 pub const EXPORT_PATH: &str = "/api/v1/export/receipts/{hour}.json";
+/// Where one receipt's file is.
+#[must_use]
+pub fn export_path(hour: &str) -> String {
+    // What is no hour is no part of a path, and leads to no receipt.
+    let hour: String = hour
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect();
+    EXPORT_PATH.replace("{hour}", &hour)
+}
+
 /// The running hour.
 const NOW: &str = "now";
 

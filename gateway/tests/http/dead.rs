@@ -1,12 +1,13 @@
 //! Dead letters over the API and the control socket: listed by groups, shown, exported, purged.
 
-use fieldgate::dead::Refused;
+use fieldgate::{dead::Refused, pipeline::frame};
 use fieldgate_api::{
     dead::{DeadChoice, DeadPurge, DeadQuery},
-    endpoint::{GetDeadLetter, GetDeadLetters, PurgeDeadLetters},
+    endpoint::{GetDeadLetter, GetDeadLetters, PurgeDeadLetters, RetryDeadLetters},
 };
+use fieldgate_kit::Origin;
 use fieldgate_model::Timestamp;
-use fieldgate_store::RouteMask;
+use fieldgate_store::{PeekLimits, RouteMask, Seq};
 use serde_json::Value as Json;
 
 use crate::{
@@ -130,6 +131,53 @@ async fn a_purge_is_chosen_and_confirmed_and_counted() {
     );
     let left = ask::<GetDeadLetters>(at, &[], &DeadQuery::default()).await;
     assert_eq!((left.shelf.letters, left.shelf.purged), (0, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_goes_back_into_the_lane_under_its_own_id() {
+    let rig = Rig::start().await;
+    let at = rig.address;
+    refuse(&rig, 7..10, "no").await;
+    let none = DeadChoice::default();
+    assert_eq!(
+        call::<RetryDeadLetters>(at, &[], &none, None).await.status,
+        400
+    );
+    let choice = DeadChoice {
+        reason: Some("no".into()),
+        ..DeadChoice::default()
+    };
+    let done = ask::<RetryDeadLetters>(at, &[], &choice).await;
+    assert_eq!(
+        (done.done, done.left, done.stuck),
+        (3, 0, 0),
+        "{}",
+        done.words
+    );
+    let letters = ask::<GetDeadLetters>(at, &[], &DeadQuery::default()).await;
+    assert_eq!((letters.shelf.letters, letters.shelf.retried), (0, 3));
+    let lane = &rig.gateway.lanes.normal;
+    let limits = PeekLimits {
+        records: 10,
+        bytes: 1 << 20,
+    };
+    let page = lane.peek(Seq(0), RouteMask::ALL, limits).await.unwrap();
+    let origins: Vec<_> = page
+        .records
+        .iter()
+        .map(|record| frame::open(record.body.bytes().unwrap()).unwrap().origin)
+        .collect();
+    let origin = |seq| Some(Origin { lane: 'n', seq });
+    assert_eq!(origins, [origin(7), origin(8), origin(9)]);
+    assert_eq!(lane.balance()[0].pending, 3);
+
+    // What is refused once more is the second time, and still known by its first.
+    refuse(&rig, 7..8, "no").await;
+    let letters = ask::<GetDeadLetters>(at, &[], &DeadQuery::default()).await;
+    assert_eq!(letters.letters[0].attempts, 2);
+    lane.retire_route("everything→broker");
+    let done = ask::<RetryDeadLetters>(at, &[], &choice).await;
+    assert_eq!((done.done, done.stuck), (0, 1), "{}", done.words);
 }
 
 #[tokio::test(flavor = "multi_thread")]

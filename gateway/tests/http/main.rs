@@ -12,6 +12,7 @@ mod guard;
 mod live;
 mod metrics;
 mod openapi;
+mod queue;
 mod receipts;
 mod rig;
 mod secrets;

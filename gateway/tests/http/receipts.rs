@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Accepts readings as of these minutes of 20:00.
-async fn accept(rig: &Rig, minutes: &[i64]) {
+pub async fn accept(rig: &Rig, minutes: &[i64]) {
     let lane = &rig.gateway.lanes.normal;
     let bit = lane.routes_of("broker")[0].1;
     let start = Timestamp::parse("2026-11-25T20:00:00Z").unwrap().millis();

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, dead, receipt, state};
+use crate::{config, dead, queue, receipt, state};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,22 @@ pub fn path_and_query<E: Endpoint>(places: &[&str], request: &E::Request) -> Str
         percent_encode(name, &mut filled);
         filled.push('=');
         percent_encode(&text, &mut filled);
+    }
+    filled
+}
+
+/// A path with what is asked for behind it, as far as it is said.
+#[must_use]
+pub fn with_query(path: &str, asked: &[(&str, Option<&str>)]) -> String {
+    let mut filled = path.to_owned();
+    let mut separator = '?';
+    for (name, value) in asked {
+        let Some(value) = value else { continue };
+        filled.push(separator);
+        separator = '&';
+        percent_encode(name, &mut filled);
+        filled.push('=');
+        percent_encode(value, &mut filled);
     }
     filled
 }
@@ -200,11 +216,23 @@ endpoints! {
     GetReceipts: Get "/api/v1/queue/receipts", () => receipt::Receipts;
     /// One receipt by its hour, such as `2026-11-25T20`; `now` is the running hour's so far.
     GetReceipt: Get "/api/v1/queue/receipts/{id}", () => receipt::Receipt;
+    /// Empties the queue of a destination, counted.
+    PurgeQueue: Post "/api/v1/queue/purge", queue::Purge => queue::Purged;
+    /// What a replay would send, and how long it would take.
+    PreviewReplay: Post "/api/v1/queue/preview", queue::ReplayDraft => queue::ReplayPreview;
+    /// The replays that run, and the last ones that ended, the newest first.
+    GetReplays: Get "/api/v1/queue/replays", () => Vec<queue::ReplayView>;
+    /// Sends readings of a time once more, under the ids that they always had.
+    StartReplay: Post "/api/v1/queue/replays", queue::ReplayDraft => queue::ReplayView;
+    /// Ends a replay; what it had not sent counts as evicted.
+    StopReplay: Delete "/api/v1/queue/replays/{id}", () => queue::ReplayView;
 
     /// Dead letters, a page at a time, and their groups by destination and reason.
     GetDeadLetters: Get "/api/v1/dead", dead::DeadQuery => dead::DeadLetters;
     /// One dead letter with all that is in it.
     GetDeadLetter: Get "/api/v1/dead/{id}", () => dead::DeadLetterPage;
+    /// Puts dead letters back into the queue, under the ids that they always had.
+    RetryDeadLetters: Post "/api/v1/dead/retry", dead::DeadChoice => dead::DeadDone;
     /// Throws dead letters away, counted.
     PurgeDeadLetters: Post "/api/v1/dead/purge", dead::DeadPurge => dead::DeadDone;
 

@@ -7,6 +7,7 @@ pub mod config;
 pub mod dead;
 pub mod endpoint;
 pub mod live;
+pub mod queue;
 pub mod receipt;
 pub mod state;
 pub mod trouble;

@@ -3,6 +3,7 @@
 mod export;
 mod ls;
 mod purge;
+mod retry;
 mod show;
 
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ pub enum Verb {
     Show(show::Args),
     /// Write letters to the standard output, one JSON object a line.
     Export(export::Args),
+    /// Put letters back into the queue, under the ids that they always had.
+    Retry(retry::Args),
     /// Throw letters away, counted. Export them first.
     Purge(purge::Args),
 }
@@ -30,6 +33,7 @@ impl Verb {
             Self::Ls(args) => ls::run(&args)?,
             Self::Show(args) => show::run(&args)?,
             Self::Export(args) => export::run(&args)?,
+            Self::Retry(args) => retry::run(&args)?,
             Self::Purge(args) => purge::run(&args)?,
         }
         Ok(ExitCode::SUCCESS)

@@ -51,7 +51,7 @@ impl Broker {
         let mut config = format!(
             "per_listener_settings true\nuser root\nlog_dest stderr\nsys_interval 0\n\
              persistence true\npersistence_location {}/\nautosave_interval 0\n\
-             max_inflight_messages 0\nmax_queued_messages 0\n\
+             max_inflight_messages 0\nmax_queued_messages 1000000\n\
              listener {port} 127.0.0.1\nallow_anonymous true\n",
             folder.path().display()
         );
@@ -84,6 +84,11 @@ impl Broker {
         self.process.signal(Signal::USR1);
         let file = self.folder.path().join("mosquitto.db");
         until_true("mosquitto's file", SOON, || file.is_file());
+    }
+
+    /// Has it read its files anew: who may publish what.
+    pub fn reload(&self) {
+        self.process.signal(Signal::HUP);
     }
 
     /// `kill -9`.

@@ -10,4 +10,5 @@ mod faults;
 mod flow;
 mod line;
 mod opcua_security;
+mod queue_page;
 mod tls;

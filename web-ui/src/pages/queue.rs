@@ -1,63 +1,51 @@
-//! Queue: the lanes on the disk, what each destination still has to deliver, the ledger, the dead letters.
+//! Queue: what each destination has before it, the lanes on the disk, the ledger, and what can be done about all of it.
 
-use std::sync::Arc;
+mod actions;
+mod backlogs;
+mod dead;
+mod ledger;
+mod receipts;
 
-use fieldgate_api::dead::{DeadLetter, DeadQuery};
-use fieldgate_api::endpoint::{GetDeadLetters, GetQueue};
-use fieldgate_api::state::{Backlog, LaneView, Ledger, LedgerRow, LedgerSum, QueueView};
-use fieldgate_ui_logic::place::{Place, Section};
+use fieldgate_api::endpoint::GetQueue;
+use fieldgate_api::state::{LaneView, QueueView};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 
-use crate::fetched::{OFTEN, asked, fetched};
-use crate::widgets::data_table::{Column, Row, column, data_table, text};
+use crate::fetched::{OFTEN, fetched};
 use crate::widgets::empty::empty_state;
 use crate::widgets::page::{heading, when_there};
 use crate::widgets::status::status_sentence;
-use crate::widgets::time::{ago, instant};
-
-const DEAD: &[Column] = &[
-    column("Point"),
-    column("Value"),
-    column("Destination"),
-    column("Reason"),
-    column("Refused"),
-];
+use crate::widgets::time::ago;
 
 pub fn page() -> AnyView {
     let queue = fetched::<GetQueue>(Some(OFTEN), || Some(Vec::new()));
-    let dead =
-        asked::<GetDeadLetters>(Some(OFTEN * 3), || Some((Vec::new(), DeadQuery::default())));
-    let dead_rows = Signal::derive(move || {
-        dead.data.with(|dead| {
-            dead.iter()
-                .flat_map(|dead| &dead.letters)
-                .map(dead_row)
+    // The forms stand outside of what is drawn anew with each figure.
+    let destinations = Memo::new(move |_| {
+        queue.data.with(|queue| {
+            let backlogs = queue.iter().flat_map(|queue| &queue.backlogs);
+            backlogs
+                .map(|backlog| backlog.destination.clone())
                 .collect::<Vec<_>>()
         })
     });
-    let no_dead = Memo::new(move |_| {
-        dead.data
-            .with(|dead| dead.as_ref().is_none_or(|dead| dead.letters.is_empty()))
-    });
+    let any = Memo::new(move |_| destinations.with(|all| !all.is_empty()));
     view! {
         {heading("Queue", ())}
         {when_there(queue, queue_view)}
-        <section aria-labelledby="dead-title" id="dead">
-            <h2 id="dead-title">"Dead letters"</h2>
-            <p class="help">"Readings that their destination refused for their own sake. They are kept, so that nothing is lost without a word."</p>
-            {move || if no_dead.get() { empty_state("No dead letters.", "No destination refused a reading.", None) } else { data_table("dead letters", DEAD, dead_rows) }}
-        </section>
+        {dead::dead()}
+        {move || any.get().then(|| actions::actions(destinations))}
+        {receipts::receipts()}
     }
     .into_any()
 }
 
 fn queue_view(queue: &QueueView) -> AnyView {
     let lanes: Vec<AnyView> = queue.lanes.iter().map(lane).collect();
-    let backlogs: Vec<AnyView> = queue.backlogs.iter().map(backlog).collect();
+    let backlogs: Vec<AnyView> = queue.backlogs.iter().map(backlogs::backlog).collect();
     let none = backlogs.is_empty();
     view! {
         {status_sentence(&queue.status)}
+        {backlogs::ridden_out(queue.longest_outage.as_ref())}
         <section aria-labelledby="backlog-title">
             <h2 id="backlog-title">"What is still to be delivered"</h2>
             <ul class="cards">{backlogs}</ul>
@@ -70,7 +58,7 @@ fn queue_view(queue: &QueueView) -> AnyView {
         </section>
         <section aria-labelledby="ledger-title">
             <h2 id="ledger-title">"Ledger by route and lane"</h2>
-            {ledger(&queue.ledger)}
+            {ledger::ledger(&queue.ledger)}
         </section>
     }
     .into_any()
@@ -101,6 +89,13 @@ fn lane(lane: &LaneView) -> AnyView {
         other => other,
     };
     let full = full.to_owned();
+    let forecast = lane.full_in_s.map(|seconds| {
+        let text = format!(
+            "At this rate it is full in {}",
+            words::span((seconds * 1000.0) as i64)
+        );
+        view! { <p class="warning-text">{text}</p> }
+    });
     let has_budget = lane.max_bytes > 0;
     let name = words::capital(&lane.lane);
     view! {
@@ -113,6 +108,7 @@ fn lane(lane: &LaneView) -> AnyView {
                         <rect class="bar-fill" width=format!("{:.2}", share.clamp(0.0, 100.0)) height="6"></rect>
                     </svg>
                     <p>{words_of_share.clone()}", "{full}</p>
+                    {forecast}
                 </div>
             })}
             <dl class="figures">
@@ -125,103 +121,4 @@ fn lane(lane: &LaneView) -> AnyView {
         </li>
     }
     .into_any()
-}
-
-fn backlog(backlog: &Backlog) -> AnyView {
-    let url = Place::Item(Section::Destinations, backlog.destination.clone()).path();
-    let behind = backlog.pending > 0 && backlog.drain_s.is_none();
-    view! {
-        <li class="card">
-            <h3><a href=url>{backlog.destination.clone()}</a></h3>
-            <p class=if behind { "drain warning-text" } else { "drain" }>{words::capital(&words::drain(backlog.pending, backlog.drain_s))}</p>
-            <dl class="figures">
-                <div><dt>"waiting"</dt><dd>{format!("{}, {}", words::counted(backlog.pending, "reading"), words::bytes(backlog.pending_bytes))}</dd></div>
-                <div><dt>"in flight"</dt><dd>{words::count(backlog.in_flight)}</dd></div>
-                <div><dt>"oldest"</dt><dd>{backlog.oldest.map_or_else(|| "none".into_any(), ago)}</dd></div>
-                <div><dt>"in"</dt><dd>{words::rate(backlog.rate_in)}</dd></div>
-                <div><dt>"out"</dt><dd>{words::rate(backlog.rate_out)}</dd></div>
-            </dl>
-        </li>
-    }
-    .into_any()
-}
-
-fn ledger(ledger: &Ledger) -> AnyView {
-    const TITLES: [&str; 8] = [
-        "Accepted",
-        "Delivered",
-        "Waiting",
-        "Expired",
-        "Evicted",
-        "Dead letters",
-        "Lost, detected",
-        "Unaccounted",
-    ];
-    let numbers = |sum: &LedgerSum| {
-        let counts = [
-            sum.accepted,
-            sum.acked,
-            sum.pending,
-            sum.expired,
-            sum.evicted,
-            sum.dead_lettered,
-            sum.lost_detected,
-        ];
-        let mut texts: Vec<String> = counts.into_iter().map(words::count).collect();
-        texts.push(sum.unaccounted.to_string());
-        let cells = texts.into_iter().zip(TITLES);
-        cells
-            .map(|(text, title)| view! { <td role="cell" class="num" data-label=title>{text}</td> })
-            .collect_view()
-    };
-    let row = |row: &LedgerRow| {
-        let name = format!("{} → {}, {} lane", row.route, row.destination, row.lane);
-        view! { <tr role="row"><th role="rowheader" scope="row" data-label="Route">{name}</th>{numbers(&row.sum)}</tr> }
-    };
-    let rows: Vec<_> = ledger.rows.iter().map(row).collect();
-    let dropped: Vec<AnyView> = ledger
-        .dropped_before
-        .iter()
-        .map(|(reason, count)| {
-            view! { <div><dt>{reason.replace('_', " ")}</dt><dd>{words::count(*count)}</dd></div> }
-                .into_any()
-        })
-        .collect();
-    let any_dropped = !dropped.is_empty();
-    view! {
-        <div class="table-box" tabindex="0" role="region" aria-label="Table of the ledger">
-        <table class="plain" role="table" aria-label="Ledger by route and lane">
-            <thead role="rowgroup"><tr role="row">
-                <th role="columnheader" scope="col">"Route"</th>
-                {TITLES.map(|title| view! { <th role="columnheader" scope="col" class="num">{title}</th> }).collect_view()}
-            </tr></thead>
-            <tbody role="rowgroup">{rows}
-                <tr role="row" class="total"><th role="rowheader" scope="row" data-label="Route">"All"</th>{numbers(&ledger.total)}</tr>
-            </tbody>
-        </table>
-        </div>
-        {any_dropped.then(|| view! {
-            <h3>"Held back before they were accepted"</h3>
-            <dl class="figures">{dropped}</dl>
-        })}
-    }
-    .into_any()
-}
-
-fn dead_row(letter: &DeadLetter) -> Row {
-    let letter = letter.clone();
-    let cells = vec![
-        text(words::plain(&letter.point)),
-        text(words::plain(&letter.text)),
-        text(letter.destination.clone()),
-        text(words::plain(&letter.why)),
-        text(letter.refused_at.to_string()),
-    ];
-    let key = letter.id.to_string();
-    let view = move |index| (index == 4).then(|| instant(letter.refused_at));
-    Row {
-        key,
-        cells,
-        view: Arc::new(view),
-    }
 }

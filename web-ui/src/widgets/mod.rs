@@ -1,6 +1,7 @@
 //! The parts that all pages are made of; each exists once.
 
 pub mod announce;
+pub mod confirm;
 pub mod copy;
 pub mod data_table;
 pub mod diff_view;

@@ -67,6 +67,11 @@ impl Toasts {
         );
     }
 
+    /// Something cannot be asked for, in words.
+    pub fn refused(self, words: &str) {
+        self.show(words.to_owned(), true, None);
+    }
+
     fn show(self, words: String, bad: bool, undo: Option<u64>) {
         let id = self.last.get_untracked() + 1;
         self.last.set(id);

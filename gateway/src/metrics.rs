@@ -10,7 +10,8 @@ use std::{
 use fieldgate_api::state::Level;
 
 use crate::{
-    forward::ForwardStats, gateway::Gateway, lanes::LaneKind, supervisor::UnitName, telemetry,
+    forward::ForwardStats, gateway::Gateway, lanes::LaneKind, replays, supervisor::UnitName,
+    telemetry,
 };
 
 /// What the text is.
@@ -77,6 +78,12 @@ metrics! {
     QueueDiskLimit: gauge "fieldgate_queue_disk_limit_bytes";
     /// Refused readings that are kept.
     DeadLetters: gauge "fieldgate_dead_letters";
+    /// Refused readings that are no longer kept: retried, purged, or displaced by newer ones.
+    DeadLettersGone: counter "fieldgate_dead_letters_gone_total";
+    /// Readings of running replays that are still to be delivered.
+    ReplayPending: gauge "fieldgate_replay_pending_readings";
+    /// Running replays.
+    ReplaysRunning: gauge "fieldgate_replays_running";
     /// 1 while the destination is connected and takes readings.
     DestinationConnected: gauge "fieldgate_destination_connected";
     /// Readings that the destination acknowledged.
@@ -91,6 +98,8 @@ metrics! {
     LedgerAccepted: counter "fieldgate_ledger_accepted_total";
     /// Readings that left the queue, by the way they left.
     LedgerExits: counter "fieldgate_ledger_exits_total";
+    /// Readings that left the queue by its own decision, by reason; they are among the exits, too.
+    LedgerEvicted: counter "fieldgate_ledger_evicted_total";
     /// Readings that are still to be delivered.
     LedgerPending: gauge "fieldgate_ledger_pending";
     /// Accepted less pending and all exits, over all routes: 0, or there is a defect.
@@ -236,17 +245,26 @@ fn queue(page: &mut Page, gateway: &Gateway) {
             page.add(Metric::QueueOldestAge, &labels, age_ms as f64 / 1000.0);
         }
         let labels = [("lane", kind.as_str())];
+        let replays = gateway.lanes.get(kind).replays();
+        let running = replays.iter().filter(|replay| replays::is_running(replay));
+        let pending: i64 = running.clone().map(|replay| replay.pending).sum();
+        page.add(Metric::ReplayPending, &labels, pending);
+        page.add(Metric::ReplaysRunning, &labels, running.count());
         page.add(Metric::QueueBytes, &labels, stats.disk_bytes);
         page.add(Metric::QueueDiskLimit, &labels, stats.max_bytes);
     }
     let dead = gateway.lanes.dead.stats();
     page.add(Metric::QueueBytes, &[("lane", "dead")], dead.disk_bytes);
     page.add(Metric::QueueDiskLimit, &[("lane", "dead")], dead.max_bytes);
-    page.add(
-        Metric::DeadLetters,
-        &[],
-        gateway.lanes.dead.counts().letters,
-    );
+    let counts = gateway.lanes.dead.counts();
+    page.add(Metric::DeadLetters, &[], counts.letters);
+    for (how, count) in [
+        ("retried", counts.retried),
+        ("purged", counts.purged),
+        ("displaced", counts.displaced),
+    ] {
+        page.add(Metric::DeadLettersGone, &[("how", how)], count);
+    }
 }
 
 fn ledger(page: &mut Page, gateway: &Gateway) {
@@ -276,6 +294,17 @@ fn ledger(page: &mut Page, gateway: &Gateway) {
                 ("lost_detected", balance.lost_detected),
             ] {
                 page.add(Metric::LedgerExits, &labels(exit), count);
+            }
+            let by = balance.evicted_by;
+            for (reason, count) in [
+                ("full", by.full),
+                ("thinned", by.thinned),
+                ("purged", by.purged),
+                ("removed", by.removed),
+            ] {
+                let mut labels = labels(reason);
+                labels[3].0 = "reason";
+                page.add(Metric::LedgerEvicted, &labels, count);
             }
         }
     }

@@ -56,6 +56,12 @@ pub fn all(lanes: &Lanes) -> Vec<(LaneKind, Replay)> {
     LaneKind::ALL.into_iter().flat_map(of).collect()
 }
 
+/// True while something of it is still to be sent.
+#[must_use]
+pub fn is_running(replay: &Replay) -> bool {
+    replay.status == ReplayStatus::Running
+}
+
 /// `running`, `finished` or `stopped`.
 #[must_use]
 pub fn state(replay: &Replay) -> &'static str {

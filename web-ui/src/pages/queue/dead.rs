@@ -143,6 +143,8 @@ impl Shelf {
     fn letter(self, page: &DeadLetterPage) -> AnyView {
         let letter = &page.letter;
         let reading = serde_json::to_string_pretty(&page.reading).unwrap_or_default();
+        let lines: Vec<String> = reading.lines().map(words::plain).collect();
+        let reading = lines.join("\n");
         let title = format!("Letter {}", letter.id);
         let close = move |_| self.open.set(None);
         view! {
@@ -156,7 +158,7 @@ impl Shelf {
                     <div><dt>"in its words"</dt><dd>{words::plain(&letter.why)}</dd></div>
                     <div><dt>"frame"</dt><dd>{words::bytes(page.frame_bytes)}</dd></div>
                 </dl>
-                <pre class="raw" tabindex="0" role="region" aria-label="The reading as JSON">{words::plain(&reading)}</pre>
+                <pre class="raw" tabindex="0" role="region" aria-label="The reading as JSON">{reading}</pre>
                 <div class="actions"><button type="button" on:click=close>"Close"</button></div>
             </div>
         }

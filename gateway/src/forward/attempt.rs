@@ -19,6 +19,7 @@ use tower::{Service, ServiceExt};
 use super::{
     ForwardStats,
     page::{ReadAhead, Sending},
+    replay::{self, Replaying, Step},
     stack::stack,
 };
 use crate::{
@@ -66,13 +67,13 @@ struct Reader {
 }
 
 /// What came back for a page.
-struct Answered {
-    sending: Sending,
-    sent: Instant,
-    answer: Result<Receipt, SinkError>,
+pub(super) struct Answered {
+    pub sending: Sending,
+    pub sent: Instant,
+    pub answer: Result<Receipt, SinkError>,
 }
 
-type Driver = BoxFuture<'static, Result<(), SinkError>>;
+pub(super) type Driver = BoxFuture<'static, Result<(), SinkError>>;
 
 // === impl Forwarder ===
 
@@ -104,6 +105,7 @@ impl Forwarder {
                 self.reader(LaneKind::Normal)?,
             ],
             turn: 0,
+            replay: Replaying::new(),
         };
         let outcome = attempt.forward(&shutdown).await;
         if outcome.is_ok() {
@@ -179,6 +181,7 @@ struct Attempt<'a> {
     /// The critical lane first.
     readers: [Reader; 2],
     turn: u32,
+    replay: Replaying,
 }
 
 impl Attempt<'_> {
@@ -201,6 +204,7 @@ impl Attempt<'_> {
                 () = timer => if let Some((index, _)) = due { self.send(index).await? },
                 changed = critical.durable.changed() => changed.map_err(|_| Cause::Lost("the queue was closed".into()))?,
                 changed = normal.durable.changed() => changed.map_err(|_| Cause::Lost("the queue was closed".into()))?,
+                step = self.replay.step() => self.replay(step).await?,
             }
         }
     }
@@ -246,9 +250,17 @@ impl Attempt<'_> {
         } = self;
         let reader = &mut readers[index];
         let mask = forwarder.mask(reader.lane);
+        let store = forwarder.lanes.get(reader.lane);
+        // Who empties the queue means what was read ahead, too.
+        if let Some(cursor) = store
+            .cursor(&forwarder.id)
+            .filter(|cursor| *cursor > reader.read)
+        {
+            reader.read = cursor;
+            reader.ahead = ReadAhead::default();
+        }
         if reader.ahead.is_empty() {
             let limits = reader.peek_limits(&forwarder.limits);
-            let store = forwarder.lanes.get(reader.lane);
             let peeked = alongside(driver, store.peek(reader.read, mask, limits)).await?;
             reader.ahead = peeked
                 .map_err(|error| Cause::Lost(error.to_string()))?
@@ -326,6 +338,15 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// What was delivered before, beside what is new.
+    async fn replay(&mut self, step: Step) -> Result<(), Cause> {
+        let (forwarder, driver) = (self.forwarder, &mut self.driver);
+        match step {
+            Step::Look => self.replay.send(forwarder, &mut self.sink, driver).await,
+            Step::Settle(id, answered) => replay::settle(forwarder, driver, &id, *answered).await,
+        }
+    }
+
     /// At shutdown: waits a little for what is under way, then says good-bye. What stays unacknowledged is sent again.
     async fn finish(&mut self, close: CancellationToken) {
         let drain = async {
@@ -361,7 +382,10 @@ impl Attempt<'_> {
 }
 
 /// Waits for something while the link goes on; the link's end comes first.
-async fn alongside<T>(driver: &mut Driver, wanted: impl Future<Output = T>) -> Result<T, Cause> {
+pub(super) async fn alongside<T>(
+    driver: &mut Driver,
+    wanted: impl Future<Output = T>,
+) -> Result<T, Cause> {
     tokio::select! {
         biased;
         lost = driver => Err(ended(lost)),
@@ -369,7 +393,10 @@ async fn alongside<T>(driver: &mut Driver, wanted: impl Future<Output = T>) -> R
     }
 }
 
-fn call(sink: &mut BoxSink, batch: Batch) -> BoxFuture<'static, Result<Receipt, SinkError>> {
+pub(super) fn call(
+    sink: &mut BoxSink,
+    batch: Batch,
+) -> BoxFuture<'static, Result<Receipt, SinkError>> {
     sink.call(batch).boxed()
 }
 

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod page;
+mod replay;
 mod stack;
 mod stats;
 mod timely;

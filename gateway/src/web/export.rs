@@ -4,15 +4,18 @@ use actix_web::{
     HttpResponse,
     web::{self, Bytes, Data, Query, ServiceConfig},
 };
-use fieldgate_kit::format::value_json;
-use fieldgate_model::Timestamp;
+use fieldgate_kit::{Origin, format::value_json};
+use fieldgate_model::{Reading, Timestamp};
 use fieldgate_store::{Lane, PeekLimits, Record, RouteMask, Seq};
 use futures::stream;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Shared, error::Failure};
-use crate::{lanes::LaneKind, pipeline::frame};
+use crate::{
+    lanes::LaneKind,
+    pipeline::frame::{self, Frame},
+};
 
 /// Where it is.
 pub const PATH: &str = "/api/v1/export/queue.jsonl";
@@ -119,33 +122,42 @@ impl Export {
     }
 
     fn line(&self, record: &Record) -> String {
-        let id = format!("{}-{}-{:016x}", self.gateway_id, self.letter, record.seq.0);
+        let frame = frame_of(record);
+        let own = Origin {
+            lane: self.letter,
+            seq: record.seq.0,
+        };
+        // What came by a second time keeps the id of the first.
+        let origin = frame.as_ref().ok().and_then(|frame| frame.origin);
+        let Origin { lane, seq } = origin.unwrap_or(own);
         let line = json!({
-            "id": id,
+            "id": format!("{}-{lane}-{seq:016x}", self.gateway_id),
             "accepted_at": Timestamp::from_millis(record.at.wall_ms),
-            "reading": reading(record),
+            "reading": frame.map_or_else(unreadable, |frame| reading(&frame.reading)),
         });
         format!("{line}\n")
     }
 }
 
-fn reading(record: &Record) -> Json {
-    let bytes = match record.body.bytes() {
-        Ok(bytes) => bytes,
-        Err(missing) => return json!({ "unreadable": missing.to_string() }),
-    };
-    match frame::decode(bytes) {
-        Err(error) => json!({ "unreadable": error.to_string() }),
-        Ok(reading) => json!({
-            "point": reading.point.to_string(),
-            "value": value_json(&reading.value),
-            "unit": reading.unit,
-            "quality": reading.quality.level(),
-            "why": reading.quality.why(),
-            "at": reading.at,
-            "seen": reading.seen,
-        }),
-    }
+fn frame_of(record: &Record) -> Result<Frame, String> {
+    let bytes = record.body.bytes().map_err(ToString::to_string)?;
+    frame::open(bytes).map_err(|error| error.to_string())
+}
+
+fn unreadable(why: String) -> Json {
+    json!({ "unreadable": why })
+}
+
+fn reading(reading: &Reading) -> Json {
+    json!({
+        "point": reading.point.to_string(),
+        "value": value_json(&reading.value),
+        "unit": reading.unit,
+        "quality": reading.quality.level(),
+        "why": reading.quality.why(),
+        "at": reading.at,
+        "seen": reading.seen,
+    })
 }
 
 fn moment(text: Option<&str>, otherwise: i64) -> Result<i64, Failure> {

@@ -170,6 +170,12 @@ async fn a_retry_goes_back_into_the_lane_under_its_own_id() {
     let origin = |seq| Some(Origin { lane: 'n', seq });
     assert_eq!(origins, [origin(7), origin(8), origin(9)]);
     assert_eq!(lane.balance()[0].pending, 3);
+    let export = get(at, "/api/v1/export/queue.jsonl").await;
+    assert!(
+        export.text().contains("-n-0000000000000009\""),
+        "{}",
+        export.text()
+    );
 
     // What is refused once more is the second time, and still known by its first.
     refuse(&rig, 7..8, "no").await;

@@ -15,6 +15,8 @@
 //! - **The disk is bounded** by [`LaneOptions::max_bytes`], really allocated bytes. On full the oldest generation goes and
 //!   what its consumers had not finished is counted as evicted, or appends are held back until there is room. Below
 //!   [`LaneOptions::reserve_bytes`] of free space appends fail in words, and succeed again by themselves later.
+//! - **Damaged documents cost duplicates only.** Without a manifest it is rebuilt from the generations, the cursors hold.
+//!   Without cursors everybody starts again at the oldest retained record, with the routes that the manifest names.
 //! - **What cannot be read is set aside and counted**, never skipped in silence, and never stops the lane.
 //!
 //! # What a power cut can lose

@@ -1,6 +1,7 @@
 //! The two documents of a lane: which generations there are, and how far its consumers have come.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -114,6 +115,30 @@ impl Document for Cursors {
 }
 
 impl Cursors {
+    /// Everybody of whom `routes` tell, at `through`, with nothing counted yet.
+    pub fn restarted(routes: &[RouteName], through: u64) -> Cursors {
+        let names: BTreeSet<&str> = routes.iter().map(|route| route.consumer.as_str()).collect();
+        let state = |route: &RouteName| RouteState {
+            key: route.key.clone(),
+            bit: route.bit,
+            consumer: route.consumer.clone(),
+            retiring: false,
+            orphan: false,
+            counts: Counts::default(),
+        };
+        let last_bit = routes.iter().map(|route| route.bit).max();
+        Cursors {
+            durable: through,
+            consumers: names
+                .into_iter()
+                .map(|name| (name.to_owned(), through))
+                .collect(),
+            routes: routes.iter().map(state).collect(),
+            next_bit: last_bit.map_or(0, |bit| (bit + 1) % 64),
+            replays: Vec::new(),
+        }
+    }
+
     /// The routes as the manifest names them.
     pub fn route_names(&self) -> Vec<RouteName> {
         let name = |route: &RouteState| RouteName {

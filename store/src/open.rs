@@ -166,6 +166,7 @@ impl Recovery {
 
     fn adopt(&mut self, manifest: Manifest) {
         self.high_water = manifest.high_water.max(1);
+        self.shelf.routes = manifest.routes;
         self.shelf.next_id = self.shelf.next_id.max(manifest.next_id);
         let shelved = |info| Generation {
             info,
@@ -180,7 +181,7 @@ impl Recovery {
         }
         (self.rebuilt, self.reserve, self.damage) = (true, true, true);
         self.find(
-            "the manifest was unreadable; every generation on the disk was read to rebuild it"
+            "the manifest was unreadable; it was rebuilt from the generations on the disk, and the cursors hold as they were"
                 .into(),
         );
         let shelved = |(id, _)| Generation {
@@ -190,16 +191,33 @@ impl Recovery {
         self.shelf.generations = dirs.into_iter().map(shelved).collect();
     }
 
-    /// Without the routes no record can be given to anybody: what there is is set aside, and the lane starts anew.
+    /// Every consumer starts again at the oldest record that is retained, with the routes that the manifest names: that
+    /// costs duplicates, never records. Without those names no record can be given to anybody, and what there is is set aside.
     fn without_cursors(&mut self) {
-        if self.shelf.generations.is_empty() {
+        let Some(oldest) = self.shelf.generations.first() else {
+            return;
+        };
+        let before = oldest.info.first.saturating_sub(1);
+        // The newest numbers may have stood in the cursors alone.
+        (self.damage, self.reserve) = (true, true);
+        if self.shelf.routes.is_empty() {
+            self.set_all_aside();
             return;
         }
+        self.find(format!(
+            "the cursors were unreadable; every destination starts again at record {}, so that what was delivered of the \
+             retained records is sent a second time; the counts start anew, and replays have ended",
+            before + 1
+        ));
+        self.cursors = Cursors::restarted(&self.shelf.routes, before);
+    }
+
+    fn set_all_aside(&mut self) {
         self.find(
-            "the cursors were unreadable; the whole backlog was set aside, its deliveries are lost"
+            "neither the cursors nor the manifest tell whom the records are for; the whole backlog was set aside, its \
+             deliveries are lost"
                 .into(),
         );
-        (self.damage, self.reserve) = (true, true);
         let last = self
             .shelf
             .generations
@@ -279,7 +297,9 @@ impl Recovery {
             self.damaged(&info, text);
             found.damaged = true;
         }
-        if found.damaged || self.rebuilt {
+        found.damaged |= scan.damaged; // told above, or nobody knows what should be there
+        // Behind numbers that are left out a new generation begins.
+        if found.damaged || self.rebuilt || (self.reserve && !info.sealed) {
             (found.sealed, found.file_len) = (true, 0);
             found.disk_bytes = crate::segment::allocated_bytes(&info.dir(&self.shelf.dir));
         }

@@ -210,6 +210,89 @@ async fn a_left_over_directory_is_removed_and_its_number_not_used_again() {
     lane.close().await.unwrap();
 }
 
+/// Everything that is retained is pending once more, under its old numbers, for the consumer that the manifest names.
+async fn check_the_restart(lane: &Lane, bit: RouteBit, last: u64) {
+    assert_eq!(lane.cursor("a"), Some(Seq(0)));
+    let balance = balanced(lane);
+    assert_eq!(
+        (balance.key.as_str(), balance.consumer.as_str()),
+        ("r→a", "a")
+    );
+    assert_eq!((balance.accepted, balance.pending), (last, last as i64));
+    assert_eq!(lane.route_bit("r→a", "a").unwrap(), bit);
+    let seqs: Vec<u64> = read_all(lane, Seq(0), bit.into())
+        .await
+        .iter()
+        .map(|record| record.seq.0)
+        .collect();
+    assert_eq!(seqs, (1..=last).collect::<Vec<u64>>());
+    let (first, _) = append(lane, entries(bit.into(), 0, 1, 10)).await;
+    assert!(first > last, "number {first} was given before");
+}
+
+/// F17: cursors that are damaged or gone cost duplicates only.
+#[tokio::test]
+async fn f17_lost_cursors_start_everybody_at_the_oldest_record() {
+    for engine in ENGINES {
+        for harm in ["torn", "removed"] {
+            let dir = tempfile::tempdir().unwrap();
+            let (lane, bit, last) = filled(dir.path(), engine, 3).await;
+            lane.close().await.unwrap();
+            for slot in ["CURSORS.a", "CURSORS.b"].map(|name| dir.path().join(name)) {
+                match harm {
+                    "torn" => fs::write(slot, b"torn").unwrap(),
+                    _ => fs::remove_file(slot).unwrap(),
+                }
+            }
+            let (lane, report) = Lane::open(dir.path(), small(engine)).unwrap();
+            assert_eq!(report.findings.len(), 1, "{engine:?} {harm}: {report:?}");
+            assert!(report.quarantined.is_empty() && report.lost_detected == 0);
+            check_the_restart(&lane, bit, last).await;
+            lane.close().await.unwrap();
+            drop(open(dir.path(), small(engine))); // told once
+        }
+    }
+}
+
+/// F16: without both manifests the generations are found again, and the cursors hold.
+#[tokio::test]
+async fn f16_lost_manifests_are_rebuilt_and_the_cursors_hold() {
+    for engine in ENGINES {
+        let dir = tempfile::tempdir().unwrap();
+        let (lane, bit, last) = filled(dir.path(), engine, 3).await;
+        lane.close().await.unwrap();
+        for slot in ["MANIFEST.a", "MANIFEST.b"] {
+            fs::write(dir.path().join(slot), b"torn").unwrap();
+        }
+        let (lane, report) = Lane::open(dir.path(), small(engine)).unwrap();
+        assert_eq!(report.findings.len(), 1, "{engine:?}: {report:?}");
+        assert!(report.quarantined.is_empty());
+        assert_eq!(lane.cursor("a"), Some(Seq(100)));
+        assert_eq!(check_the_rest(&lane, bit, last, "F16").await, 0);
+        lane.close().await.unwrap();
+    }
+}
+
+/// Only when nothing tells whom the records are for are they set aside.
+#[tokio::test]
+async fn a_lane_without_both_documents_is_set_aside_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lane, bit, _) = filled(dir.path(), EngineKind::Sled, 3).await;
+    lane.close().await.unwrap();
+    for slot in ["MANIFEST.a", "MANIFEST.b", "CURSORS.a", "CURSORS.b"] {
+        fs::write(dir.path().join(slot), b"torn").unwrap();
+    }
+    let (lane, report) = Lane::open(dir.path(), small(EngineKind::Sled)).unwrap();
+    assert_eq!(report.findings.len(), 2, "{report:?}");
+    assert!(!report.quarantined.is_empty());
+    let ticket = lane
+        .append(entries(bit.into(), 0, 1, 10), Urgency::Waiting)
+        .await
+        .unwrap();
+    assert!(ticket.await.unwrap().first.0 > 0);
+    lane.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn one_torn_slot_costs_nothing_and_two_are_told() {
     for (name, survives) in [("MANIFEST", true), ("CURSORS", false)] {
@@ -241,12 +324,7 @@ async fn one_torn_slot_costs_nothing_and_two_are_told() {
         if survives {
             assert_eq!(check_the_rest(&lane, bit, last, name).await, 0);
         } else {
-            assert!(!report.quarantined.is_empty());
-            let ticket = lane
-                .append(entries(bit.into(), 0, 1, 10), Urgency::Waiting)
-                .await
-                .unwrap();
-            assert!(ticket.await.unwrap().first.0 > last);
+            check_the_restart(&lane, bit, last).await;
         }
         lane.close().await.unwrap();
     }

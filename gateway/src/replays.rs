@@ -1,49 +1,17 @@
 //! Replays: delivered readings once more, to any destination, as another cursor of their lane with a cap on its rate.
-//!
-//! The lane keeps a replay's range, progress and account under the name `number@rate`: so the rate is as durable as they are.
 
 use fieldgate_store::{Lane, Replay, ReplayStatus};
 
 use crate::lanes::{LaneKind, Lanes};
 
-/// The name of a replay, taken apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Name {
-    /// Counts up in each lane, over those that are still listed.
-    pub number: u64,
-    /// The most readings a second; 0 is without a cap.
-    pub rate: u32,
-}
-
-// === impl Name ===
-
-impl Name {
-    /// None when it is not one of ours.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (number, rate) = text.split_once('@')?;
-        Some(Self {
-            number: number.parse().ok()?,
-            rate: rate.parse().ok()?,
-        })
-    }
-
-    /// The next one of a lane.
-    #[must_use]
-    pub fn next(lane: &Lane, rate: u32) -> Self {
-        let replays = lane.replays();
-        let numbers = replays.iter().filter_map(|replay| Self::parse(&replay.id));
-        Self {
-            number: numbers.map(|name| name.number).max().unwrap_or(0) + 1,
-            rate,
-        }
-    }
-
-    /// As the lane knows it.
-    #[must_use]
-    pub fn text(self) -> String {
-        format!("{}@{}", self.number, self.rate)
-    }
+/// An id for the next replay of a lane: one more than any that is still listed.
+#[must_use]
+pub fn next_id(lane: &Lane) -> String {
+    let replays = lane.replays();
+    let numbers = replays
+        .iter()
+        .filter_map(|replay| replay.id.parse::<u64>().ok());
+    (numbers.max().unwrap_or(0) + 1).to_string()
 }
 
 /// All replays with their lanes, the newest of each lane first.
@@ -69,25 +37,5 @@ pub fn state(replay: &Replay) -> &'static str {
         ReplayStatus::Running => "running",
         ReplayStatus::Finished => "finished",
         ReplayStatus::Stopped => "stopped",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_tells_the_rate() {
-        let name = Name {
-            number: 7,
-            rate: 150,
-        };
-        assert_eq!(
-            (name.text().as_str(), Name::parse("7@150")),
-            ("7@150", Some(name))
-        );
-        for foreign in ["", "7", "7@", "@1", "7@-1", "a@1"] {
-            assert_eq!(Name::parse(foreign), None, "{foreign}");
-        }
     }
 }

@@ -24,6 +24,8 @@ pub struct ReplayRequest {
     /// The range, both ends included; what is no longer retained, or not yet durable, is left out.
     pub first: Seq,
     pub last: Seq,
+    /// The most records a second, 0 for no limit: kept for whoever sends them.
+    pub per_s: u32,
 }
 
 /// What a search by time found.
@@ -58,6 +60,7 @@ pub struct Replay {
     pub last: Seq,
     /// Everything up to and including this record is done with.
     pub through: Seq,
+    pub per_s: u32,
     pub status: ReplayStatus,
     /// Deliveries in the range when it was started: records times the routes of [`Replay::routes`] that carry them.
     pub accepted: u64,
@@ -79,6 +82,7 @@ pub(crate) struct ReplayState {
     pub first: u64,
     pub last: u64,
     pub through: u64,
+    pub per_s: u32,
     pub status: ReplayStatus,
     pub counts: Counts,
 }
@@ -165,6 +169,7 @@ impl ReplayRow {
             first: Seq(self.state.first),
             last: Seq(self.state.last),
             through: self.position.through,
+            per_s: self.state.per_s,
             status: self.state.status,
             accepted: counts.accepted,
             acked: counts.acked,
@@ -220,6 +225,7 @@ impl Replays {
             first: request.first.0,
             last: request.last.0,
             through: request.first.0 - 1,
+            per_s: request.per_s,
             status: ReplayStatus::Running,
             counts: Counts {
                 accepted: deliveries,

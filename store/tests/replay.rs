@@ -34,6 +34,7 @@ fn request(id: &str, bit: RouteBit, first: u64, last: u64) -> ReplayRequest {
         routes: bit.into(),
         first: Seq(first),
         last: Seq(last),
+        per_s: 0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fieldgate_kit::settings::ByteSize;
+use fieldgate_kit::settings::{ByteSize, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -104,6 +104,14 @@ pub struct RouteSettings {
     pub steps: Vec<StepSettings>,
     /// The destination's id.
     pub to: String,
+    /// Its readings expire instead of being sent when they waited longer than this, such as `2 h`. Left out: only the
+    /// destination's own limit counts.
+    #[serde(default)]
+    pub max_age: Option<Span>,
+    /// After an outage, send what is new before the backlog, for a screen that shows the present. Nothing is lost, but this
+    /// route's readings then arrive out of order.
+    #[serde(default)]
+    pub live_first: bool,
 }
 
 impl Default for QueueSettings {

@@ -43,6 +43,8 @@ fn frame(found: &mut Findings, entry: &Entry, steps: Vec<StepSettings>) -> Route
                 from: Vec::new(),
                 steps,
                 to: String::new(),
+                max_age: None,
+                live_first: false,
             }
         }
     }

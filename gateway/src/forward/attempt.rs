@@ -1,16 +1,16 @@
-//! One attempt of a forwarder: connect, then page → batch → acknowledgement until the link is lost or shutdown.
+//! One attempt of a forwarder: connects, then does what the delivery core asks for until the link is lost or shutdown.
 
 use std::{
     future::Future,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use fieldgate_kit::{
-    Batch, BatchLimits, BoxSink, DestinationKind, Health, Link, Receipt, SinkCtx, SinkError,
+    BatchLimits, BoxSink, DestinationKind, Health, Link, Receipt, SinkCtx, SinkError,
 };
-use fieldgate_store::{PeekLimits, RouteMask, Seq};
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use fieldgate_store::{Page, PeekLimits, ReplayStatus, Seq, StoreError};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde_json::Value as Json;
 use tokio::{sync::watch, time};
 use tokio_util::sync::CancellationToken;
@@ -18,13 +18,15 @@ use tower::{Service, ServiceExt};
 
 use super::{
     ForwardStats,
-    page::{ReadAhead, Sending},
-    replay::{self, Replaying, Step},
+    core::{Core, Input, Note, Now, Output, Read, Refused, Replay, Rules, Ticket, Way},
+    rules::rules,
     stack::stack,
 };
 use crate::{
     clock::Clock,
+    dead,
     lanes::{LaneKind, Lanes},
+    pipeline::routes::RouteTable,
     supervisor::Cause,
     telemetry::now,
 };
@@ -33,10 +35,8 @@ use crate::{
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 /// At shutdown, how long the far side may take to be told good-bye.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-/// Of so many turns the critical lane gets all but one, so that telemetry never starves.
-const TURNS: u32 = 10;
-/// Behind a backlog, how many batches are read at once.
-const READ_AHEAD: usize = 8;
+/// How often replays, evictions and purges are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The way to one destination.
 pub struct Forwarder {
@@ -47,33 +47,58 @@ pub struct Forwarder {
     pub ctx: SinkCtx,
     pub lanes: Lanes,
     pub clock: Clock,
+    pub routes: watch::Receiver<Arc<RouteTable>>,
     pub stats: Arc<ForwardStats>,
+    pub memory: Arc<Memory>,
 }
 
-/// A lane as this attempt sees it.
-struct Reader {
-    lane: LaneKind,
-    durable: watch::Receiver<Seq>,
-    /// Read through here; acknowledged through the destination's cursor.
-    read: Seq,
-    /// What the last look brought beyond the batch that was sent.
-    ahead: ReadAhead,
-    /// Since when something waits for company.
-    waiting_since: Option<Instant>,
-    /// Under way, in order: the cursor moves only over a contiguous acknowledged prefix.
-    under_way: FuturesOrdered<BoxFuture<'static, Answered>>,
-    /// Readings in what is under way.
-    in_flight: u64,
+/// What outlives a link: the core, with what was delivered ahead of the cursor, and its sense of time.
+#[derive(Debug)]
+pub struct Memory {
+    since: Instant,
+    /// Empty while an attempt has it.
+    core: Mutex<Option<Core>>,
 }
 
-/// What came back for a page.
-pub(super) struct Answered {
-    pub sending: Sending,
-    pub sent: Instant,
-    pub answer: Result<Receipt, SinkError>,
+/// The state of one attempt.
+struct Attempt<'a> {
+    forwarder: &'a Forwarder,
+    core: Core,
+    sink: BoxSink,
+    driver: Driver,
+    /// Bounded by the core: one page for each way, the window, and what is being buried.
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    durable: [(LaneKind, watch::Receiver<Seq>); 2],
+    /// Where the queue has the cursors, as far as this attempt knows.
+    cursors: [(LaneKind, Seq); 2],
 }
 
-pub(super) type Driver = BoxFuture<'static, Result<(), SinkError>>;
+/// Something that the core asked for has ended.
+enum Done {
+    Read(Way, Result<Page, StoreError>, Arc<Rules>),
+    Answered(Ticket, Result<Receipt, SinkError>),
+    Buried(u64, Result<(), String>),
+}
+
+type Driver = BoxFuture<'static, Result<(), SinkError>>;
+
+// === impl Memory ===
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            core: Mutex::default(),
+        }
+    }
+}
+
+impl Memory {
+    fn exchange(&self, core: Option<Core>) -> Option<Core> {
+        let mut kept = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *kept, core)
+    }
+}
 
 // === impl Forwarder ===
 
@@ -96,273 +121,160 @@ impl Forwarder {
             words,
         } = link;
         health.connected(words);
+        let cursors = [LaneKind::Critical, LaneKind::Normal].map(|lane| (lane, self.cursor(lane)));
+        let [(_, critical), (_, normal)] = &cursors;
+        let (critical, normal) = (critical.clone()?, normal.clone()?);
+        let kept = self.memory.exchange(None);
         let mut attempt = Attempt {
             forwarder: self,
+            core: kept.unwrap_or_else(|| Core::new(self.limits, critical, normal)),
             sink: stack(sink, &self.limits),
             driver,
-            readers: [
-                self.reader(LaneKind::Critical)?,
-                self.reader(LaneKind::Normal)?,
-            ],
-            turn: 0,
-            replay: Replaying::new(),
+            work: FuturesUnordered::new(),
+            durable: LaneKind::ALL.map(|lane| (lane, self.lanes.get(lane).durable())),
+            cursors: [(LaneKind::Critical, critical), (LaneKind::Normal, normal)],
         };
         let outcome = attempt.forward(&shutdown).await;
         if outcome.is_ok() {
             attempt.finish(close).await;
         }
-        self.stats.set_in_flight(0);
+        attempt.end();
         outcome
     }
 
-    fn reader(&self, lane: LaneKind) -> Result<Reader, Cause> {
-        let store = self.lanes.get(lane);
-        let cursor = store
-            .consumer(&self.id)
-            .map_err(|error| Cause::Lost(error.to_string()))?;
-        Ok(Reader {
-            lane,
-            durable: store.durable(),
-            read: cursor.through,
-            ahead: ReadAhead::default(),
-            waiting_since: None,
-            under_way: FuturesOrdered::new(),
-            in_flight: 0,
-        })
-    }
-
-    /// The routes whose readings go to this destination by this lane, those that are being drained included.
-    fn mask(&self, lane: LaneKind) -> RouteMask {
-        let mut mask = RouteMask::EMPTY;
-        for (_, bit, _) in self.lanes.get(lane).routes_of(&self.id) {
-            mask.insert(bit);
-        }
-        mask
+    fn cursor(&self, lane: LaneKind) -> Result<Seq, Cause> {
+        let cursor = self.lanes.get(lane).consumer(&self.id);
+        let cursor = cursor.map_err(|error| Cause::Lost(error.to_string()))?;
+        Ok(cursor.through)
     }
 }
 
-// === impl Reader ===
-
-impl Reader {
-    /// When there is enough for a batch, or its oldest reading has waited long enough; `None` when there is nothing.
-    fn due(&mut self, limits: &BatchLimits) -> Option<Instant> {
-        let ahead = self
-            .durable
-            .borrow_and_update()
-            .0
-            .saturating_sub(self.read.0);
-        if ahead == 0 {
-            self.waiting_since = None;
-            return None;
-        }
-        let since = *self.waiting_since.get_or_insert_with(Instant::now);
-        let enough = usize::try_from(ahead).is_ok_and(|ahead| ahead >= limits.readings);
-        Some(if enough { since } else { since + limits.age })
-    }
-
-    /// One batch while it keeps up; several behind a backlog, which comes from the disk, and each look costs a wait for a commit.
-    fn peek_limits(&self, limits: &BatchLimits) -> PeekLimits {
-        let behind = self.durable.borrow().0.saturating_sub(self.read.0);
-        let lags =
-            usize::try_from(behind).is_ok_and(|behind| behind >= limits.readings * READ_AHEAD);
-        let batches = if lags { READ_AHEAD } else { 1 };
-        PeekLimits {
-            records: limits.readings * batches,
-            bytes: limits.bytes * batches,
-        }
-    }
-}
-
-/// The state of one attempt.
-struct Attempt<'a> {
-    forwarder: &'a Forwarder,
-    sink: BoxSink,
-    driver: Driver,
-    /// The critical lane first.
-    readers: [Reader; 2],
-    turn: u32,
-    replay: Replaying,
-}
+// === impl Attempt: the loop ===
 
 impl Attempt<'_> {
     async fn forward(&mut self, shutdown: &CancellationToken) -> Result<(), Cause> {
+        for (lane, cursor) in self.cursors {
+            // The core may remember an earlier attempt, and the queue may have moved on meanwhile.
+            self.tell(Input::Evicted(lane, cursor)).await?;
+        }
+        self.tell(Input::LinkUp).await?;
+        let mut look = time::interval(LOOK_EVERY);
         loop {
-            let due = self.next_due();
-            let [critical, normal] = &mut self.readers;
+            self.hear_of_new_records().await?;
+            let wake = self.core.wake().map(|at| self.forwarder.memory.since + at);
             let timer = async {
-                match due {
-                    Some((_, at)) => time::sleep_until(at.into()).await,
+                match wake {
+                    Some(at) => time::sleep_until(at.into()).await,
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
+            let [(_, one), (_, other)] = &mut self.durable;
+            let input = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return Ok(()),
                 lost = &mut self.driver => return Err(ended(lost)),
-                Some(answered) = critical.under_way.next() => self.settle(answered).await?,
-                Some(answered) = normal.under_way.next() => self.settle(answered).await?,
-                () = timer => if let Some((index, _)) = due { self.send(index).await? },
-                changed = critical.durable.changed() => changed.map_err(|_| Cause::Lost("the queue was closed".into()))?,
-                changed = normal.durable.changed() => changed.map_err(|_| Cause::Lost("the queue was closed".into()))?,
-                step = self.replay.step() => self.replay(step).await?,
+                _ = look.tick() => None,
+                Some(done) = self.work.next() => Some(input(done)?),
+                () = timer => Some(Input::Tick),
+                changed = one.changed() => closed(changed).map(|()| Some(Input::Tick))?,
+                changed = other.changed() => closed(changed).map(|()| Some(Input::Tick))?,
+            };
+            match input {
+                Some(input) => self.tell(input).await?,
+                None => self.look().await?,
             }
         }
     }
 
-    /// Which reader sends next, and when; `None` while the window is full or nothing waits.
-    fn next_due(&mut self) -> Option<(usize, Instant)> {
-        let limits = &self.forwarder.limits;
-        let under_way: usize = self
-            .readers
-            .iter()
-            .map(|reader| reader.under_way.len())
-            .sum();
-        if under_way >= limits.in_flight {
-            return None;
+    /// Before anything else, so that an alarm never waits behind answers.
+    async fn hear_of_new_records(&mut self) -> Result<(), Cause> {
+        for index in 0..self.durable.len() {
+            let (lane, durable) = &mut self.durable[index];
+            let (lane, through) = (*lane, *durable.borrow_and_update());
+            self.tell(Input::Durable(lane, through)).await?;
         }
-        let [critical, normal] = &mut self.readers;
-        match (critical.due(limits), normal.due(limits)) {
-            (None, None) => None,
-            (Some(critical), None) => Some((0, critical)),
-            (None, Some(normal)) => Some((1, normal)),
-            (Some(critical), Some(normal)) => {
-                let waits = Instant::now();
-                let starved = self.turn + 1 >= TURNS && normal <= waits;
-                let idle = critical > waits && normal < critical;
-                Some(if starved || idle {
-                    (1, normal)
-                } else {
-                    (0, critical)
-                })
-            }
-        }
-    }
-
-    /// Takes a page of one lane and puts it under way.
-    async fn send(&mut self, index: usize) -> Result<(), Cause> {
-        self.turn = if index == 0 { self.turn + 1 } else { 0 };
-        let Self {
-            forwarder,
-            sink,
-            driver,
-            readers,
-            ..
-        } = self;
-        let reader = &mut readers[index];
-        let mask = forwarder.mask(reader.lane);
-        let store = forwarder.lanes.get(reader.lane);
-        // Who empties the queue means what was read ahead, too.
-        if let Some(cursor) = store
-            .cursor(&forwarder.id)
-            .filter(|cursor| *cursor > reader.read)
-        {
-            reader.read = cursor;
-            reader.ahead = ReadAhead::default();
-        }
-        if reader.ahead.is_empty() {
-            let limits = reader.peek_limits(&forwarder.limits);
-            let peeked = alongside(driver, store.peek(reader.read, mask, limits)).await?;
-            reader.ahead = peeked
-                .map_err(|error| Cause::Lost(error.to_string()))?
-                .into();
-        }
-        let page = reader
-            .ahead
-            .take(forwarder.limits.readings, forwarder.limits.bytes);
-        reader.read = page.scanned_through;
-        reader.waiting_since = None;
-        let max_age = forwarder.limits.max_age;
-        let (sending, batch) = Sending::new(reader.lane, page, mask, max_age, &forwarder.clock);
-        let call = if batch.readings.is_empty() {
-            std::future::ready(Ok(Receipt::default())).boxed()
-        } else {
-            alongside(driver, sink.ready()).await??;
-            call(sink, batch)
-        };
-        let sent = Instant::now();
-        reader.in_flight += sending.readings();
-        let answered = call.map(move |answer| Answered {
-            sending,
-            sent,
-            answer,
-        });
-        reader.under_way.push_back(answered.boxed());
-        self.count_in_flight();
         Ok(())
     }
 
-    /// The far side has answered: keeps what it refused, moves the cursor, counts.
-    async fn settle(&mut self, answered: Answered) -> Result<(), Cause> {
-        let Answered {
-            sending,
-            sent,
-            answer,
-        } = answered;
-        let forwarder = self.forwarder;
-        let receipt = match answer {
-            Ok(receipt) => match receipt.throttled {
-                Some(throttle) => return Err(Cause::Refused(throttle.why)),
-                None => receipt,
-            },
-            Err(SinkError::Rejected(why) | SinkError::TooLarge(why)) => sending.refused_whole(&why),
-            Err(error) => return Err(error.into()),
-        };
-        let outcome = sending.outcome(&receipt, &forwarder.ctx.book, &forwarder.id, now());
-        if !outcome.letters.is_empty() {
-            for letter in &outcome.letters {
-                forwarder.stats.refused(&letter.why);
+    /// Looks for what nobody tells: cursors that the queue moved by itself, and replays.
+    async fn look(&mut self) -> Result<(), Cause> {
+        for index in 0..self.cursors.len() {
+            let (lane, known) = self.cursors[index];
+            let store = self.forwarder.lanes.get(lane);
+            let cursor = store.cursor(&self.forwarder.id).unwrap_or(known);
+            if cursor > known {
+                self.cursors[index].1 = cursor;
+                self.tell(Input::Evicted(lane, cursor)).await?;
             }
-            let lanes = &forwarder.lanes;
-            let burying = lanes.dead.bury(lanes.get(sending.lane), &outcome.letters);
-            let buried = alongside(&mut self.driver, burying).await?;
-            buried.map_err(|error| Cause::Lost(error.to_string()))?;
         }
-        forwarder
-            .lanes
-            .get(sending.lane)
-            .ack(&forwarder.id, sending.through, outcome.tally);
-        if sending.readings() > 0 {
-            forwarder
-                .stats
-                .acknowledged(outcome.acked, now(), sent.elapsed());
-            forwarder.stats.delayed(&sending.sampled, now());
+        self.tell(Input::Replay(self.replay())).await
+    }
+
+    /// The replay that was started first and is not done.
+    fn replay(&self) -> Option<Replay> {
+        LaneKind::ALL.into_iter().find_map(|lane| {
+            let replays = self.forwarder.lanes.get(lane).replays();
+            let ours = replays.into_iter().find(|replay| {
+                replay.status == ReplayStatus::Running && *replay.destination == *self.forwarder.id
+            });
+            ours.map(|replay| Replay {
+                id: replay.id.into(),
+                lane,
+                through: replay.through,
+                last: replay.last,
+                mask: replay.routes,
+                rate: replay.per_s,
+            })
+        })
+    }
+
+    /// Tells the core, and does what it asks for.
+    async fn tell(&mut self, input: Input) -> Result<(), Cause> {
+        for output in self.step(input) {
+            match output {
+                Output::Send(ticket, batch) => {
+                    alongside(&mut self.driver, self.sink.ready()).await??;
+                    let answer = self.sink.call(batch);
+                    let done = answer.map(move |answer| Done::Answered(ticket, answer));
+                    self.work.push(done.boxed());
+                }
+                Output::Fail(error) => return Err(error.into()),
+                other => self.carry_out(other),
+            }
         }
-        let reader = self
-            .readers
-            .iter_mut()
-            .find(|reader| reader.lane == sending.lane);
-        if let Some(reader) = reader {
-            reader.in_flight -= sending.readings();
-        }
-        self.count_in_flight();
         Ok(())
     }
 
-    /// What was delivered before, beside what is new.
-    async fn replay(&mut self, step: Step) -> Result<(), Cause> {
-        let (forwarder, driver) = (self.forwarder, &mut self.driver);
-        match step {
-            Step::Look => self.replay.send(forwarder, &mut self.sink, driver).await,
-            Step::Settle(id, answered) => replay::settle(forwarder, driver, &id, *answered).await,
-        }
+    fn step(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        let now = Now {
+            at: self.forwarder.memory.since.elapsed(),
+            clock: &self.forwarder.clock,
+        };
+        self.core.step(input, now, &mut out);
+        self.forwarder
+            .stats
+            .set_in_flight(self.core.readings_under_way());
+        out
     }
 
     /// At shutdown: waits a little for what is under way, then says good-bye. What stays unacknowledged is sent again.
     async fn finish(&mut self, close: CancellationToken) {
+        self.core.stop();
         let drain = async {
-            while self
-                .readers
-                .iter()
-                .any(|reader| !reader.under_way.is_empty())
-            {
-                let [critical, normal] = &mut self.readers;
-                let answered = tokio::select! {
+            while self.core.batches_under_way() > 0 {
+                let done = tokio::select! {
                     _ = &mut self.driver => return,
-                    Some(answered) = critical.under_way.next() => answered,
-                    Some(answered) = normal.under_way.next() => answered,
+                    done = self.work.next() => done,
                 };
-                if self.settle(answered).await.is_err() {
+                let Some(Ok(input)) = done.map(input) else {
                     return;
+                };
+                for output in self.step(input) {
+                    // Nothing new is begun: it is sent again by the next attempt.
+                    if !matches!(output, Output::Send(..) | Output::Read(_) | Output::Fail(_)) {
+                        self.carry_out(output);
+                    }
                 }
             }
         };
@@ -375,29 +287,148 @@ impl Attempt<'_> {
         }
     }
 
-    fn count_in_flight(&self) {
-        let readings = self.readers.iter().map(|reader| reader.in_flight).sum();
-        self.forwarder.stats.set_in_flight(readings);
+    /// Keeps what the next attempt can use.
+    fn end(mut self) {
+        for output in self.step(Input::LinkLost) {
+            self.carry_out(output);
+        }
+        self.forwarder.stats.set_in_flight(0);
+        self.forwarder.memory.exchange(Some(self.core));
     }
 }
 
+// === impl Attempt: what the core asks for ===
+
+impl Attempt<'_> {
+    /// Everything but sending.
+    fn carry_out(&mut self, output: Output) {
+        let lanes = &self.forwarder.lanes;
+        match output {
+            Output::Read(read) => self.read(read),
+            Output::Move {
+                lane,
+                through,
+                tally,
+            } => {
+                lanes.get(lane).ack(&self.forwarder.id, through, tally);
+                let known = self.cursors.iter_mut().find(|(of, _)| *of == lane);
+                if let Some((_, cursor)) = known {
+                    *cursor = through.max(*cursor);
+                }
+            }
+            Output::Bury(number, refused) => self.bury(number, refused),
+            Output::Replayed {
+                id,
+                lane,
+                through,
+                tally,
+            } => lanes.get(lane).ack_replay(&id, through, tally),
+            Output::Note(note) => self.note(note),
+            Output::Send(..) | Output::Fail(_) => {} // there is no link any more
+        }
+    }
+
+    fn read(&mut self, read: Read) {
+        let forwarder = self.forwarder;
+        let lane = forwarder.lanes.get(read.lane).clone();
+        let own = lane.routes_of(&forwarder.id);
+        let rules = Arc::new(rules(
+            &forwarder.routes.borrow(),
+            &own,
+            &read,
+            forwarder.limits.max_age,
+        ));
+        let limits = PeekLimits {
+            records: read.records,
+            bytes: read.bytes,
+        };
+        let page = async move {
+            let page = lane.peek(read.after, rules.mask, limits).await;
+            Done::Read(read.way, page, rules)
+        };
+        self.work.push(page.boxed());
+    }
+
+    fn bury(&mut self, number: u64, refused: Vec<Refused>) {
+        let forwarder = self.forwarder;
+        let Some(lane) = refused.first().map(|first| first.lane) else {
+            return;
+        };
+        let letters: Vec<dead::Refused> = refused.into_iter().map(|no| self.letter(no)).collect();
+        let (shelf, from) = (
+            forwarder.lanes.dead.clone(),
+            forwarder.lanes.get(lane).clone(),
+        );
+        let buried = async move {
+            let buried = shelf.bury(&from, &letters).await;
+            Done::Buried(number, buried.map_err(|error| error.to_string()))
+        };
+        self.work.push(buried.boxed());
+    }
+
+    fn letter(&self, refused: Refused) -> dead::Refused {
+        dead::Refused {
+            message_id: self.forwarder.ctx.book.message_id(refused.origin),
+            destination: self.forwarder.id.to_string(),
+            routes: refused.record.routes,
+            why: refused.why,
+            refused_at: now(),
+            frame: refused.record.body.bytes().cloned().unwrap_or_default(),
+        }
+    }
+
+    fn note(&self, note: Note) {
+        let stats = &self.forwarder.stats;
+        match note {
+            Note::Acknowledged {
+                readings,
+                took,
+                sampled,
+            } => {
+                stats.acknowledged(readings, now(), took);
+                stats.delayed(&sampled, now());
+            }
+            Note::DeadLettered { why } | Note::ReplayRefused { why } => stats.refused(&why),
+            Note::Again { readings } => stats.tried_again(readings),
+            Note::Unheard { readings } => stats.unheard(readings),
+            Note::Throttled { why, .. } => stats.throttled(&why),
+            Note::Halved => {
+                tracing::debug!(destination = %self.forwarder.id, "a batch goes again in halves")
+            }
+            Note::Expired { readings } => {
+                tracing::debug!(destination = %self.forwarder.id, readings, "too old to be sent");
+            }
+        }
+    }
+}
+
+/// What an end means for the core.
+fn input(done: Done) -> Result<Input, Cause> {
+    Ok(match done {
+        Done::Answered(ticket, answer) => Input::Answered(ticket, answer),
+        Done::Read(way, page, rules) => Input::Page {
+            way,
+            page: page.map_err(|error| Cause::Lost(error.to_string()))?,
+            rules,
+        },
+        Done::Buried(number, buried) => {
+            buried.map_err(Cause::Lost)?;
+            Input::Buried(number)
+        }
+    })
+}
+
+fn closed(changed: Result<(), watch::error::RecvError>) -> Result<(), Cause> {
+    changed.map_err(|_| Cause::Lost("the queue was closed".into()))
+}
+
 /// Waits for something while the link goes on; the link's end comes first.
-pub(super) async fn alongside<T>(
-    driver: &mut Driver,
-    wanted: impl Future<Output = T>,
-) -> Result<T, Cause> {
+async fn alongside<T>(driver: &mut Driver, wanted: impl Future<Output = T>) -> Result<T, Cause> {
     tokio::select! {
         biased;
         lost = driver => Err(ended(lost)),
         value = wanted => Ok(value),
     }
-}
-
-pub(super) fn call(
-    sink: &mut BoxSink,
-    batch: Batch,
-) -> BoxFuture<'static, Result<Receipt, SinkError>> {
-    sink.call(batch).boxed()
 }
 
 /// A link's end, where nobody asked for it.

@@ -1,6 +1,7 @@
 //! The tower stack around a destination's sink, the outermost layer first.
 //!
-//! There is no retry layer: the queue is the retry buffer, and two retry loops multiply.
+//! There is no retry layer: the queue is the retry buffer, and two retry loops multiply. There is no rate-limit layer: it
+//! would count batches, and the core's pace counts readings.
 
 use fieldgate_kit::{Batch, BatchLimits, BoxSink, SinkError};
 use tower::{BoxError, ServiceBuilder, ServiceExt, timeout::error::Elapsed, util::BoxService};

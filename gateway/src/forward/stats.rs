@@ -30,6 +30,21 @@ pub struct ForwardStats {
     latencies: Mutex<VecDeque<f64>>,
     delays: Mutex<VecDeque<f64>>,
     rejected: Mutex<BTreeMap<String, u64>>,
+    throttled: Mutex<BTreeMap<String, u64>>,
+    tried_again: AtomicU64,
+    unheard: AtomicU64,
+}
+
+/// How long a destination needs to catch up; `None` while its queue does not shrink. Rates are readings a second.
+#[must_use]
+pub fn catch_up(pending: u64, acked_per_s: f64, accepted_per_s: f64) -> Option<Duration> {
+    /// Beyond a year it is no estimate.
+    const LONGEST_S: f64 = 365.0 * 86_400.0;
+    if pending == 0 {
+        return Some(Duration::ZERO);
+    }
+    let seconds = pending as f64 / (acked_per_s - accepted_per_s);
+    (seconds > 0.0 && seconds < LONGEST_S).then(|| Duration::from_secs_f64(seconds))
 }
 
 impl ForwardStats {
@@ -52,16 +67,22 @@ impl ForwardStats {
     }
 
     pub(super) fn refused(&self, why: &str) {
-        let mut rejected = self
-            .rejected
-            .lock()
-            .expect("nothing panics while holding it");
-        let why = if rejected.len() < REASONS || rejected.contains_key(why) {
-            why
-        } else {
-            "other reasons"
-        };
-        *rejected.entry(why.to_owned()).or_insert(0) += 1;
+        count_reason(&self.rejected, why);
+    }
+
+    /// The far side asked for less.
+    pub(super) fn throttled(&self, why: &str) {
+        count_reason(&self.throttled, why);
+    }
+
+    /// Readings were refused and are sent once more.
+    pub(super) fn tried_again(&self, readings: u64) {
+        self.tried_again.fetch_add(readings, Ordering::Relaxed);
+    }
+
+    /// Readings were acknowledged while nobody was there to receive them.
+    pub(super) fn unheard(&self, readings: u64) {
+        self.unheard.fetch_add(readings, Ordering::Relaxed);
     }
 
     /// Readings sent and not yet acknowledged.
@@ -93,11 +114,43 @@ impl ForwardStats {
     /// Refused readings by the far side's own words.
     #[must_use]
     pub fn rejected(&self) -> BTreeMap<String, u64> {
-        self.rejected
-            .lock()
-            .expect("nothing panics while holding it")
-            .clone()
+        reasons(&self.rejected)
     }
+
+    /// How often the far side asked for less, by its own words.
+    #[must_use]
+    pub fn throttles(&self) -> BTreeMap<String, u64> {
+        reasons(&self.throttled)
+    }
+
+    /// Readings that were sent again after a refusal.
+    #[must_use]
+    pub fn attempts_repeated(&self) -> u64 {
+        self.tried_again.load(Ordering::Relaxed)
+    }
+
+    /// Readings that the far side took while nobody was there to receive them (MQTT 5 reason 0x10).
+    #[must_use]
+    pub fn acked_unheard(&self) -> u64 {
+        self.unheard.load(Ordering::Relaxed)
+    }
+}
+
+fn count_reason(reasons: &Mutex<BTreeMap<String, u64>>, why: &str) {
+    let mut reasons = reasons.lock().expect("nothing panics while holding it");
+    let why = if reasons.len() < REASONS || reasons.contains_key(why) {
+        why
+    } else {
+        "other reasons"
+    };
+    *reasons.entry(why.to_owned()).or_insert(0) += 1;
+}
+
+fn reasons(reasons: &Mutex<BTreeMap<String, u64>>) -> BTreeMap<String, u64> {
+    reasons
+        .lock()
+        .expect("nothing panics while holding it")
+        .clone()
 }
 
 fn remember(figures: &Mutex<VecDeque<f64>>, most: usize, figure: f64) {
@@ -125,4 +178,28 @@ fn percentile(figures: &Mutex<VecDeque<f64>>, part: f64) -> Option<f64> {
     sorted
         .get((last as f64 * part.clamp(0.0, 1.0)).round() as usize)
         .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_does_not_shrink_has_no_end_in_sight() {
+        for (pending, acked, accepted, seconds) in [
+            (0, 0.0, 5.0, Some(0)),
+            (1000, 110.0, 10.0, Some(10)),
+            (1000, 10.0, 10.0, None),
+            (1000, 0.0, 10.0, None),
+            (1000, 0.0, 0.0, None),
+            (u64::MAX, 1.0, 0.0, None),
+        ] {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(
+                catch_up(pending, acked, accepted),
+                expected,
+                "{pending} {acked} {accepted}"
+            );
+        }
+    }
 }

@@ -271,6 +271,8 @@ mod tests {
             patterns: vec![from.parse().unwrap()],
             steps,
             to: "broker".into(),
+            max_age: None,
+            live_first: false,
             normal_bit: RouteBit(bit),
             critical_bit: RouteBit(bit + 10),
             counters: Arc::default(),

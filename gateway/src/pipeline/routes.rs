@@ -1,6 +1,6 @@
 //! `RouteTable`: which routes take a point, prepared from the configuration for the pipelines.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use fieldgate_kit::DropCounters;
 use fieldgate_store::RouteBit;
@@ -21,6 +21,10 @@ pub struct Route {
     pub patterns: Vec<Pattern>,
     pub steps: Vec<StepSettings>,
     pub to: Arc<str>,
+    /// Its readings are not worth sending after this.
+    pub max_age: Option<Duration>,
+    /// What is new goes before a backlog.
+    pub live_first: bool,
     /// Its bit in the records of each lane.
     pub normal_bit: RouteBit,
     pub critical_bit: RouteBit,

@@ -323,10 +323,10 @@ mod tests {
     /// Three closed hours, the second of them twice as long since the gateway was away.
     fn three(dir: &Path) -> Receipts {
         let receipts =
-            Receipts::open(dir.to_owned(), ledger(0, 0), at("2026-11-25T18:59:00Z")).unwrap();
+            Receipts::open(dir.to_owned(), ledger(0, 0), at("2026-11-25T18:59:00.000Z")).unwrap();
         assert!(!receipts.is_due(at("2026-11-25T18:59:59Z")));
         for (moment, accepted, acked) in [
-            ("2026-11-25T19:00:00Z", 10, 4),
+            ("2026-11-25T19:00:00.000Z", 10, 4),
             ("2026-11-25T21:00:00Z", 20, 20),
             ("2026-11-25T22:00:00Z", 21, 20),
         ] {

@@ -18,7 +18,7 @@ pub use unit::{Attempt, Cause, Unit, companion};
 
 use crate::{
     config::{Config, DestinationConfig, RouteConfig, SourceConfig},
-    forward::{ForwardStats, Forwarder},
+    forward::{ForwardStats, Forwarder, Memory},
     gateway::Gateway,
     lanes::LaneKind,
     own_health,
@@ -217,6 +217,7 @@ impl Supervisor {
         let kind = gateway.registry.destination(&config.kind)?.clone();
         let limits = kind.limits(config.settings.clone()).ok()?;
         let config = config.clone();
+        let (routes, memory) = (self.table.subscribe(), Arc::new(Memory::default()));
         Some(Box::new(move |health, shutdown| {
             let forwarder = Forwarder {
                 id: config.id.clone(),
@@ -231,7 +232,9 @@ impl Supervisor {
                 },
                 lanes: gateway.lanes.clone(),
                 clock: gateway.clock.clone(),
+                routes: routes.clone(),
                 stats: Arc::clone(&stats),
+                memory: Arc::clone(&memory),
             };
             Box::pin(async move { forwarder.attempt(health, shutdown).await })
         }))
@@ -377,6 +380,8 @@ fn prepare_route(gateway: &Gateway, config: &RouteConfig) -> Result<Route, Apply
             .collect(),
         steps: config.settings.steps.clone(),
         to: config.settings.to.as_str().into(),
+        max_age: config.settings.max_age.map(|span| span.0),
+        live_first: config.settings.live_first,
         normal_bit: bit(LaneKind::Normal)?,
         critical_bit: bit(LaneKind::Critical)?,
         counters,

@@ -215,6 +215,8 @@ mod tests {
                     from: vec![from.into()],
                     steps: Vec::new(),
                     to: "b".into(),
+                    max_age: None,
+                    live_first: false,
                 },
             };
             assert_eq!(may_take_from(&route, source), expected, "{from}");

@@ -12,12 +12,9 @@ use super::{
     mount::{Answer, Call, Mounts},
     words::{bytes, count},
 };
-use crate::{
-    lanes::LaneKind,
-    replays::{self, Name},
-};
+use crate::{lanes::LaneKind, replays};
 
-/// Stands between lane and name in an id: `normal.7@150`.
+/// Stands between lane and number in an id: `normal.7`.
 const SEPARATOR: char = '.';
 
 pub fn mount(mounts: &mut Mounts<'_>) {
@@ -55,11 +52,12 @@ async fn start(call: Call<StartReplay>) -> Answer<StartReplay> {
     let lane = call.shared.gateway.lanes.get(kind);
     let found = find(lane, draft, routes).await?.ok_or_else(nothing)?;
     let request = ReplayRequest {
-        id: Name::next(lane, draft.rate).text(),
+        id: replays::next_id(lane),
         destination: draft.destination.clone(),
         routes,
         first: found.first,
         last: found.last,
+        per_s: draft.rate,
     };
     let started = lane
         .start_replay(request)
@@ -158,7 +156,7 @@ fn view(lane: LaneKind, replay: &Replay) -> ReplayView {
         lane: lane.as_str().into(),
         destination: replay.destination.clone(),
         state: replays::state(replay).into(),
-        rate: Name::parse(&replay.id).map_or(0, |name| name.rate),
+        rate: replay.per_s,
         first_seq: replay.first.0,
         last_seq: replay.last.0,
         through_seq: replay.through.0,

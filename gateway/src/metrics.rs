@@ -90,6 +90,12 @@ metrics! {
     DestinationAcked: counter "fieldgate_destination_acked_total";
     /// Readings that the destination refused for their own sake, by its code.
     DestinationRejected: counter "fieldgate_destination_rejected_total";
+    /// How often the destination asked for less.
+    DestinationThrottled: counter "fieldgate_destination_throttled_total";
+    /// Readings that were sent to the destination again after a refusal.
+    DestinationRetried: counter "fieldgate_destination_retried_readings_total";
+    /// Readings that the destination acknowledged while nobody was there to receive them.
+    DestinationUnheard: counter "fieldgate_destination_unheard_readings_total";
     /// Readings that were sent and are not yet acknowledged.
     DestinationInFlight: gauge "fieldgate_destination_in_flight_readings";
     /// When the destination last acknowledged something.
@@ -179,6 +185,14 @@ fn destination(page: &mut Page, id: &str, stats: &ForwardStats) {
     let labels = [("destination", id)];
     page.add(Metric::DestinationAcked, &labels, stats.acked.total());
     page.add(Metric::DestinationInFlight, &labels, stats.in_flight());
+    let throttled: u64 = stats.throttles().values().sum();
+    page.add(Metric::DestinationThrottled, &labels, throttled);
+    page.add(
+        Metric::DestinationRetried,
+        &labels,
+        stats.attempts_repeated(),
+    );
+    page.add(Metric::DestinationUnheard, &labels, stats.acked_unheard());
     if let Some(at) = stats.last_ack() {
         let seconds = at.millis() as f64 / 1000.0;
         page.add(Metric::DestinationLastAck, &labels, seconds);

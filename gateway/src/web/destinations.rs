@@ -87,5 +87,8 @@ fn view(shared: &Shared, item: &Item, ledger: &Ledger) -> DestinationView {
         delay_ms_p99: stats.delay_ms(0.99),
         dead_letters: dead_letters(ledger, &item.id),
         rejected: stats.rejected(),
+        throttled: stats.throttles(),
+        tried_again: stats.attempts_repeated(),
+        unheard: stats.acked_unheard(),
     }
 }

@@ -174,6 +174,12 @@ pub struct DestinationView {
     pub dead_letters: u64,
     /// Refused readings by the far side's own words.
     pub rejected: BTreeMap<String, u64>,
+    /// How often the far side asked for less, by its own words.
+    pub throttled: BTreeMap<String, u64>,
+    /// Readings that were sent again after a refusal.
+    pub tried_again: u64,
+    /// Readings that the far side took while nobody was there to receive them.
+    pub unheard: u64,
 }
 
 /// A route and how it is.

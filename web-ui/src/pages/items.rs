@@ -220,6 +220,16 @@ fn destination(view: &DestinationView) -> Card {
     if !rejected.is_empty() {
         facts.push(("refused, in its words", rejected));
     }
+    let throttled = reasons(&view.throttled);
+    if !throttled.is_empty() {
+        facts.push(("asked for less", throttled));
+    }
+    if view.tried_again > 0 {
+        facts.push(("sent again after a refusal", words::count(view.tried_again)));
+    }
+    if view.unheard > 0 {
+        facts.push(("taken while nobody listened", words::count(view.unheard)));
+    }
     Card {
         item: view.item.clone(),
         status: view.status.clone(),

@@ -13,6 +13,7 @@ use tower::util::BoxService;
 use crate::{
     endpoint::Endpoint,
     link::{self, MESSAGE_WINDOW, Plan},
+    pacer::Pacer,
     pump::{Desk, Pump},
     settings::Settings,
     sink::{Encoder, Sink},
@@ -39,14 +40,18 @@ pub(crate) async fn connect(settings: Arc<Settings>, ctx: SinkCtx) -> Result<Lin
         began.elapsed().as_millis()
     );
 
-    // Full when `in_flight` batches wait: then the sink is not ready and the forwarder waits.
-    let (sender, calls) = mpsc::channel(settings.in_flight);
+    // Full when one batch waits: then the sink is not ready and the forwarder waits. The pump takes a batch when the line has
+    // room for it, so a batch is young when it is sent, however slow the line is.
+    let (sender, calls) = mpsc::channel(1);
     let close = CancellationToken::new();
+    let pacer = Pacer::default();
+    let message_limit = pacer.message_limit();
     let pump = Pump {
         wire,
         calls,
         close: close.clone(),
         window: MESSAGE_WINDOW.min(usize::from(terms.receive_maximum.max(1))),
+        pacer,
         timeout: settings.timeout.0,
         status,
         desk: Desk::default(),
@@ -56,6 +61,7 @@ pub(crate) async fn connect(settings: Arc<Settings>, ctx: SinkCtx) -> Result<Lin
             settings,
             book: ctx.book,
             packet_bytes: terms.packet_bytes,
+            message_limit,
         },
         calls: PollSender::new(sender),
     };
@@ -95,6 +101,7 @@ fn read_plan(settings: &Settings, secrets: &Secrets) -> Result<Plan, SinkError> 
     Ok(Plan {
         endpoint,
         version: settings.version,
+        keep_alive: settings.keep_alive.0,
         client_id: String::new(),
         login,
         tls,

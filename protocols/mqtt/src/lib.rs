@@ -11,6 +11,7 @@
 //! | `connection` | settings → secrets, TLS → signed in → link |
 //! | `sink` | batch → packets that fit the broker; the tower service |
 //! | `pump` | the window, the pairing, the good-bye; no MQTT library in sight |
+//! | `pacer` | how much may be under way on a line like this; pure |
 //! | `link` | the only file that knows rumqttc |
 //! | `tls`, `words`, `status`, `probe` | trust; errors as people read them; retained status; the test of settings |
 //! | `sim` | an in-process broker, for the demonstration (feature `sim`) |
@@ -18,6 +19,7 @@
 mod connection;
 mod endpoint;
 mod link;
+mod pacer;
 mod probe;
 mod pump;
 pub mod settings;

@@ -21,6 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    pacer::Pacer,
     status::Status,
     wire::{Answer, Happening, Publication, Wire},
 };
@@ -55,6 +56,8 @@ pub(crate) struct Pump<W> {
     pub close: CancellationToken,
     /// How many messages may be under way.
     pub window: usize,
+    /// How many bytes.
+    pub pacer: Pacer,
     /// How long one of them may be.
     pub timeout: Duration,
     pub status: Status,
@@ -67,6 +70,8 @@ pub(crate) struct Desk {
     waiting: VecDeque<(u64, Packet)>,
     unpaired: VecDeque<Flight>,
     unacked: HashMap<u16, Flight>,
+    /// Of what was handed to the client and not answered yet.
+    bytes_under_way: usize,
     calls: HashMap<u64, OpenCall>,
     next_call: u64,
 }
@@ -76,7 +81,17 @@ struct Flight {
     /// `None` for the gateway's own status.
     call: Option<u64>,
     seqs: Vec<u64>,
+    bytes: usize,
     since: Instant,
+}
+
+/// What an answer tells about the line.
+#[derive(Debug, Clone, Copy)]
+struct Echo {
+    bytes: usize,
+    since: Instant,
+    /// With itself.
+    under_way: usize,
 }
 
 #[derive(Debug)]
@@ -106,15 +121,15 @@ impl<W: Wire> Pump<W> {
     }
 
     async fn work(&mut self) -> Result<(), SinkError> {
-        self.wire.publish(self.status.birth())?;
-        self.desk.note_sent(None, Vec::new(), Instant::now());
+        // Its answer shows the pacer the way without a queue.
+        self.say(self.status.birth())?;
         let mut age_check = interval(AGE_CHECK);
         age_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.fill_window()?;
             tokio::select! {
                 () = self.close.cancelled() => return Ok(()),
-                happening = self.wire.next() => self.desk.take(happening?)?,
+                happening = self.wire.next() => self.take(happening?)?,
                 call = self.calls.recv(), if self.desk.waiting.is_empty() => match call {
                     Some(call) => self.desk.open(call),
                     None => return Ok(()),
@@ -126,13 +141,31 @@ impl<W: Wire> Pump<W> {
 
     /// Hands messages to the client while the window has room, so its channel is never full.
     fn fill_window(&mut self) -> Result<(), SinkError> {
-        while self.desk.under_way() < self.window {
+        while self.desk.under_way() < self.window && self.pacer.has_room(self.desk.bytes_under_way)
+        {
             let Some((call, packet)) = self.desk.waiting.pop_front() else {
                 break;
             };
+            let bytes = packet.publication.longest_packet();
             self.wire.publish(packet.publication)?;
-            self.desk.note_sent(Some(call), packet.seqs, Instant::now());
+            self.desk.note_sent(Some(call), packet.seqs, bytes);
         }
+        Ok(())
+    }
+
+    fn take(&mut self, happening: Happening) -> Result<(), SinkError> {
+        if let Some(echo) = self.desk.take(happening)? {
+            self.pacer
+                .acknowledged(echo.bytes, echo.under_way, echo.since, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Publishes a status of the gateway.
+    fn say(&mut self, publication: Publication) -> Result<(), SinkError> {
+        let bytes = publication.longest_packet();
+        self.wire.publish(publication)?;
+        self.desk.note_sent(None, Vec::new(), bytes);
         Ok(())
     }
 
@@ -141,11 +174,10 @@ impl<W: Wire> Pump<W> {
     async fn say_goodbye(&mut self) {
         let deadline = Instant::now() + GOODBYE_LIMIT;
         let _ = timeout_at(deadline, async {
-            self.wire.publish(self.status.goodbye())?;
-            self.desk.note_sent(None, Vec::new(), Instant::now());
+            self.say(self.status.goodbye())?;
             while self.desk.under_way() > 0 {
                 let happening = self.wire.next().await?;
-                self.desk.take(happening)?;
+                self.take(happening)?;
             }
             self.wire.disconnect();
             while self.wire.next().await? != Happening::Disconnected {}
@@ -180,15 +212,21 @@ impl Desk {
         self.answer_if_complete(number);
     }
 
-    fn note_sent(&mut self, call: Option<u64>, seqs: Vec<u64>, since: Instant) {
-        self.unpaired.push_back(Flight { call, seqs, since });
+    fn note_sent(&mut self, call: Option<u64>, seqs: Vec<u64>, bytes: usize) {
+        self.bytes_under_way += bytes;
+        self.unpaired.push_back(Flight {
+            call,
+            seqs,
+            bytes,
+            since: Instant::now(),
+        });
     }
 
-    fn take(&mut self, happening: Happening) -> Result<(), SinkError> {
+    fn take(&mut self, happening: Happening) -> Result<Option<Echo>, SinkError> {
         match happening {
-            Happening::Sent(pkid) => self.pair(pkid),
-            Happening::Answered(pkid, answer) => self.settle(pkid, answer),
-            Happening::Disconnected | Happening::Other => Ok(()),
+            Happening::Sent(pkid) => self.pair(pkid).map(|()| None),
+            Happening::Answered(pkid, answer) => self.settle(pkid, answer).map(Some),
+            Happening::Disconnected | Happening::Other => Ok(None),
         }
     }
 
@@ -206,7 +244,7 @@ impl Desk {
         }
     }
 
-    fn settle(&mut self, pkid: u16, answer: Answer) -> Result<(), SinkError> {
+    fn settle(&mut self, pkid: u16, answer: Answer) -> Result<Echo, SinkError> {
         let flight = self.unacked.remove(&pkid).ok_or_else(|| {
             SinkError::Unreachable(format!(
                 "the broker acknowledged packet id {pkid}, which is not under way"
@@ -217,18 +255,24 @@ impl Desk {
             self.unacked.insert(pkid, flight);
             return Err(error);
         }
+        let echo = Echo {
+            bytes: flight.bytes,
+            since: flight.since,
+            under_way: self.bytes_under_way,
+        };
+        self.bytes_under_way -= flight.bytes;
         let Some(number) = flight.call else {
             if let Answer::Refused(why) | Answer::Postponed(why) = answer {
                 tracing::warn!(%why, "the broker refuses the gateway's status; its last will may be refused too");
             }
-            return Ok(());
+            return Ok(echo);
         };
         if let Some(call) = self.calls.get_mut(&number) {
             call.left -= 1;
             note(&mut call.receipt, flight.seqs, answer);
             self.answer_if_complete(number);
         }
-        Ok(())
+        Ok(echo)
     }
 
     fn answer_if_complete(&mut self, number: u64) {

@@ -62,6 +62,9 @@ pub struct Settings {
     /// The most readings a second, where the broker or the line to it has a limit. Left out: as fast as they are acknowledged.
     #[serde(default)]
     pub rate_limit: Option<NonZeroU32>,
+    /// How often the connection is tried with a ping. A line that broke without a word is noticed after twice as long.
+    #[serde(default = "default_keep_alive")]
+    pub keep_alive: Span,
 }
 
 /// The version of MQTT.
@@ -114,6 +117,9 @@ pub struct BatchSettings {
     pub age: Span,
 }
 
+/// The pump watches each message by itself. A batch waits for its messages, and for the batch before it: on a line with
+/// 64 kbit/s that can be minutes, although every message is answered in time.
+const BATCH_PATIENCE: u32 = 10;
 const MAX_BATCH_READINGS: usize = 100_000;
 const MAX_IN_FLIGHT: usize = 256;
 const MIN_BATCH_BYTES: u64 = 1024;
@@ -148,7 +154,7 @@ impl Settings {
             age: self.batch.age.0,
             in_flight: self.in_flight,
             max_age: self.max_age.map(|span| span.0),
-            timeout: self.timeout.0,
+            timeout: self.timeout.0 * BATCH_PATIENCE,
             attempts: BatchLimits::ATTEMPTS,
             rate_limit: self.rate_limit,
         }
@@ -235,6 +241,12 @@ impl Settings {
             "an acknowledgement is awaited for 1 s to 10 min",
             "write for instance \"30 s\"",
         );
+        check(
+            &["keep_alive"],
+            (Duration::from_secs(5)..=Duration::from_secs(600)).contains(&self.keep_alive.0),
+            "a ping is due every 5 s to 10 min",
+            "write for instance \"20 s\"",
+        );
         problems
     }
 }
@@ -307,6 +319,10 @@ fn default_timeout() -> Span {
     Span(Duration::from_secs(30))
 }
 
+fn default_keep_alive() -> Span {
+    Span(Duration::from_secs(20))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
@@ -355,6 +371,10 @@ mod tests {
             ),
             (json!({ "url": "mqtt://b", "in_flight": 0 }), "in_flight: "),
             (json!({ "url": "mqtt://b", "timeout": "0 s" }), "timeout: "),
+            (
+                json!({ "url": "mqtt://b", "keep_alive": "1 s" }),
+                "keep_alive: ",
+            ),
             (json!({ "url": "mqtt://b", "client_id": "" }), "client_id: "),
             (
                 json!({ "url": "mqtt://b", "batch": { "readings": 0 } }),

@@ -16,12 +16,13 @@ use tokio_util::sync::PollSender;
 use tower::Service;
 
 use crate::{
+    pacer::MessageLimit,
     pump::{Call, Packet},
     settings::{Settings, Version},
     wire::Publication,
 };
 
-/// One link's way in. Ready while fewer than `in_flight` batches wait for the pump.
+/// One link's way in. Ready while no more than a batch or two wait for the pump.
 pub(crate) struct Sink {
     pub encoder: Encoder,
     pub calls: PollSender<Call>,
@@ -33,6 +34,8 @@ pub(crate) struct Encoder {
     pub book: AddressBook,
     /// The largest packet that the broker takes.
     pub packet_bytes: usize,
+    /// The longest message that the line takes in a reasonable time.
+    pub message_limit: MessageLimit,
 }
 
 // === impl Sink ===
@@ -81,7 +84,11 @@ impl Encoder {
         packets: &mut Vec<Packet>,
         rejected: &mut Vec<Rejected>,
     ) {
-        let payload_bytes = self.settings.batch_bytes().min(self.packet_bytes);
+        let payload_bytes = self
+            .settings
+            .batch_bytes()
+            .min(self.packet_bytes)
+            .min(self.message_limit.bytes());
         let messages = self
             .settings
             .format
@@ -167,7 +174,7 @@ impl Encoder {
 
 impl Publication {
     /// The most bytes that this takes on the wire, in either version: MQTT 5 §3.3, each length field at its longest.
-    fn longest_packet(&self) -> usize {
+    pub(crate) fn longest_packet(&self) -> usize {
         const FIXED_HEADER: usize = 5;
         const PACKET_ID: usize = 2;
         const PROPERTY_LENGTH: usize = 4;
@@ -195,6 +202,7 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::pacer::Pacer;
 
     fn encoder(settings: Json, packet_bytes: usize) -> Encoder {
         Encoder {
@@ -206,6 +214,7 @@ mod tests {
                 config_revision: 7,
             },
             packet_bytes,
+            message_limit: Pacer::default().message_limit(),
         }
     }
 

@@ -65,6 +65,12 @@ pub(crate) fn no_ping(address: &str, waited: Duration) -> SinkError {
     ))
 }
 
+pub(crate) fn unsolicited(address: &str, packet_id: u16) -> SinkError {
+    SinkError::Unreachable(format!(
+        "{address} acknowledged packet id {packet_id}, which is not under way; the connection is made anew, and what it had not acknowledged is sent again"
+    ))
+}
+
 pub(crate) fn stuck(address: &str, waited: Duration) -> SinkError {
     SinkError::Unreachable(format!(
         "{address} took no data for {} s; is the broker overloaded",

@@ -62,6 +62,7 @@ impl Rig {
             calls: receiver,
             close: close.clone(),
             window,
+            pacer: Pacer::default(),
             timeout: Duration::from_secs(30),
             status: Status::new("status".into(), &book, std::time::SystemTime::UNIX_EPOCH),
             desk: Desk::default(),

@@ -3,6 +3,7 @@
 pub mod backoff;
 mod board;
 mod running;
+mod telling;
 mod unit;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     backoff::{HEALTHY_AFTER, Pace},
     board::{Board, UnitName},
+    telling::Telling,
 };
 use crate::telemetry::now;
 
@@ -55,6 +56,7 @@ struct Keeper {
     lost_pace: Pace,
     shutdown: CancellationToken,
     failures: u32,
+    telling: Telling,
 }
 
 // === impl Unit ===
@@ -70,6 +72,7 @@ impl Unit {
             lost_pace,
             shutdown: shutdown.clone(),
             failures: 0,
+            telling: Telling::default(),
         };
         let task = tokio::spawn(keeper.keep(attempt));
         Self {
@@ -116,7 +119,9 @@ impl Keeper {
                 break;
             }
             let wait = self.wait_after(&cause);
-            tracing::info!(unit = ?self.name, %cause, ?wait, "attempt ended");
+            if let Some(untold) = self.telling.tell(&cause.to_string(), Instant::now()) {
+                tracing::info!(unit = ?self.name, %cause, ?wait, untold, "attempt ended");
+            }
             let shutdown = self.shutdown.clone();
             tokio::select! {
                 () = shutdown.cancelled() => break,

@@ -14,6 +14,7 @@ use crate::{
     api::Api,
     peers,
     process::Process,
+    usage::Usage,
     wait::{SOON, until},
 };
 
@@ -106,6 +107,22 @@ impl Gateway {
         let file = self.folder.path().join("fieldgate.toml");
         fs::write(file, config).expect("a file in our folder");
         self.process.signal(Signal::HUP);
+    }
+
+    /// What its process uses of the machine.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage::of(self.process.id())
+    }
+
+    /// SIGSTOP: it stands still, as on a machine that sleeps.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
     }
 
     /// Waits for a line in its log, from the `from`th on, with all of these words.

@@ -54,10 +54,18 @@ impl Received {
     pub fn update(&mut self, subscriber: &Subscriber) {
         for message in subscriber.messages_from(self.messages) {
             self.messages += 1;
-            if message.topic.ends_with("/data") {
-                for reading in readings(&message) {
-                    self.add(reading);
-                }
+            self.take(&message);
+        }
+    }
+
+    /// Takes apart a message, if its topic is a data topic.
+    ///
+    /// # Panics
+    /// As [`Self::update`].
+    pub fn take(&mut self, message: &Message) {
+        if message.topic.ends_with("/data") {
+            for reading in readings(message) {
+                self.add(reading);
             }
         }
     }
@@ -174,7 +182,7 @@ impl Reading {
 }
 
 /// The readings of one `aio-json` message, in plain or CloudEvents' structured mode.
-fn readings(message: &Message) -> Vec<Reading> {
+pub(crate) fn readings(message: &Message) -> Vec<Reading> {
     let payload = message.json();
     let payload = match payload.get("specversion") {
         Some(_) => &payload["data"],

@@ -8,7 +8,8 @@ mod config;
 mod examples;
 mod faults;
 mod flow;
-mod line;
 mod opcua_security;
 mod queue_page;
 mod tls;
+
+use fieldgate_tests::line;

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use fieldgate_model::Timestamp;
-use fieldgate_tests::{opcua_server, received::Reading};
 use jsonschema::Validator;
 use serde_json::Value as Json;
+
+use crate::{opcua_server, received::Reading};
 
 /// For what has to catch up first.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The line's points to one broker. A queue in the server that holds a minute, so that a busy machine loses nothing.
+#[must_use]
 pub fn config(endpoint: &str, broker: &str) -> String {
     format!(
         r#"
@@ -28,6 +30,7 @@ to = "broker"
 }
 
 /// A broker as a destination; further settings can follow.
+#[must_use]
 pub fn destination(id: &str, url: &str) -> String {
     format!(
         r#"
@@ -40,6 +43,7 @@ url = "{url}"
 }
 
 /// The line as a source; further settings can follow.
+#[must_use]
 pub fn source(id: &str, endpoint: &str) -> String {
     format!(
         r#"
@@ -56,11 +60,15 @@ queue_size = 1000
 }
 
 /// The moment of a tick.
+#[must_use]
 pub fn moment(tick: i64, period_ms: i64) -> Timestamp {
     Timestamp::from_millis(tick * period_ms)
 }
 
 /// The reading is the server's, to the last bit.
+///
+/// # Panics
+/// When it is not.
 #[track_caller]
 pub fn assert_as_served(reading: &Reading, period_ms: i64) {
     let (node, tick) = (reading.node(), opcua_server::tick(reading.at, period_ms));
@@ -77,6 +85,9 @@ pub fn assert_as_served(reading: &Reading, period_ms: i64) {
 }
 
 /// The document is what the schema says.
+///
+/// # Panics
+/// When it is not.
 #[track_caller]
 pub fn assert_valid(schema: &Validator, document: &Json) {
     let errors: Vec<String> = schema

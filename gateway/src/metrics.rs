@@ -76,6 +76,10 @@ metrics! {
     QueueBytes: gauge "fieldgate_queue_bytes";
     /// Bytes that the lane may take on the disk.
     QueueDiskLimit: gauge "fieldgate_queue_disk_limit_bytes";
+    /// 1 while the disk does not take what the lane should write, else 0.
+    QueueTrouble: gauge "fieldgate_queue_disk_trouble";
+    /// Bytes of the lane that are only in memory, because the disk refuses them for now.
+    QueueMemory: gauge "fieldgate_queue_in_memory_bytes";
     /// Refused readings that are kept.
     DeadLetters: gauge "fieldgate_dead_letters";
     /// Refused readings that are no longer kept: retried, purged, or displaced by newer ones.
@@ -266,6 +270,9 @@ fn queue(page: &mut Page, gateway: &Gateway) {
         page.add(Metric::ReplaysRunning, &labels, running.count());
         page.add(Metric::QueueBytes, &labels, stats.disk_bytes);
         page.add(Metric::QueueDiskLimit, &labels, stats.max_bytes);
+        let trouble = u64::from(stats.trouble.is_some());
+        page.add(Metric::QueueTrouble, &labels, trouble);
+        page.add(Metric::QueueMemory, &labels, stats.ring_bytes);
     }
     let dead = gateway.lanes.dead.stats();
     page.add(Metric::QueueBytes, &[("lane", "dead")], dead.disk_bytes);

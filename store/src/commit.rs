@@ -4,37 +4,64 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     block::Block,
-    error::{AppendError, EngineError},
-    record::Record,
+    error::EngineError,
+    record::{Body, Record},
+    refuse::Drained,
     spool::{self, Spooled},
     thread::{Batch, Owner, locked, span},
     types::{Appended, Seq},
 };
 
 impl Owner {
+    /// Commits what was gathered, after what is older and still in the ring.
     pub fn commit_gathered(&mut self) {
-        if self.gather.is_empty() {
+        if self.gather.is_empty() && self.ring.is_empty() {
             return;
         }
-        let room = self.make_room(self.gather.bytes() as u64);
-        self.held_back = matches!(room, Ok(false));
-        locked(&self.shared.figures).held_back = self.held_back;
-        locked(&self.shared.book).wake_on_ack = self.held_back;
-        if self.held_back {
+        let drained = self.drain_ring();
+        if drained == Drained::Refused {
+            let batches = self.gather.take(Instant::now());
+            return self.refused(batches);
+        }
+        let room = match drained {
+            Drained::HeldBack => Ok(false),
+            _ if self.gather.is_empty() => Ok(true),
+            _ => self.make_room(self.gather.bytes() as u64),
+        };
+        self.hold_back(matches!(room, Ok(false)));
+        if self.held_back || self.gather.is_empty() {
             return;
         }
         let mut batches = self.gather.take(Instant::now());
         let outcome = room.and_then(|_| self.commit(&mut batches));
+        match outcome {
+            Ok(()) => self.committed(batches),
+            Err(error) => {
+                self.note_refusal(&error);
+                self.refused(batches);
+            }
+        }
         self.gather
             .committed(Instant::now(), self.shared.under_way());
-        match outcome {
-            Ok(()) => release(batches, self.next),
-            Err(error) => refuse(batches, &error),
-        }
         self.roll_if_full();
     }
 
-    fn commit(&mut self, batches: &mut [Batch]) -> Result<(), EngineError> {
+    fn hold_back(&mut self, held_back: bool) {
+        self.held_back = held_back;
+        locked(&self.shared.figures).held_back = held_back;
+        locked(&self.shared.book).wake_on_ack = held_back;
+    }
+
+    /// Tells who waits for a commit.
+    pub fn committed(&mut self, batches: Vec<Batch>) {
+        if self.trouble.commit.is_some() {
+            self.disk_is_well();
+        }
+        release(batches, self.next);
+    }
+
+    /// Writes and counts the entries of `batches`. After a failure they have them still.
+    pub fn commit(&mut self, batches: &mut [Batch]) -> Result<(), EngineError> {
         let started = Instant::now();
         let mut records = number(batches, self.next);
         let Some(last) = records.last().map(|record| record.seq) else {
@@ -42,8 +69,12 @@ impl Owner {
         };
         let large = spool::take_out(&mut records);
         let blocks = self.packer.pack(&records);
-        self.write(&blocks, &large)?;
+        let written = self.write(&blocks, &large);
         spool::put_back(&mut records, large);
+        if let Err(error) = written {
+            give_back(batches, records);
+            return Err(error);
+        }
         let generation = self
             .shelf
             .writer()
@@ -81,7 +112,9 @@ impl Owner {
         let Err(error) = self.write_once(blocks, large) else {
             return Ok(());
         };
-        tracing::warn!(dir = %self.shelf.dir.display(), %error, "a commit failed; it is tried again in a new generation");
+        if self.trouble.commit.is_none() {
+            tracing::warn!(dir = %self.shelf.dir.display(), %error, "a commit failed; it is tried again in a new generation");
+        }
         self.retire_writer();
         self.start_generation()?;
         self.write_once(blocks, large)
@@ -108,13 +141,25 @@ impl Owner {
         };
         generation.segment = None;
         if generation.info.is_empty() {
-            self.shelf.generations.pop(); // its directory is removed at the next open
-            self.shelf.spooled_bytes = 0;
-        } else {
-            self.shelf.seal_writer();
+            return self.discard_writer();
         }
+        self.shelf.seal_writer();
         if let Err(error) = self.shelf.write_manifest(self.next) {
             tracing::warn!(%error, "the end of a failed generation could not be written down");
+        }
+    }
+
+    /// Removes a writer that holds nothing, so that a disk that refuses for hours does not fill with directories.
+    fn discard_writer(&mut self) {
+        let discarded = self.shelf.generations.pop();
+        self.shelf.spooled_bytes = 0;
+        match self.shelf.write_manifest(self.next) {
+            Ok(()) => discarded
+                .into_iter()
+                .for_each(|empty| self.shelf.remove_dir(empty)),
+            Err(error) => {
+                tracing::debug!(%error, "an empty generation stays until the next start: the manifest names it")
+            }
         }
     }
 
@@ -123,18 +168,22 @@ impl Owner {
         let generation = self.shelf.create(self.next)?;
         self.shelf.seal_writer();
         self.shelf.generations.push(generation);
-        let stored = self
-            .persist_cursors()
-            .and_then(|()| self.shelf.write_manifest(self.next));
-        if let Err(error) = stored {
-            self.shelf.generations.pop();
+        if let Err(error) = self.persist_cursors() {
+            let unnamed = self.shelf.generations.pop();
+            unnamed
+                .into_iter()
+                .for_each(|unnamed| self.shelf.remove_dir(unnamed));
+            return Err(error);
+        }
+        if let Err(error) = self.shelf.write_manifest(self.next) {
+            self.shelf.generations.pop(); // its directory stays: the manifest may name it all the same
             return Err(error);
         }
         self.refresh_figures();
         Ok(())
     }
 
-    fn roll_if_full(&mut self) {
+    pub fn roll_if_full(&mut self) {
         let (limit, spooled) = (self.options.generation_bytes, self.shelf.spooled_bytes);
         let is_full = self.shelf.writer().is_some_and(|open| {
             let allocated = open
@@ -174,6 +223,18 @@ fn number(batches: &mut [Batch], next: Seq) -> Vec<Record> {
     records
 }
 
+/// Puts the bodies of a commit that failed back into its entries.
+fn give_back(batches: &mut [Batch], records: Vec<Record>) {
+    let entries = batches
+        .iter_mut()
+        .flat_map(|batch| batch.entries.iter_mut());
+    for (entry, record) in entries.zip(records) {
+        if let Body::Bytes(bytes) = record.body {
+            entry.body = bytes;
+        }
+    }
+}
+
 /// Resolves the tickets of a commit that ended just before `next`.
 fn release(batches: Vec<Batch>, next: Seq) {
     let records: usize = batches.iter().map(|batch| batch.entries.len()).sum();
@@ -186,26 +247,5 @@ fn release(batches: Vec<Batch>, next: Seq) {
         }))); // who dropped the ticket does not want to know
         drop((batch.room, batch.crowd));
         first = Seq(end);
-    }
-}
-
-fn refuse(batches: Vec<Batch>, error: &EngineError) {
-    tracing::error!(%error, "a commit failed");
-    let refusal = match error {
-        EngineError::Disk { path, source, .. } => AppendError::Disk {
-            path: path.clone(),
-            reason: source.to_string(),
-        },
-        EngineError::Damaged { path, reason, .. } => AppendError::Disk {
-            path: path.clone(),
-            reason: reason.clone(),
-        },
-        EngineError::Locked { path } => AppendError::Disk {
-            path: path.clone(),
-            reason: "it is locked".into(),
-        },
-    };
-    for batch in batches {
-        drop(batch.reply.send(Err(refusal.clone())));
     }
 }

@@ -13,8 +13,8 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, RouteMask, Seq, Stamp, Tools,
-    Urgency,
+    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, RouteMask, Seq, Stamp, Ticket,
+    Tools, Urgency,
     block::Block,
     error::EngineError,
     plain::PlainStore,
@@ -201,4 +201,130 @@ async fn a_disk_that_fails_for_a_while_refuses_and_recovers_by_itself() {
             );
         }
     }
+}
+
+// === what nobody waits for ===
+
+/// A lane whose disk refuses from now on.
+fn refusing(dir: &Path, ring_bytes: usize) -> (Lane, Plan) {
+    let plan = Plan::default();
+    let store = FaultyStore(plan.clone());
+    let options = LaneOptions {
+        ring_bytes,
+        ..options()
+    };
+    let (lane, _) = Lane::open_on(dir, options, Tools::default(), Box::new(store)).unwrap();
+    lane.consumer("a").unwrap();
+    lane.route_bit("r→a", "a").unwrap();
+    plan.fail(plan.calls.load(Ordering::SeqCst) + 1, u64::MAX);
+    (lane, plan)
+}
+
+/// Appends relaxed records, each of which the disk refuses before the next one comes.
+async fn append_relaxed(lane: &Lane, count: u64) -> Vec<Ticket> {
+    let mut tickets = Vec::new();
+    for number in 0..count {
+        let ticket = lane.append(vec![entry(number)], Urgency::Relaxed).await;
+        let expected = COST * (number as usize + 1);
+        tickets.push(ticket.unwrap());
+        until(|| lane.stats().ring_bytes as usize == expected).await;
+    }
+    tickets
+}
+
+/// What one of these entries takes in the ring.
+const COST: usize = 8 + 64 + 512;
+
+async fn until(holds: impl Fn() -> bool) {
+    let waiting = async {
+        let mut pause = tokio::time::interval(Duration::from_millis(1));
+        while !holds() {
+            pause.tick().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    waited.expect("it holds in time");
+}
+
+#[tokio::test]
+async fn relaxed_appends_outlast_a_disk_that_refuses() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lane, plan) = refusing(dir.path(), 16 << 20);
+    let tickets = append_relaxed(&lane, 10).await;
+    let waiting = lane
+        .append(vec![entry(99)], Urgency::Waiting)
+        .await
+        .unwrap();
+    let refused = waiting.await.unwrap_err().to_string();
+    assert!(refused.contains("no space, says the test"), "{refused}");
+    let trouble = lane.stats().trouble.unwrap();
+    assert!(trouble.contains("no space, says the test"), "{trouble}");
+
+    plan.fail(0, 0);
+    for (ticket, seq) in tickets.into_iter().zip(1..) {
+        assert_eq!(ticket.await.unwrap().first, Seq(seq), "in their order");
+    }
+    let stats = lane.stats();
+    assert_eq!((stats.trouble, stats.ring_bytes), (None, 0));
+    let balance = &lane.balance()[0];
+    assert_eq!((balance.accepted, balance.unaccounted()), (10, 0));
+    lane.close().await.unwrap();
+    let left = std::fs::read_dir(dir.path()).unwrap().flatten();
+    let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("gen-"));
+    assert!(left.count() <= 2, "attempts leave nothing behind");
+}
+
+#[tokio::test]
+async fn the_oldest_relaxed_appends_go_when_the_ring_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lane, plan) = refusing(dir.path(), 3 * COST);
+    let mut tickets = append_relaxed(&lane, 3).await;
+    for number in 3..10 {
+        let oldest = tickets.remove(0);
+        let newest = lane.append(vec![entry(number)], Urgency::Relaxed).await;
+        tickets.push(newest.unwrap());
+        assert!(matches!(oldest.await, Err(AppendError::Disk { .. })));
+    }
+    plan.fail(0, 0);
+    for (ticket, seq) in tickets.into_iter().zip(1..) {
+        assert_eq!(ticket.await.unwrap().first, Seq(seq));
+    }
+    assert_eq!(
+        lane.balance()[0].accepted,
+        3,
+        "what went was never accepted"
+    );
+    lane.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn closing_tries_once_more_and_then_says_so() {
+    for healed in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let (lane, plan) = refusing(dir.path(), 16 << 20);
+        let tickets = append_relaxed(&lane, 3).await;
+        if healed {
+            plan.fail(0, 0);
+        }
+        lane.close().await.unwrap();
+        for ticket in tickets {
+            let outcome = ticket.await;
+            match healed {
+                true => drop(outcome.unwrap()),
+                false => assert!(matches!(outcome, Err(AppendError::Closed))),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_trouble_is_over_when_the_disk_is_well_even_if_nothing_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lane, plan) = refusing(dir.path(), 16 << 20);
+    let refused = lane.append(vec![entry(0)], Urgency::Waiting).await.unwrap();
+    assert!(matches!(refused.await, Err(AppendError::Disk { .. })));
+    assert!(lane.stats().trouble.is_some());
+    plan.fail(0, 0);
+    until(|| lane.stats().trouble.is_none()).await;
+    lane.close().await.unwrap();
 }

@@ -106,6 +106,10 @@ impl<T> Gather<T> {
         self.bytes
     }
 
+    pub fn somebody_waits(&self) -> bool {
+        self.waiting_since.is_some()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }

@@ -24,7 +24,9 @@ use crate::{
     options::{EngineKind, LaneOptions},
     plain::PlainStore,
     record::{Entry, Stamp},
+    refuse::Trouble,
     replay::{Found, Replay, ReplayRequest, ReplayStatus},
+    ring::Ring,
     segment::SegmentStore,
     tail::Tail,
     thread::{Batch, Command, Figures, Owner, Shared, Span, locked},
@@ -113,6 +115,8 @@ impl Lane {
             packer: crate::block::Packer::new(),
             persist_at: None,
             held_back: false,
+            ring: Ring::new(options.ring_bytes),
+            trouble: Trouble::default(),
             retired: false,
             look_at: None,
             options: options.clone(),
@@ -176,7 +180,7 @@ impl Lane {
             bytes,
             urgency,
             reply,
-            room,
+            room: Some(room),
             crowd: self.inner.shared.crowd.clone(),
         }))?;
         Ok(ticket)
@@ -439,6 +443,8 @@ impl Lane {
             last_commit_ms: figures.last_commit.as_secs_f64() * 1e3,
             blob_files: figures.blob_files,
             held_back: figures.held_back,
+            trouble: figures.trouble,
+            ring_bytes: figures.ring_bytes,
             damaged_generations: figures.damaged_generations,
             consumers: positions
                 .into_iter()

@@ -14,7 +14,10 @@
 //!   lost`. `pending` is counted on its own, so that [`RouteBalance::unaccounted`] is a real check.
 //! - **The disk is bounded** by [`LaneOptions::max_bytes`], really allocated bytes. On full the oldest generation goes and
 //!   what its consumers had not finished is counted as evicted, or appends are held back until there is room. Below
-//!   [`LaneOptions::reserve_bytes`] of free space appends fail in words, and succeed again by themselves later.
+//!   [`LaneOptions::reserve_bytes`] of free space, and whenever the disk refuses, appends that somebody waits for fail in
+//!   words; relaxed ones stay in memory, the newest [`LaneOptions::ring_bytes`] of them, and are written once the disk lets
+//!   them, tried each second. On a full disk what is delivered, and kept for a replay, makes room; then, in a lane that
+//!   drops its oldest, those, while the lane takes over a quarter of the partition: what others filled costs no backlog.
 //! - **Damaged documents cost duplicates only.** Without a manifest it is rebuilt from the generations, the cursors hold.
 //!   Without cursors everybody starts again at the oldest retained record, with the routes that the manifest names.
 //! - **What cannot be read is set aside and counted**, never skipped in silence, and never stops the lane.
@@ -34,6 +37,7 @@
 //! gen-00000041/               a sealed generation: a sled database that is only read
 //! gen-00000042/               the generation that is written
 //! gen-00000042/spool/         its bodies of over 64 KiB, each a file named after its SHA-256          (see spool.rs)
+//! BALLAST                     2 MiB that are given up when a document has to be written on a full disk
 //! quarantine/                 the newest two directories that could not be read
 //! ```
 //! A commit is packed into blocks of at most 256 KiB (a longer record is a block of its own), compressed with zstd when that
@@ -58,6 +62,7 @@
 //! 7. At most three generations of a lane are open at once, with 8 MiB of sled cache between them.
 
 mod age;
+mod ballast;
 mod block;
 mod book;
 mod commit;
@@ -78,8 +83,10 @@ mod plain;
 mod range;
 mod read;
 mod record;
+mod refuse;
 mod replay;
 mod retain;
+mod ring;
 mod runs;
 mod segment;
 mod shelf;

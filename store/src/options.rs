@@ -55,6 +55,9 @@ pub struct LaneOptions {
     pub max_age: Option<Duration>,
     /// Delivered generations that stay; by default none does.
     pub keep_delivered: Keep,
+    /// Memory for relaxed appends while the disk refuses them, half a KiB for each besides its records; beyond it the oldest
+    /// of them are refused.
+    pub ring_bytes: usize,
     /// How long [`crate::Lane::close`] may take.
     pub close_timeout: Duration,
     pub engine: EngineKind,
@@ -74,6 +77,7 @@ impl LaneOptions {
             reserve_bytes: 64 << 20,
             max_age: None,
             keep_delivered: Keep::default(),
+            ring_bytes: 16 << 20,
             close_timeout: Duration::from_secs(5),
             engine: EngineKind::Sled,
         }

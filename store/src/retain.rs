@@ -47,7 +47,7 @@ impl Owner {
     }
 
     /// Leaves the partition's last space to others: logs, the cursors, a shutdown.
-    fn check_reserve(&self) -> Result<(), EngineError> {
+    pub fn check_reserve(&self) -> Result<(), EngineError> {
         let free = free_bytes(&self.shelf.dir);
         if free >= self.options.reserve_bytes {
             return Ok(());
@@ -116,10 +116,22 @@ impl Owner {
         }
     }
 
+    /// Makes room on a full disk by what is only kept for a replay; whether there was any.
+    pub fn remove_one_delivered(&mut self) -> bool {
+        self.delivered() > 0
+            && self
+                .remove_front(1)
+                .inspect_err(
+                    |error| tracing::warn!(%error, "a finished generation could not be removed"),
+                )
+                .is_ok()
+    }
+
     /// Cursors first, then the manifest, then the directories: after a crash in between, everything still adds up.
     fn remove_front(&mut self, count: usize) -> Result<(), EngineError> {
         self.persist_cursors()?;
         self.shelf.remove_front(count, self.next)?;
+        self.something_changed();
         self.refresh_figures();
         Ok(())
     }
@@ -204,8 +216,15 @@ impl Owner {
     }
 }
 
-fn free_bytes(dir: &Path) -> u64 {
+pub(crate) fn free_bytes(dir: &Path) -> u64 {
     rustix::fs::statvfs(dir).map_or(u64::MAX, |found| {
         found.f_bavail.saturating_mul(found.f_frsize)
+    })
+}
+
+/// The size of the partition that `dir` is on.
+pub(crate) fn partition_bytes(dir: &Path) -> u64 {
+    rustix::fs::statvfs(dir).map_or(u64::MAX, |found| {
+        found.f_blocks.saturating_mul(found.f_frsize)
     })
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    ballast::Ballast,
     block::{Block, unpack},
     error::EngineError,
     manifest::{GenerationInfo, Manifest, PerBit, RouteName, dir_name},
@@ -48,6 +49,8 @@ pub(crate) struct Shelf {
     pub routes: Vec<RouteName>,
     engine: Box<dyn SegmentStore>,
     manifest: Slots<Manifest>,
+    /// Room for the documents on a full disk.
+    pub ballast: Ballast,
     /// Bytes allocated to the spool of the generation that is written.
     pub spooled_bytes: u64,
     /// Ids of sealed generations with an open segment, the one used last at the end.
@@ -65,6 +68,7 @@ impl Shelf {
         next_id: u64,
     ) -> Shelf {
         Shelf {
+            ballast: Ballast::new(&dir),
             dir,
             generations: Vec::new(),
             next_id,
@@ -91,8 +95,9 @@ impl Shelf {
             routes: self.routes.clone(),
         };
         let path = self.manifest.next_path().to_owned();
-        self.manifest
-            .store(&manifest)
+        let (slots, ballast) = (&mut self.manifest, &self.ballast);
+        ballast
+            .spare(|| slots.store(&manifest))
             .map_err(|source| EngineError::Disk {
                 action: "write",
                 path,
@@ -186,7 +191,7 @@ impl Shelf {
         Ok(())
     }
 
-    fn remove_dir(&mut self, mut generation: Generation) {
+    pub fn remove_dir(&mut self, mut generation: Generation) {
         self.forget(generation.info.id);
         generation.segment = None;
         let dir = generation.info.dir(&self.dir);

@@ -21,7 +21,9 @@ use crate::{
     manifest::{Cursors, GenerationInfo},
     options::LaneOptions,
     record::{Entry, Stamp},
+    refuse::Trouble,
     replay::{Found, Replay, ReplayRequest},
+    ring::Ring,
     shelf::Shelf,
     slots::Slots,
     tail::Tail,
@@ -53,6 +55,8 @@ pub(crate) struct Figures {
     pub last_commit: Duration,
     pub blob_files: u64,
     pub held_back: bool,
+    pub trouble: Option<String>,
+    pub ring_bytes: u64,
     pub damaged_generations: u64,
 }
 
@@ -103,8 +107,8 @@ pub(crate) struct Batch {
     pub bytes: usize,
     pub urgency: Urgency,
     pub reply: oneshot::Sender<Result<Appended, AppendError>>,
-    /// Given back when the batch is durable or has failed.
-    pub room: OwnedSemaphorePermit,
+    /// Given back when the batch is durable, has failed, or stands in the ring.
+    pub room: Option<OwnedSemaphorePermit>,
     pub crowd: Arc<()>,
 }
 
@@ -116,6 +120,9 @@ pub(crate) struct Owner {
     pub cursors: Slots<Cursors>,
     pub next: Seq,
     pub gather: Gather<Batch>,
+    /// Older than what is gathered: what the disk refused and nobody waits for.
+    pub ring: Ring<Batch>,
+    pub trouble: Trouble,
     pub packer: Packer,
     pub persist_at: Option<Instant>,
     /// RefuseNewest and full: what was gathered stays where it is.
@@ -147,6 +154,7 @@ impl Owner {
     pub fn run(mut self, commands: Receiver<Command>) {
         self.refresh_figures();
         self.look_at = Some(Instant::now());
+        self.restore_ballast();
         let closing = loop {
             match commands.recv_timeout(self.patience(Instant::now())) {
                 Ok(Command::Close(reply)) => break Some(reply),
@@ -169,7 +177,7 @@ impl Owner {
 
     fn patience(&self, now: Instant) -> Duration {
         let commit = self.gather.deadline().filter(|_| !self.held_back);
-        let next = [commit, self.persist_at, self.look_at]
+        let next = [commit, self.persist_at, self.look_at, self.trouble.retry_at]
             .into_iter()
             .flatten()
             .min();
@@ -223,7 +231,10 @@ impl Owner {
         if self.gather.is_due(now) && !self.held_back {
             self.commit_gathered();
         }
-        if self.retired && self.gather.is_empty() {
+        if self.trouble.retry_at.is_some_and(|at| at <= now) {
+            self.try_again();
+        }
+        if self.retired && self.gather.is_empty() && self.ring.is_empty() {
             locked(&self.shared.book).appends_settled();
             self.retired = false;
         }
@@ -238,19 +249,25 @@ impl Owner {
     /// Once a second while anything moves.
     fn tick(&mut self) {
         self.persist_at = None;
-        if let Err(error) = self.persist() {
+        let known = self.trouble.cursors.is_some();
+        if let Err(error) = self.persist()
+            && !known
+        {
             tracing::warn!(%error, "the cursors could not be saved; it is tried again");
         }
         let passed = locked(&self.shared.book).passed();
         locked(&self.shared.tail).trim(passed);
         self.remove_delivered();
         self.free_retired();
+        self.restore_ballast();
         self.refresh_figures();
     }
 
     /// Commits what is queued and saves the cursors.
     fn finish(&mut self) -> Result<(), StoreError> {
+        self.something_changed();
         self.commit_gathered();
+        self.give_up_ring();
         for batch in self.gather.take(Instant::now()) {
             drop(batch.reply.send(Err(AppendError::Closed))); // held back by a full lane
         }
@@ -285,15 +302,17 @@ impl Owner {
             }
         };
         let path: PathBuf = self.cursors.next_path().to_owned();
-        let stored = self
-            .cursors
-            .store(&snapshot)
+        let (cursors, ballast) = (&mut self.cursors, &self.shelf.ballast);
+        let stored = ballast
+            .spare(|| cursors.store(&snapshot))
             .map_err(|source| EngineError::Disk {
                 action: "write",
                 path,
                 source,
             });
         let stored = stored.and_then(|()| self.name_routes(&snapshot));
+        self.trouble.cursors = stored.as_ref().err().map(ToString::to_string);
+        self.show_trouble();
         stored.inspect_err(|_| {
             locked(&self.shared.book).dirty = true;
             self.persist_at

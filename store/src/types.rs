@@ -128,6 +128,10 @@ pub struct LaneStats {
     pub blob_files: u64,
     /// `RefuseNewest` only: the lane is full and holds appends back.
     pub held_back: bool,
+    /// Why the disk does not take what it should, in words; `None` while all is well.
+    pub trouble: Option<String>,
+    /// Relaxed appends in memory that the disk refuses for now; at most [`crate::LaneOptions::ring_bytes`].
+    pub ring_bytes: u64,
     /// Generations set aside or repaired since the lane was opened.
     pub damaged_generations: u64,
     pub consumers: Vec<ConsumerStats>,

@@ -96,6 +96,8 @@ fn tree(dir: &Path) -> Vec<(String, u64, u64)> {
             if entry.file_type().unwrap().is_dir() {
                 open.push(entry.path());
                 found.push((name, 0, 0));
+            } else if name.ends_with("BALLAST") {
+                found.push((name, 0, 0)); // allocated past the shim, and nobody reads it
             } else {
                 let bytes = fs::read(entry.path()).unwrap();
                 let sum = bytes.iter().fold(7u64, |sum, byte| {

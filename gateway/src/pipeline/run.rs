@@ -22,7 +22,8 @@ use crate::{
     meter::Meter,
 };
 
-/// Commits under way at once; more wait in the source's channel, and then in the source.
+/// Commits under way at once that somebody waits for; more wait in the source's channel, and then in the source. What
+/// nobody waits for is bounded by the queue's memory: while the disk refuses, its newest stay there.
 const COMMITS_IN_FLIGHT: usize = 32;
 /// Deliveries that are gathered into one append when they are already there.
 const GATHER: usize = 64;
@@ -51,11 +52,13 @@ impl Pipeline {
         let table = Arc::clone(&self.routes.borrow_and_update());
         let mut plan = Plan::new(&table, self.live.clone(), self.drops.clone());
         let mut commits: FuturesOrdered<BoxFuture<'static, Committed>> = FuturesOrdered::new();
+        let mut relaxed: FuturesOrdered<BoxFuture<'static, Committed>> = FuturesOrdered::new();
         let mut gathered = Vec::with_capacity(GATHER);
         loop {
             tokio::select! {
                 biased;
                 Some(committed) = commits.next() => settle(&plan, &self.drops, committed),
+                Some(committed) = relaxed.next() => settle(&plan, &self.drops, committed),
                 count = self.deliveries.recv_many(&mut gathered, GATHER), if commits.len() < COMMITS_IN_FLIGHT => {
                     if count == 0 {
                         break;
@@ -64,11 +67,15 @@ impl Pipeline {
                         let table = Arc::clone(&self.routes.borrow_and_update());
                         plan.adopt(&table);
                     }
-                    commits.push_back(self.append(&mut plan, &mut gathered).await);
+                    match self.append(&mut plan, &mut gathered).await {
+                        (Urgency::Waiting, commit) => commits.push_back(commit),
+                        (Urgency::Relaxed, commit) => relaxed.push_back(commit),
+                    }
                 }
             }
         }
-        while let Some(committed) = commits.next().await {
+        let mut rest = commits.chain(relaxed);
+        while let Some(committed) = rest.next().await {
             settle(&plan, &self.drops, committed);
         }
     }
@@ -78,7 +85,7 @@ impl Pipeline {
         &self,
         plan: &mut Plan,
         gathered: &mut Vec<Delivery>,
-    ) -> BoxFuture<'static, Committed> {
+    ) -> (Urgency, BoxFuture<'static, Committed>) {
         let mut staged = Staged::default();
         let mut waiting = Vec::new();
         for delivery in gathered.drain(..) {
@@ -117,7 +124,7 @@ impl Pipeline {
                 waiting,
             }
         };
-        done.boxed()
+        (urgency, done.boxed())
     }
 }
 

@@ -69,6 +69,7 @@ pub fn overview(shared: &Shared) -> Overview {
             .filter(|(_, stats)| stats.held_back)
             .map(|(lane, _)| (*lane).to_owned())
             .collect(),
+        disk: lanes.iter().find_map(|(_, stats)| stats.trouble.clone()),
         unaccounted: ledger.total.unaccounted,
     };
     Overview {

@@ -72,6 +72,9 @@ pub fn status(lanes: &[(&str, LaneStats)], ledger: &Ledger) -> Status {
         let words = "the ledger does not balance; please report it".to_owned();
         return said(Level::Bad, "unbalanced", words);
     }
+    if let Some(words) = lanes.iter().find_map(|(_, stats)| stats.trouble.clone()) {
+        return said(Level::Bad, "disk", words);
+    }
     if let Some((lane, _)) = lanes.iter().find(|(_, stats)| stats.held_back) {
         let words = format!("the {lane} lane is full and holds new readings back");
         return said(Level::Bad, "full", words);
@@ -161,6 +164,8 @@ fn lane_view(lane: &str, stats: &LaneStats, on_full: Full) -> LaneView {
         commits: stats.commits,
         last_commit_ms: stats.last_commit_ms,
         full_in_s: None,
+        trouble: stats.trouble.clone(),
+        in_memory_bytes: stats.ring_bytes,
     }
 }
 
@@ -311,6 +316,15 @@ mod tests {
                 ledger(1, 3, 0),
                 Level::Bad,
                 "the normal lane is full and holds new readings back",
+            ),
+            (
+                LaneStats {
+                    trouble: Some("the queue cannot write".into()),
+                    ..stats(95, true)
+                },
+                ledger(1, 3, 0),
+                Level::Bad,
+                "the queue cannot write",
             ),
             (
                 stats(5, true),

@@ -15,6 +15,8 @@ pub struct Facts {
     pub routes: usize,
     /// Lanes that are full and hold new readings back.
     pub full_lanes: Vec<String>,
+    /// Why the disk does not take what the queue should write, in words.
+    pub disk: Option<String>,
     pub unaccounted: i64,
 }
 
@@ -61,6 +63,9 @@ fn troubles(facts: &Facts) -> Vec<Status> {
                 count(facts.unaccounted.unsigned_abs(), "reading")
             ),
         ));
+    }
+    if let Some(words) = &facts.disk {
+        troubles.push(said(Level::Bad, "disk", super::words::capital(words)));
     }
     for unit in facts
         .destinations
@@ -255,6 +260,9 @@ mod tests {
         let mut full = facts(&[press], &[unit("b", Level::Good, "running", 1.0, 0)]);
         full.full_lanes = vec!["critical".into()];
         assert_eq!(verdict(&full).level, Level::Bad);
+        full.disk = Some("the queue cannot write to /q: no space".into());
+        let words = "The queue cannot write to /q: no space (and 1 problem more)";
+        check(&full, Level::Bad, words);
         full.unaccounted = -2;
         assert!(
             verdict(&full)

@@ -91,6 +91,14 @@ pub fn wrong(status: &Status, now: Timestamp) -> String {
     format!("{state}{since}: {}", status.words)
 }
 
+/// The text with a capital letter at its start.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
 /// True when a person should look at it.
 pub fn is_wrong(status: &Status) -> bool {
     status.level >= Level::Warning

@@ -330,6 +330,10 @@ pub struct LaneView {
     pub last_commit_ms: f64,
     /// Seconds until it is full at the rate of the last hour; none when it is not filling.
     pub full_in_s: Option<f64>,
+    /// Why the disk does not take what it should, and what to do; none while all is well.
+    pub trouble: Option<String>,
+    /// Bytes of readings that are only in memory, because the disk refuses them for now.
+    pub in_memory_bytes: u64,
 }
 
 /// What a destination still has to deliver.

@@ -96,6 +96,13 @@ fn lane(lane: &LaneView) -> AnyView {
         );
         view! { <p class="warning-text">{text}</p> }
     });
+    let trouble = lane.trouble.clone().map(|trouble| {
+        let kept = match lane.in_memory_bytes {
+            0 => String::new(),
+            kept => format!("; {} of the newest are kept in memory", words::bytes(kept)),
+        };
+        view! { <p class="bad-text">{format!("{}{kept}", words::capital(&trouble))}</p> }
+    });
     let has_budget = lane.max_bytes > 0;
     let name = words::capital(&lane.lane);
     view! {
@@ -111,6 +118,7 @@ fn lane(lane: &LaneView) -> AnyView {
                     {forecast}
                 </div>
             })}
+            {trouble}
             <dl class="figures">
                 <div><dt>"records"</dt><dd>{words::count(lane.records)}</dd></div>
                 <div><dt>"oldest"</dt><dd>{lane.oldest.map_or_else(|| "none".into_any(), ago)}</dd></div>

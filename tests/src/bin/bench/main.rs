@@ -1,6 +1,7 @@
 //! The benches: `cargo xtask bench NAME`. Progress goes to stderr; the last line of stdout is one JSON object.
 
 mod pipeline;
+mod queue;
 mod start;
 mod support;
 
@@ -12,10 +13,13 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["pipeline", rest @ ..] => pipeline::run(rest),
         ["start", ..] => start::run(),
+        ["queue", rest @ ..] => queue::run(rest),
         // What a bench runs as processes of their own, so that their cost is theirs.
         ["serve", nodes, every_ms] => support::load::serve(nodes, every_ms),
         ["ceiling", endpoint, seconds] => support::load::ceiling(endpoint, seconds),
-        _ => Err(anyhow::anyhow!("name a bench: pipeline or start")),
+        ["fill", folder, readings] => queue::fill(folder, readings),
+        ["reopen", folder] => queue::reopen(folder),
+        _ => Err(anyhow::anyhow!("name a bench: pipeline, queue or start")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde_json::{Value as Json, json};
 
-use crate::support::{self, Process, median};
+use crate::support::{self, Process, median, rounded};
 
 const ROUNDS: usize = 3;
 const WARM_UP: Duration = Duration::from_secs(4);
@@ -205,8 +205,4 @@ fn start_broker(folder: &Path) -> Result<(Process, String)> {
         TcpStream::connect(("127.0.0.1", port)).ok()
     })?;
     Ok((broker, format!("mqtt://127.0.0.1:{port}")))
-}
-
-fn rounded(figure: f64) -> f64 {
-    (figure * 100.0).round() / 100.0
 }

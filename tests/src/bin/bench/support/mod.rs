@@ -1,11 +1,15 @@
 //! What the benches share: child processes that end with them, a reader of `/proc`, a plain HTTP GET.
 
 pub mod load;
+pub mod sync;
+pub mod telemetry;
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    os::unix::fs::MetadataExt,
+    path::Path,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
@@ -64,13 +68,7 @@ impl Process {
 
     /// Resident memory in MB of 1,000,000 bytes.
     pub fn rss_mb(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("status has VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib * 1024.0 / 1e6)
+        status_mb(&self.child.id().to_string(), "VmRSS:")
     }
 
     /// Ends the process as a service manager would, and waits for it.
@@ -88,6 +86,71 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// This process's resident memory now, in MB of 1,000,000 bytes.
+pub fn rss_mb() -> Result<f64> {
+    status_mb("self", "VmRSS:")
+}
+
+/// The most that was resident since this process started.
+pub fn rss_peak_mb() -> Result<f64> {
+    status_mb("self", "VmHWM:")
+}
+
+fn status_mb(process: &str, key: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(key))
+        .with_context(|| format!("status has {key}"))?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1024.0 / 1e6)
+}
+
+/// Bytes that this process has caused to be sent to the disk; the file system's journal is not among them (proc(5)).
+pub fn written_bytes() -> Result<u64> {
+    let io = fs::read_to_string("/proc/self/io")?;
+    let line = io
+        .lines()
+        .find_map(|line| line.strip_prefix("write_bytes:"))
+        .context("io has write_bytes")?;
+    Ok(line.trim().parse()?)
+}
+
+/// Bytes allocated to everything below `folder`.
+pub fn allocated_bytes(folder: &Path) -> Result<u64> {
+    let mut bytes = fs::metadata(folder)?.blocks() * 512;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += match entry.file_type()?.is_dir() {
+            true => allocated_bytes(&entry.path())?,
+            false => entry.metadata()?.blocks() * 512,
+        };
+    }
+    Ok(bytes)
+}
+
+/// Has the kernel forget what it keeps in memory of the files below `folder`, so that they are read from the disk.
+pub fn forget_cached_pages(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            forget_cached_pages(&entry.path())?;
+        } else {
+            let file = File::open(entry.path())?;
+            file.sync_all()?; // only clean pages are forgotten
+            rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        }
+    }
+    Ok(())
+}
+
+/// A runtime on this thread alone.
+pub fn single_thread() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
 }
 
 /// The gateway under test.
@@ -175,6 +238,10 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Optio
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
+}
+
+pub fn rounded(figure: f64) -> f64 {
+    (figure * 100.0).round() / 100.0
 }
 
 /// RFC 9112, 7.1.

@@ -1,0 +1,70 @@
+//! The floor: append and fdatasync of the same uncompressed bytes in a plain file, one sync for all that came while the last one ran.
+
+use std::{
+    fs::File,
+    io::Write,
+    path::Path,
+    sync::mpsc::{self, Receiver, SyncSender},
+    thread::{self, JoinHandle},
+};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::appends::OUTSTANDING;
+
+pub struct PlainLog {
+    jobs: SyncSender<Job>,
+    thread: JoinHandle<Result<()>>,
+}
+
+struct Job {
+    batch: Vec<Bytes>,
+    durable: oneshot::Sender<()>,
+}
+
+// === impl PlainLog ===
+
+impl PlainLog {
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path)?;
+        // Nobody sends more than so many without waiting.
+        let (jobs, received) = mpsc::sync_channel(OUTSTANDING);
+        let thread = thread::spawn(move || write(file, &received));
+        Ok(Self { jobs, thread })
+    }
+
+    pub fn append(&self, batch: Vec<Bytes>) -> Result<impl Future<Output = Result<()>> + use<>> {
+        let (durable, answer) = oneshot::channel();
+        self.jobs
+            .send(Job { batch, durable })
+            .ok()
+            .context("the log has ended")?;
+        Ok(async { answer.await.context("the log has ended") })
+    }
+
+    pub fn close(self) -> Result<()> {
+        drop(self.jobs);
+        self.thread.join().expect("the log does not panic")
+    }
+}
+
+fn write(mut file: File, jobs: &Receiver<Job>) -> Result<()> {
+    let mut bytes = Vec::new();
+    while let Ok(job) = jobs.recv() {
+        let group: Vec<Job> = std::iter::once(job).chain(jobs.try_iter()).collect();
+        bytes.clear();
+        for frame in group.iter().flat_map(|job| &job.batch) {
+            bytes.extend_from_slice(&(frame.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(frame);
+        }
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        for job in group {
+            // At the end of a window nobody waits for the last ones.
+            let _ = job.durable.send(());
+        }
+    }
+    Ok(())
+}

@@ -113,26 +113,29 @@ impl Plan {
             return;
         }
         let lane = LaneKind::of(reading.class);
-        let stage = staged.lane_mut(lane);
         let mut unchanged = RouteMask::EMPTY;
         for &index in &point.routes {
             let track = &mut routes[index];
             track.route.counters.taken.add(1);
-            let bit = track.route.bit(lane);
             if track.steps.iter().all(|(changes, _)| !changes) {
                 match track.filter(&reading) {
-                    Ok(()) => unchanged.insert(bit),
+                    Ok(()) => unchanged.insert(track.route.bit(lane)),
                     Err(reason) => track.route.counters.drops.add(reason, 1),
                 }
             } else {
                 match track.run(reading.clone()) {
-                    Ok(changed) => stage.push(&changed, only(bit)),
+                    // A step may have made an event of it.
+                    Ok(changed) => {
+                        let lane = LaneKind::of(changed.class);
+                        let only = RouteMask::from(track.route.bit(lane));
+                        staged.lane_mut(lane).push(&changed, only);
+                    }
                     Err(reason) => track.route.counters.drops.add(reason, 1),
                 }
             }
         }
         if !unchanged.is_empty() {
-            stage.push(&reading, unchanged);
+            staged.lane_mut(lane).push(&reading, unchanged);
         }
     }
 
@@ -144,13 +147,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// The mask of one route.
-fn only(bit: RouteBit) -> RouteMask {
-    let mut mask = RouteMask::EMPTY;
-    mask.insert(bit);
-    mask
 }
 
 impl PointPlan {
@@ -344,6 +340,30 @@ mod tests {
         assert_eq!(records.len(), 1);
         assert_eq!((records[0].0, records[0].1), (LaneKind::Critical, 1 << 10));
         assert_eq!(drops.get(DropReason::NoRoute), 1);
+    }
+
+    #[test]
+    fn a_reading_that_a_step_makes_an_event_goes_by_the_critical_lane() {
+        let table = RouteTable {
+            routes: vec![
+                route("all", "**", 0, "[]"),
+                route("alarms", "s/**", 1, r#"[{"class":"event"}]"#),
+            ],
+        };
+        let mut plan = Plan::new(&table, Live::default(), DropCounters::default());
+        let alarm = Reading::new("s/d/high".parse().unwrap(), true, Timestamp::default());
+        let records = entries(&mut plan, vec![alarm]);
+        let seen: Vec<_> = records
+            .iter()
+            .map(|(lane, mask, reading)| (*lane, *mask, reading.class))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (LaneKind::Normal, 0b01, Class::Telemetry),
+                (LaneKind::Critical, 1 << 11, Class::Event),
+            ]
+        );
     }
 
     #[test]

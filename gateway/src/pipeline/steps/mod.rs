@@ -1,5 +1,6 @@
 //! Steps: what happens to a reading on its route. Synchronous, no I/O: one reading in, none or more out.
 
+mod class;
 mod deadband;
 mod rename;
 mod scale;
@@ -10,6 +11,7 @@ use fieldgate_model::{DropReason, Reading};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use class::{ClassSettings, SetClass};
 pub use deadband::Deadband;
 pub use rename::Rename;
 pub use scale::Scale;
@@ -27,6 +29,8 @@ pub enum StepSettings {
     Rename(rename::RenameSettings),
     /// Lets at most one reading of a point through in a span of time.
     Throttle(throttle::ThrottleSettings),
+    /// Makes events of readings, so that alarms overtake telemetry; or telemetry of events.
+    Class(ClassSettings),
 }
 
 /// A running step with what it remembers of each point.
@@ -50,7 +54,7 @@ impl StepSettings {
             )],
             Self::Scale(settings) => settings.check(),
             Self::Rename(settings) => settings.check(),
-            Self::Deadband(_) | Self::Throttle(_) => Vec::new(),
+            Self::Deadband(_) | Self::Throttle(_) | Self::Class(_) => Vec::new(),
         }
     }
 
@@ -58,7 +62,7 @@ impl StepSettings {
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
-            Self::Scale(_) | Self::Rename(_) => true,
+            Self::Scale(_) | Self::Rename(_) | Self::Class(_) => true,
             Self::Deadband(_) | Self::Throttle(_) => false,
         }
     }
@@ -71,6 +75,7 @@ impl StepSettings {
             Self::Scale(settings) => Box::new(Scale::new(settings)),
             Self::Rename(settings) => Box::new(Rename::new(settings)),
             Self::Throttle(settings) => Box::new(Throttle::new(settings)),
+            Self::Class(settings) => Box::new(SetClass::from(*settings)),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! installs it, never a skip. The rig panics, at the line of the test that called it: there is nobody to handle an error.
 
 pub mod api;
+pub mod backlog;
 pub mod broker;
 pub mod browser;
 pub mod certificates;
@@ -18,5 +19,6 @@ pub mod proxy;
 pub mod received;
 pub mod scripted_broker;
 pub mod subscriber;
+pub mod telemetry;
 pub mod usage;
 pub mod wait;

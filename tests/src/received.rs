@@ -182,7 +182,11 @@ impl Reading {
 }
 
 /// The readings of one `aio-json` message, in plain or CloudEvents' structured mode.
-pub(crate) fn readings(message: &Message) -> Vec<Reading> {
+///
+/// # Panics
+/// When it is none.
+#[must_use]
+pub fn readings(message: &Message) -> Vec<Reading> {
     let payload = message.json();
     let payload = match payload.get("specversion") {
         Some(_) => &payload["data"],

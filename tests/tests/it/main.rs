@@ -5,6 +5,7 @@
 mod browser;
 mod causes;
 mod config;
+mod drain;
 mod examples;
 mod faults;
 mod flow;

@@ -1,5 +1,6 @@
 //! The benches: `cargo xtask bench NAME`. Progress goes to stderr; the last line of stdout is one JSON object.
 
+mod drain;
 mod pipeline;
 mod queue;
 mod start;
@@ -11,6 +12,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
+        ["drain", rest @ ..] => drain::run(rest),
         ["pipeline", rest @ ..] => pipeline::run(rest),
         ["start", ..] => start::run(),
         ["queue", rest @ ..] => queue::run(rest),
@@ -19,7 +21,9 @@ fn main() -> ExitCode {
         ["ceiling", endpoint, seconds] => support::load::ceiling(endpoint, seconds),
         ["fill", folder, readings] => queue::fill(folder, readings),
         ["reopen", folder] => queue::reopen(folder),
-        _ => Err(anyhow::anyhow!("name a bench: pipeline, queue or start")),
+        _ => Err(anyhow::anyhow!(
+            "name a bench: drain, pipeline, queue or start"
+        )),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,16 +2,14 @@
 
 use std::{
     fs,
-    net::TcpStream,
     path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use serde_json::{Value as Json, json};
 
-use crate::support::{self, Process, median, rounded};
+use crate::support::{self, Process, broker, median, rounded};
 
 const ROUNDS: usize = 3;
 const WARM_UP: Duration = Duration::from_secs(4);
@@ -30,7 +28,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     let nodes = arguments.first().copied().unwrap_or("12000");
     let every_ms = arguments.get(1).copied().unwrap_or("100");
     let folder = tempfile::tempdir()?;
-    let (_broker, broker_url) = start_broker(folder.path())?;
+    let (_broker, broker_url) = broker::start(folder.path())?;
     let rss_idle_mb = idle(folder.path(), &broker_url)?;
     eprintln!("idle: {rss_idle_mb:.1} MB");
 
@@ -155,11 +153,7 @@ fn config(state: &Path, endpoint: &str, broker_url: &str) -> Result<[String; 4]>
     let mut text =
         format!("[[destination]]\nid = \"broker\"\nkind = \"mqtt\"\nurl = \"{broker_url}\"\n");
     if !endpoint.is_empty() {
-        let settings = support::load::source_settings(endpoint);
-        text.push_str("\n[[source]]\nid = \"load\"\nkind = \"opcua\"\n");
-        for (key, value) in settings.as_object().context("settings are a table")? {
-            text.push_str(&format!("{key} = {}\n", inline(value)));
-        }
+        text.push_str(&support::load::source("load", endpoint));
         text.push_str("\n[[route]]\nid = \"all\"\nfrom = [\"load/**\"]\nto = \"broker\"\n");
         text.push_str("steps = [{ deadband = 0.1 }, { scale = { by = 1.8, add = 32 } }]\n");
     }
@@ -173,36 +167,4 @@ fn config(state: &Path, endpoint: &str, broker_url: &str) -> Result<[String; 4]>
     ]
     .map(str::to_owned);
     Ok(words)
-}
-
-/// A JSON value as TOML writes it on one line.
-fn inline(value: &Json) -> String {
-    match value {
-        Json::Object(table) => {
-            let pairs: Vec<String> = table
-                .iter()
-                .map(|(key, value)| format!("{key} = {}", inline(value)))
-                .collect();
-            format!("{{ {} }}", pairs.join(", "))
-        }
-        other => other.to_string(),
-    }
-}
-
-fn start_broker(folder: &Path) -> Result<(Process, String)> {
-    let port = support::free_port()?;
-    let file = folder.join("mosquitto.conf");
-    fs::write(
-        &file,
-        format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n"
-        ),
-    )?;
-    let program =
-        std::env::var_os("FIELDGATE_MOSQUITTO").unwrap_or_else(|| "/usr/sbin/mosquitto".into());
-    let broker = Process::start(Command::new(program).arg("-c").arg(&file))?;
-    support::wait_for("the broker", Duration::from_secs(5), || {
-        TcpStream::connect(("127.0.0.1", port)).ok()
-    })?;
-    Ok((broker, format!("mqtt://127.0.0.1:{port}")))
 }

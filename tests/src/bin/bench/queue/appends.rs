@@ -9,9 +9,10 @@ use std::{
 
 use anyhow::Result;
 use bytes::Bytes;
+use fieldgate_tests::telemetry::{PLANT, Telemetry};
 
 use super::{lane::BenchLane, nats, plain_log::PlainLog};
-use crate::support::{self, telemetry::Telemetry};
+use crate::support;
 
 /// Readings in a batch.
 pub const SIZES: [usize; 4] = [1, 10, 100, 1000];
@@ -45,7 +46,7 @@ pub struct Round {
 }
 
 pub fn frames() -> Vec<Bytes> {
-    Telemetry::new(1).frames(POOL)
+    Telemetry::new(PLANT, 1).frames(POOL)
 }
 
 // === impl Contender ===

@@ -3,10 +3,11 @@
 use std::{collections::VecDeque, fs, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
+use fieldgate_tests::telemetry::{PLANT, Telemetry};
 use serde_json::{Value as Json, json};
 
 use super::lane::BenchLane;
-use crate::support::{self, Process, telemetry::Telemetry};
+use crate::support::{self, Process};
 
 const BATCH: usize = 1000;
 const OUTSTANDING: usize = 32;
@@ -53,7 +54,7 @@ pub fn fill(folder: &str, readings: &str) -> Result<()> {
     let started = Instant::now();
     let lane = support::single_thread()?.block_on(async {
         let lane = BenchLane::open(Path::new(folder))?;
-        let (mut telemetry, mut waiting, mut sent) = (Telemetry::new(4), VecDeque::new(), 0);
+        let (mut telemetry, mut waiting, mut sent) = (Telemetry::new(PLANT, 4), VecDeque::new(), 0);
         while sent < readings {
             waiting.push_back(lane.append(telemetry.frames(BATCH)).await?);
             sent += BATCH as u64;

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use fieldgate_store::{
-    Entry, Exit, Lane, LaneOptions, LaneStats, OnFull, PeekLimits, RouteBit, Seq, Tally, Urgency,
+    Entry, Exit, Lane, LaneOptions, LaneStats, OnFull, PeekLimits, RouteBit, Seq, Stamp, Tally,
+    Urgency,
 };
 
 const CONSUMER: &str = "drain";
@@ -33,7 +34,7 @@ impl BenchLane {
     ) -> Result<impl Future<Output = Result<()>> + use<>> {
         let entry = |body| Entry {
             routes: self.bit.into(),
-            accepted_at_ms: 0,
+            at: Stamp::default(),
             body,
         };
         let entries = batch.into_iter().map(entry).collect();

@@ -4,9 +4,10 @@ use std::{collections::VecDeque, fs, path::Path};
 
 use anyhow::Result;
 use bytes::Bytes;
+use fieldgate_tests::telemetry::{PLANT, Telemetry};
 
 use super::{appends::OUTSTANDING, lane::BenchLane};
-use crate::support::{self, telemetry::Telemetry};
+use crate::support;
 
 /// Readings in a batch.
 const BATCH: usize = 100;
@@ -15,7 +16,7 @@ const PAYLOAD_BYTES: usize = 96 << 20;
 const RANDOM_BODY_BYTES: usize = 200;
 
 pub fn telemetry() -> Vec<Bytes> {
-    Telemetry::new(2).frames(500_000)
+    Telemetry::new(PLANT, 2).frames(500_000)
 }
 
 pub fn random() -> Vec<Bytes> {

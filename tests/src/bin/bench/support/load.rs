@@ -11,6 +11,7 @@ use fieldgate_kit::{
     Devices, DropCounters, Health, Readings, Secrets, Source, SourceCtx, settings,
 };
 use fieldgate_opcua::{OpcUa, sim};
+use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 /// Serves so many nodes, all changed every so many milliseconds; prints the endpoint, then serves until it is ended.
@@ -67,7 +68,7 @@ pub fn ceiling(endpoint: &str, seconds: &str) -> Result<()> {
 }
 
 /// What both the gateway and the client alone are told to read.
-pub fn source_settings(endpoint: &str) -> serde_json::Value {
+fn source_settings(endpoint: &str) -> Json {
     serde_json::json!({
         "endpoint": endpoint,
         "security": { "policy": "None" },
@@ -75,6 +76,30 @@ pub fn source_settings(endpoint: &str) -> serde_json::Value {
         "publishing_ms": 100,
         "sampling_ms": 0,
     })
+}
+
+/// The same as a section of a configuration file.
+pub fn source(id: &str, endpoint: &str) -> String {
+    let settings = source_settings(endpoint);
+    let mut text = format!("\n[[source]]\nid = \"{id}\"\nkind = \"opcua\"\n");
+    for (key, value) in settings.as_object().into_iter().flatten() {
+        text.push_str(&format!("{key} = {}\n", inline(value)));
+    }
+    text
+}
+
+/// A JSON value as TOML writes it on one line.
+fn inline(value: &Json) -> String {
+    match value {
+        Json::Object(table) => {
+            let pairs: Vec<String> = table
+                .iter()
+                .map(|(key, value)| format!("{key} = {}", inline(value)))
+                .collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> SourceCtx {

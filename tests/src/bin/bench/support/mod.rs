@@ -1,8 +1,8 @@
 //! What the benches share: child processes that end with them, a reader of `/proc`, a plain HTTP GET.
 
+pub mod broker;
 pub mod load;
 pub mod sync;
-pub mod telemetry;
 
 use std::{
     fs::{self, File},

@@ -9,6 +9,9 @@ const SCAN_NANOS: i64 = 100_000_000;
 /// 2026-01-01.
 const START_NANOS: i64 = 1_767_225_600_000_000_000;
 
+/// The device, where it does not matter which.
+pub const PLANT: &str = "plant/line-4";
+
 /// What a point measures.
 #[derive(Clone, Copy)]
 enum Kind {
@@ -41,7 +44,12 @@ pub struct Telemetry {
 // === impl Telemetry ===
 
 impl Telemetry {
-    pub fn new(seed: u64) -> Self {
+    /// `device` is `source/device`; the same seed gives the same stream.
+    ///
+    /// # Panics
+    /// When that is no device.
+    #[must_use]
+    pub fn new(device: &str, seed: u64) -> Self {
         let table = [
             ("Temperature", Kind::Calculated, Some("Cel"), 6),
             ("Pressure", Kind::Single, Some("bar"), 4),
@@ -52,7 +60,7 @@ impl Telemetry {
         ];
         let named = table.into_iter().flat_map(|(name, kind, unit, count)| {
             (1..=count).map(move |number| Point {
-                id: format!("press/line-4/{name}{number}")
+                id: format!("{device}/{name}{number}")
                     .parse()
                     .expect("three plain segments are an id"),
                 kind,
@@ -69,6 +77,7 @@ impl Telemetry {
     }
 
     /// So many frames.
+    #[must_use]
     pub fn frames(&mut self, count: usize) -> Vec<Bytes> {
         (0..count)
             .map(|_| frame::encode(&self.reading(), Vec::with_capacity(96)).into())

@@ -7,6 +7,7 @@
 //! | [`form`] | how a field changes the settings, and at which field a problem stands |
 //! | [`table`] | which rows of a table are shown, and in which order |
 //! | [`words`] | how numbers, sizes, spans and ages read |
+//! | [`tree`] | which rows of a tree are seen, where a key leads, what is chosen |
 //! | [`spark`], [`diff`] | the lines of a small chart, the kinds of lines of a diff |
 
 pub mod diff;
@@ -15,4 +16,5 @@ pub mod place;
 pub mod schema;
 pub mod spark;
 pub mod table;
+pub mod tree;
 pub mod words;

@@ -6,6 +6,7 @@ mod devices;
 mod editor;
 mod items;
 mod overview;
+mod point_picker;
 mod queue;
 mod route_editor;
 

@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::editor::{Editor, editor_page, is_blank};
+use super::point_picker::picker;
 use crate::client::{call, change};
 use crate::items::Loaded;
 use crate::widgets::hop_ladder::test_button;
@@ -91,7 +92,7 @@ fn body(editor: Editor, loaded: Loaded) -> AnyView {
             {editor.id_field()}
             <p class="help">{about}</p>
             <ol class="pipeline">
-                <li class="stage">{schema_field(form, "from")}<p class="stage-note">{move || result.with(|r| r.as_ref().map(matches_words))}</p></li>
+                <li class="stage">{schema_field(form, "from")}{picker(form)}<p class="stage-note">{move || result.with(|r| r.as_ref().map(matches_words))}</p></li>
                 <li class="stage">{schema_field(form, "steps")}</li>
                 <li class="stage">{schema_field(form, "to")}</li>
             </ol>

@@ -16,4 +16,5 @@ pub mod sparkline;
 pub mod status;
 pub mod time;
 pub mod toast;
+pub mod tree;
 pub mod value;

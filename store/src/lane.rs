@@ -9,7 +9,7 @@ use std::{
     },
     task::{Context, Poll},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -18,6 +18,7 @@ use crate::{
     book::Reader,
     engine::SledStore,
     error::{AppendError, Closed, OpenError, StoreError},
+    findings::CheckReport,
     gather::Gather,
     ledger::AfterAck,
     open::{self, OpenReport, Opened},
@@ -35,6 +36,7 @@ use crate::{
         Appended, ConsumerStats, Cursor, LaneStats, Page, PeekLimits, RouteBalance, RouteBit,
         RouteMask, Seq, Tally, Urgency,
     },
+    verify::Verifying,
 };
 
 /// What an entry costs besides its body, on its way to the disk.
@@ -267,6 +269,23 @@ impl Lane {
     pub async fn purge(&self, consumer: &str) -> Result<u64, StoreError> {
         let consumer = consumer.to_owned();
         self.ask(|reply| Command::Purge { consumer, reply }).await
+    }
+
+    /// Reads everything that is retained and checks it, piece by piece between two commits; changes nothing.
+    ///
+    /// # Errors
+    /// When the lane is closed, or its disk does not answer.
+    pub async fn verify(&self) -> Result<CheckReport, StoreError> {
+        let started = Instant::now();
+        let mut at = Verifying::default();
+        while !at.done {
+            let so_far = Box::new(at);
+            at = self
+                .ask(|reply| Command::Verify { at: so_far, reply })
+                .await?;
+        }
+        at.report.took = started.elapsed();
+        Ok(at.report)
     }
 
     pub fn consumers(&self) -> Vec<String> {

@@ -65,12 +65,14 @@ mod age;
 mod ballast;
 mod block;
 mod book;
+mod check;
 mod commit;
 mod counts;
 mod engine;
 mod error;
 #[cfg(test)]
 mod faults;
+mod findings;
 mod gather;
 mod lane;
 mod layout;
@@ -97,8 +99,12 @@ mod thread;
 mod tools;
 mod types;
 mod varint;
+mod verify;
+mod walk;
 
+pub use check::check;
 pub use error::{AppendError, Closed, OpenError, StoreError};
+pub use findings::{CheckReport, CheckedGeneration, Finding};
 pub use lane::{Lane, Ticket};
 pub use open::OpenReport;
 pub use options::{EngineKind, Keep, LaneOptions, MAX_BODY_BYTES, OnFull};

@@ -10,15 +10,15 @@ use std::{
 
 use crate::{
     ballast::Ballast,
-    block::{Block, unpack},
+    block::Block,
     error::EngineError,
     manifest::{GenerationInfo, Manifest, PerBit, RouteName, dir_name},
     record::Record,
-    runs::MaskRuns,
     segment::{Segment, SegmentStore, allocated_bytes, sync_dir},
     slots::Slots,
     spool::{self, Spooled},
     types::Seq,
+    walk::{Scan, Walk, read_block, within},
 };
 
 /// Segments open for reading besides the one that is written.
@@ -31,14 +31,6 @@ pub(crate) const QUARANTINE: &str = "quarantine";
 pub(crate) struct Generation {
     pub info: GenerationInfo,
     pub segment: Option<Box<dyn Segment>>,
-}
-
-/// Everything that was found in a generation.
-pub(crate) struct Scan {
-    pub info: GenerationInfo,
-    pub runs: MaskRuns,
-    /// Blocks that could not be read, or numbers missing in between.
-    pub damaged: bool,
 }
 
 pub(crate) struct Shelf {
@@ -316,39 +308,27 @@ impl Shelf {
         Some(records)
     }
 
+    /// The first block of generation `id` from `seq` on, if the generation is still there.
+    pub fn block_of(&mut self, id: u64, seq: Seq) -> Result<Option<Option<Block>>, EngineError> {
+        let index = self
+            .generations
+            .iter()
+            .position(|generation| generation.info.id == id);
+        let segment = index.map(|index| self.segment(index)).transpose()?;
+        segment.map(|segment| segment.block_from(seq)).transpose()
+    }
+
     /// Reads a generation up to `last`, leaving out what cannot be read.
     pub fn scan(&mut self, index: usize, last: Seq) -> Result<Scan, EngineError> {
         let info = self.generations[index].info.clone();
         let segment = self.segment(index)?;
-        let mut found = GenerationInfo {
-            sealed: info.sealed,
-            file_len: info.file_len,
-            disk_bytes: info.disk_bytes,
-            ..GenerationInfo::new(info.id, Seq(info.first))
-        };
-        let (mut runs, mut damaged, mut want) = (MaskRuns::default(), false, Seq(info.first));
-        while let Some(block) = segment
-            .block_from(want)?
-            .filter(|block| block.first <= last)
-        {
-            match read_block(&block).map(|records| within(records, last)) {
-                Ok(records) if !records.is_empty() => {
-                    damaged |= block.first != want;
-                    want = records[records.len() - 1].seq.next();
-                    runs.push(&records);
-                    found.count(&records);
-                }
-                _ => {
-                    damaged = true;
-                    want = block.first.next();
-                }
+        let mut walk = Walk::new(&info, last);
+        while let Some(block) = segment.block_from(walk.want())? {
+            if walk.take(&block).is_none() {
+                break;
             }
         }
-        Ok(Scan {
-            info: found,
-            runs,
-            damaged,
-        })
+        Ok(walk.end())
     }
 
     /// The open segment of a generation; at most [`OPEN_READERS`] sealed ones are open at once.
@@ -447,20 +427,4 @@ fn set_aside(lane: &Path, from: &Path) -> io::Result<PathBuf> {
         fs::remove_dir_all(oldest)?;
     }
     Ok(to)
-}
-
-fn read_block(block: &Block) -> Result<Vec<Record>, String> {
-    match unpack(&block.bytes) {
-        Ok(records) if records.first().map(|record| record.seq) == Some(block.first) => Ok(records),
-        Ok(_) => Err(format!(
-            "the block under key {} belongs elsewhere",
-            block.first
-        )),
-        Err(bad) => Err(format!("the block at record {}: {bad}", block.first)),
-    }
-}
-
-fn within(mut records: Vec<Record>, last: Seq) -> Vec<Record> {
-    records.truncate(records.partition_point(|record| record.seq <= last));
-    records
 }

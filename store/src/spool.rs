@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::EngineError,
+    findings::{CheckReport, advice},
     record::{Body, Missing, Record},
     segment::{allocated_bytes, sync_dir},
 };
@@ -102,6 +103,28 @@ pub(crate) fn fetch(generation: &Path, record: &mut Record) -> Result<(), Engine
         Err(error) => return Err(EngineError::disk("read", &path, error)),
     };
     Ok(())
+}
+
+/// Reads every body that these records only name, one after the other; how many there were.
+pub(crate) fn check(
+    generation: &Path,
+    records: &mut [Record],
+    report: &mut CheckReport,
+) -> Result<u64, EngineError> {
+    let mut there = 0;
+    for record in records {
+        if !matches!(&record.body, Body::Missing(missing) if missing.spooled.is_some()) {
+            continue;
+        }
+        there += 1;
+        fetch(generation, record)?;
+        if let Body::Missing(missing) = &record.body {
+            let what = format!("the body of record {}: {missing}", record.seq);
+            report.find(generation.join(DIR), what, 1, advice::LETTER);
+        }
+        record.body = Body::Bytes(Bytes::new());
+    }
+    Ok(there)
 }
 
 /// Bytes allocated to a generation's spool.

@@ -29,6 +29,7 @@ use crate::{
     tail::Tail,
     tools::Tools,
     types::{Appended, Page, PeekLimits, RouteMask, Seq, Urgency},
+    verify::Verifying,
 };
 
 const PERSIST_EVERY: Duration = Duration::from_secs(1);
@@ -94,6 +95,10 @@ pub(crate) enum Command {
     Purge {
         consumer: String,
         reply: oneshot::Sender<Result<u64, StoreError>>,
+    },
+    Verify {
+        at: Box<Verifying>,
+        reply: oneshot::Sender<Result<Verifying, StoreError>>,
     },
     Persist(SyncSender<Result<(), StoreError>>),
     /// A route retired: everything sent before this no longer counts for it.
@@ -205,6 +210,7 @@ impl Owner {
             } => drop(reply.send(self.find(from_ms, to_ms, mask))),
             Command::StartReplay { request, reply } => drop(reply.send(self.start_replay(request))),
             Command::Purge { consumer, reply } => drop(reply.send(self.purge(consumer))),
+            Command::Verify { at, reply } => drop(reply.send(Ok(self.verify(*at)))),
             Command::Persist(reply) => drop(reply.send(self.persist())),
             Command::Retired => {
                 self.retired = true;

@@ -15,6 +15,7 @@ mod demo;
 pub mod filling;
 pub mod forward;
 pub mod gateway;
+pub mod histogram;
 pub mod lanes;
 pub mod ledger;
 pub mod live;

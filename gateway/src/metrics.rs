@@ -10,7 +10,12 @@ use std::{
 use fieldgate_api::state::Level;
 
 use crate::{
-    forward::ForwardStats, gateway::Gateway, lanes::LaneKind, replays, supervisor::UnitName,
+    forward::{ForwardStats, catch_up},
+    gateway::Gateway,
+    histogram::{BOUNDS_S, Counted},
+    lanes::LaneKind,
+    replays,
+    supervisor::UnitName,
     telemetry,
 };
 
@@ -34,7 +39,7 @@ macro_rules! metrics {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// `counter` or `gauge`.
+            /// `counter`, `gauge` or `histogram`.
             #[must_use]
             pub fn kind(self) -> &'static str {
                 match self { $(Self::$name => stringify!($kind),)* }
@@ -102,6 +107,10 @@ metrics! {
     DestinationUnheard: counter "fieldgate_destination_unheard_readings_total";
     /// Readings that were sent and are not yet acknowledged.
     DestinationInFlight: gauge "fieldgate_destination_in_flight_readings";
+    /// From sending a batch to the destination to its acknowledgement.
+    DestinationAckLatency: histogram "fieldgate_destination_ack_latency_seconds";
+    /// Seconds until the destination has caught up with its queue at the present rates; +Inf while it does not catch up.
+    DestinationCatchUp: gauge "fieldgate_destination_catch_up_seconds";
     /// When the destination last acknowledged something.
     DestinationLastAck: gauge "fieldgate_destination_last_ack_timestamp_seconds";
     /// Readings that became durable, since the queue was made.
@@ -154,6 +163,7 @@ fn units(page: &mut Page, gateway: &Gateway) {
         let status = gateway.board.status(&name);
         u8::from(status.is_some_and(|status| status.level == Level::Good))
     };
+    let waiting = waiting(gateway);
     gateway.running(|running| {
         let config = running.config.as_deref();
         for (id, state) in &running.sources {
@@ -180,8 +190,23 @@ fn units(page: &mut Page, gateway: &Gateway) {
             ];
             page.add(Metric::DestinationConnected, &labels, connected(name));
             destination(page, id, &state.stats);
+            let pending = waiting.get(&**id).copied().unwrap_or(0);
+            let catch_up = catch_up(pending, state.stats.acked.rate(), running.accepted_rate(id));
+            let seconds = catch_up.map_or("+Inf".to_owned(), |time| time.as_secs_f64().to_string());
+            page.add(Metric::DestinationCatchUp, &labels[..1], seconds);
         }
     });
+}
+
+/// Readings before each destination, in all lanes.
+fn waiting(gateway: &Gateway) -> BTreeMap<String, u64> {
+    let mut waiting = BTreeMap::new();
+    for kind in LaneKind::ALL {
+        for consumer in gateway.lanes.get(kind).stats().consumers {
+            *waiting.entry(consumer.name).or_default() += consumer.pending_records;
+        }
+    }
+    waiting
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus computes in f64")]
@@ -197,6 +222,11 @@ fn destination(page: &mut Page, id: &str, stats: &ForwardStats) {
         stats.attempts_repeated(),
     );
     page.add(Metric::DestinationUnheard, &labels, stats.acked_unheard());
+    page.add_histogram(
+        Metric::DestinationAckLatency,
+        id,
+        &stats.ack_latency.counted(),
+    );
     if let Some(at) = stats.last_ack() {
         let seconds = at.millis() as f64 / 1000.0;
         page.add(Metric::DestinationLastAck, &labels, seconds);
@@ -353,6 +383,28 @@ impl Page {
         writeln!(lines, " {value}").expect("memory takes every text");
     }
 
+    /// A destination's histogram: its buckets, their sum and their count.
+    fn add_histogram(&mut self, metric: Metric, destination: &str, counted: &Counted) {
+        let lines = self.0.entry(metric as usize).or_default();
+        let mut label = String::from("destination=\"");
+        escape(destination, &mut label);
+        label.push('"');
+        let name = metric.name();
+        let bounds = BOUNDS_S
+            .iter()
+            .map(f64::to_string)
+            .chain(["+Inf".to_owned()]);
+        for (bound, count) in bounds.zip(counted.at_most.into_iter().chain([counted.count])) {
+            lines.push_str(&format!(
+                "{name}_bucket{{{label},le=\"{bound}\"}} {count}\n"
+            ));
+        }
+        let Counted { sum_s, count, .. } = counted;
+        lines.push_str(&format!(
+            "{name}_sum{{{label}}} {sum_s}\n{name}_count{{{label}}} {count}\n"
+        ));
+    }
+
     fn text(self) -> String {
         let mut text = String::new();
         for (index, lines) in self.0 {
@@ -380,7 +432,10 @@ fn escape(value: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::histogram::Histogram;
 
     #[test]
     fn names_follow_the_conventions() {
@@ -417,6 +472,27 @@ mod tests {
                 r#"fieldgate_route_in_total{route="e"} 2.5"#,
             ]
         );
+    }
+
+    #[test]
+    fn a_histogram_has_its_buckets_its_sum_and_its_count() {
+        let histogram = Histogram::default();
+        histogram.observe(Duration::from_millis(3));
+        histogram.observe(Duration::from_secs(60));
+        let mut page = Page::default();
+        page.add_histogram(Metric::DestinationAckLatency, "a\"b", &histogram.counted());
+        let text = page.text();
+        for line in [
+            "# TYPE fieldgate_destination_ack_latency_seconds histogram",
+            r#"fieldgate_destination_ack_latency_seconds_bucket{destination="a\"b",le="0.0025"} 0"#,
+            r#"fieldgate_destination_ack_latency_seconds_bucket{destination="a\"b",le="0.005"} 1"#,
+            r#"fieldgate_destination_ack_latency_seconds_bucket{destination="a\"b",le="30"} 1"#,
+            r#"fieldgate_destination_ack_latency_seconds_bucket{destination="a\"b",le="+Inf"} 2"#,
+            r#"fieldgate_destination_ack_latency_seconds_sum{destination="a\"b"} 60.003"#,
+            r#"fieldgate_destination_ack_latency_seconds_count{destination="a\"b"} 2"#,
+        ] {
+            assert!(text.lines().any(|there| there == line), "{line}\n{text}");
+        }
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Choice {
     pub destination: Option<String>,
     pub reason: Option<String>,
     pub ids: Option<Vec<u64>>,
+    /// Only numbers from the first to the second.
+    pub within: Option<(u64, u64)>,
 }
 
 /// Letters that one destination refused in the same words.
@@ -84,13 +86,20 @@ impl Index {
             })
             .collect();
         let is_wanted = |slip: &Slip| wanted.get(slip.group as usize).copied().unwrap_or(false);
+        let (first, last) = choice.within.unwrap_or((0, u64::MAX));
+        if first > last {
+            return Vec::new();
+        }
         match &choice.ids {
             None => {
-                let slips = self.slips.iter().filter(|(_, slip)| is_wanted(slip));
-                slips.map(|(id, _)| *id).collect()
+                let slips = self.slips.range(first..=last);
+                let wanted = slips.filter(|(_, slip)| is_wanted(slip));
+                wanted.map(|(id, _)| *id).collect()
             }
             Some(ids) => {
-                let there = |id: &u64| self.slips.get(id).is_some_and(is_wanted);
+                let there = |id: &u64| {
+                    (first..=last).contains(id) && self.slips.get(id).is_some_and(is_wanted)
+                };
                 let mut ids: Vec<u64> = ids.iter().copied().filter(there).collect();
                 ids.sort_unstable();
                 ids.dedup();
@@ -160,18 +169,22 @@ mod tests {
     #[test]
     fn letters_are_chosen_by_destination_reason_and_id() {
         let index = index(&[(1, "a", "x"), (2, "a", "y"), (3, "b", "x"), (5, "a", "x")]);
-        let choose = |destination: &str, reason: &str, ids: Option<&[u64]>| {
+        let choose = |destination: &str, reason: &str, ids: Option<&[u64]>, within| {
             let filter = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             index.select(&Choice {
                 destination: filter(destination),
                 reason: filter(reason),
                 ids: ids.map(<[u64]>::to_vec),
+                within,
             })
         };
-        assert_eq!(choose("", "", None), [1, 2, 3, 5]);
-        assert_eq!(choose("a", "x", None), [1, 5]);
-        assert_eq!(choose("", "x", Some(&[5, 3, 3, 4])), [3, 5]);
-        assert!(choose("c", "", None).is_empty());
+        assert_eq!(choose("", "", None, None), [1, 2, 3, 5]);
+        assert_eq!(choose("a", "x", None, None), [1, 5]);
+        assert_eq!(choose("", "x", Some(&[5, 3, 3, 4]), None), [3, 5]);
+        assert_eq!(choose("", "", None, Some((2, 3))), [2, 3]);
+        assert_eq!(choose("", "", Some(&[1, 5]), Some((2, 9))), [5]);
+        assert!(choose("", "", None, Some((3, 2))).is_empty());
+        assert!(choose("c", "", None, None).is_empty());
         let groups = index.groups();
         assert_eq!(
             (

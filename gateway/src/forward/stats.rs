@@ -11,7 +11,7 @@ use std::{
 
 use fieldgate_model::Timestamp;
 
-use crate::meter::Meter;
+use crate::{histogram::Histogram, meter::Meter};
 
 /// How many of the last acknowledgements the median is taken of.
 const LATENCIES: usize = 128;
@@ -25,6 +25,10 @@ const REASONS: usize = 50;
 pub struct ForwardStats {
     /// Readings that the far side acknowledged.
     pub acked: Meter,
+    /// Readings that the far side refused for their own sake.
+    pub refused: Meter,
+    /// From sending a batch to its acknowledgement, in seconds.
+    pub ack_latency: Histogram,
     in_flight: AtomicU64,
     last_ack_nanos: AtomicI64,
     latencies: Mutex<VecDeque<f64>>,
@@ -37,20 +41,28 @@ pub struct ForwardStats {
 
 /// How long a destination needs to catch up; `None` while its queue does not shrink. Rates are readings a second.
 #[must_use]
+#[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
 pub fn catch_up(pending: u64, acked_per_s: f64, accepted_per_s: f64) -> Option<Duration> {
     /// Beyond a year it is no estimate.
     const LONGEST_S: f64 = 365.0 * 86_400.0;
-    if pending == 0 {
+    /// As many seconds of delivery are always on their way.
+    const CAUGHT_UP_S: f64 = 2.0;
+    /// A gain within the noise of the rates says nothing.
+    const NOISE: f64 = 0.01;
+    let pending = pending as f64;
+    if pending <= acked_per_s * CAUGHT_UP_S {
         return Some(Duration::ZERO);
     }
-    let seconds = pending as f64 / (acked_per_s - accepted_per_s);
-    (seconds > 0.0 && seconds < LONGEST_S).then(|| Duration::from_secs_f64(seconds))
+    let gain = acked_per_s - accepted_per_s;
+    let seconds = pending / gain;
+    (gain > acked_per_s * NOISE && seconds < LONGEST_S).then(|| Duration::from_secs_f64(seconds))
 }
 
 impl ForwardStats {
     pub(super) fn acknowledged(&self, readings: u64, at: Timestamp, took: Duration) {
         self.acked.add(readings);
         self.last_ack_nanos.store(at.nanos(), Ordering::Relaxed);
+        self.ack_latency.observe(took);
         remember(&self.latencies, LATENCIES, took.as_secs_f64() * 1000.0);
     }
 
@@ -67,6 +79,7 @@ impl ForwardStats {
     }
 
     pub(super) fn refused(&self, why: &str) {
+        self.refused.add(1);
         count_reason(&self.rejected, why);
     }
 
@@ -115,6 +128,13 @@ impl ForwardStats {
     #[must_use]
     pub fn rejected(&self) -> BTreeMap<String, u64> {
         reasons(&self.rejected)
+    }
+
+    /// The far side's most frequent words about what it refused.
+    #[must_use]
+    pub fn most_refused(&self) -> Option<String> {
+        let refused = self.rejected().into_iter();
+        refused.max_by_key(|(_, count)| *count).map(|(why, _)| why)
     }
 
     /// How often the far side asked for less, by its own words.
@@ -188,6 +208,8 @@ mod tests {
     fn a_queue_that_does_not_shrink_has_no_end_in_sight() {
         for (pending, acked, accepted, seconds) in [
             (0, 0.0, 5.0, Some(0)),
+            (100, 100.0, 100.0, Some(0)),
+            (10_000, 100.5, 100.0, None),
             (1000, 110.0, 10.0, Some(10)),
             (1000, 10.0, 10.0, None),
             (1000, 0.0, 10.0, None),

@@ -98,6 +98,17 @@ impl Running {
         Arc::clone(&self.routes.entry(id.clone()).or_default().counters)
     }
 
+    /// Readings a second that are accepted for a destination, by all routes to it.
+    #[must_use]
+    pub fn accepted_rate(&self, destination: &str) -> f64 {
+        let leads = |route: &RouteState| {
+            let route = route.route.as_ref();
+            route.is_some_and(|route| &*route.to == destination)
+        };
+        let feeding = self.routes.values().filter(|state| leads(state));
+        feeding.map(|state| state.counters.accepted.rate()).sum()
+    }
+
     /// All meters, for sampling.
     pub fn meters(&self, mut each: impl FnMut(&Meter)) {
         for source in self.sources.values() {
@@ -109,6 +120,7 @@ impl Running {
         }
         for destination in self.destinations.values() {
             each(&destination.stats.acked);
+            each(&destination.stats.refused);
         }
     }
 }

@@ -9,7 +9,7 @@ use actix_web::{
 use fieldgate_api::{
     dead::{
         DeadChoice, DeadDone, DeadGroup, DeadLetter, DeadLetterPage, DeadLetters, DeadPurge,
-        DeadQuery, DeadShelf,
+        DeadQuery, DeadRange, DeadShelf,
     },
     endpoint::{GetDeadLetter, GetDeadLetters, PurgeDeadLetters, RetryDeadLetters},
 };
@@ -117,9 +117,8 @@ async fn purge(call: Call<PurgeDeadLetters>) -> Answer<PurgeDeadLetters> {
     })?;
     Ok(DeadDone {
         done,
-        left: 0,
-        stuck: 0,
         words: format!("threw away {}", count(done, "dead letter")),
+        ..DeadDone::default()
     })
 }
 
@@ -130,14 +129,14 @@ async fn retry(call: Call<RetryDeadLetters>) -> Answer<RetryDeadLetters> {
         .select(&chosen(&call.body)?)
         .await
         .map_err(unreadable)?;
-    let now = &ids[..ids.len().min(RETRIED)];
+    let (now, later) = ids.split_at(ids.len().min(RETRIED));
     let retried = dead.retry(&gateway.lanes, now, gateway.clock.stamp()).await;
     let retried = retried.map_err(|error| {
         Failure::Unavailable(format!(
             "the letters could not be put back: {error}; nothing is lost, try again"
         ))
     })?;
-    let left = (ids.len() - now.len()) as u64;
+    let left = later.len() as u64;
     let stuck = match retried.stuck {
         0 => String::new(),
         more => format!(
@@ -152,6 +151,13 @@ async fn retry(call: Call<RetryDeadLetters>) -> Answer<RetryDeadLetters> {
     Ok(DeadDone {
         done: retried.done,
         left,
+        next: later
+            .first()
+            .zip(later.last())
+            .map(|(first, last)| DeadRange {
+                first: *first,
+                last: *last,
+            }),
         stuck: retried.stuck,
         words: format!(
             "put {} back into the queue{stuck}{rest}",
@@ -209,7 +215,7 @@ fn asked(query: &DeadQuery) -> Choice {
     Choice {
         destination: query.destination.clone(),
         reason: query.reason.clone(),
-        ids: None,
+        ..Choice::default()
     }
 }
 
@@ -231,6 +237,7 @@ fn chosen(choice: &DeadChoice) -> Result<Choice, Failure> {
         destination: choice.destination.clone(),
         reason: choice.reason.clone(),
         ids: named.then(|| choice.ids.clone()),
+        within: choice.within.map(|range| (range.first, range.last)),
     })
 }
 

@@ -13,11 +13,14 @@ use super::{
     mount::{Call, Mounts},
     queue,
     routes::{self, RouteFacts},
+    value::shown,
     verdict::{Facts, UnitFacts, verdict},
     words::unit_status,
 };
 use crate::{
     config::{Loaded, RouteConfig, Section},
+    forward::catch_up,
+    gateway::Gateway,
     ledger::ledger,
     pipeline::pattern::Pattern,
     supervisor::UnitName,
@@ -44,19 +47,10 @@ pub fn overview(shared: &Shared) -> Overview {
     let routes = routes(shared, &loaded);
     let facts = Facts {
         now: telemetry::now(),
-        sources: sources
-            .iter()
-            .map(|node| unit(node, node.rate_out, 0))
-            .collect(),
+        sources: sources.iter().map(unit).collect(),
         destinations: destinations
             .iter()
-            .map(|node| {
-                unit(
-                    node,
-                    node.rate_out,
-                    queue::waiting(&consumers, &node.id).pending,
-                )
-            })
+            .map(|node| receiver(gateway, node, &consumers))
             .collect(),
         routes: loaded
             .config
@@ -69,6 +63,7 @@ pub fn overview(shared: &Shared) -> Overview {
             .filter(|(_, stats)| stats.held_back)
             .map(|(lane, _)| (*lane).to_owned())
             .collect(),
+        dead_letters: gateway.lanes.dead.counts().letters,
         disk: lanes.iter().find_map(|(_, stats)| stats.trouble.clone()),
         unaccounted: ledger.total.unaccounted,
     };
@@ -96,12 +91,29 @@ pub fn overview(shared: &Shared) -> Overview {
     }
 }
 
-fn unit(node: &FlowNode, rate: f64, pending: u64) -> UnitFacts {
+fn unit(node: &FlowNode) -> UnitFacts {
     UnitFacts {
         id: node.id.clone(),
         status: node.status.clone(),
-        rate,
+        rate: node.rate_out,
+        ..UnitFacts::default()
+    }
+}
+
+fn receiver(gateway: &Gateway, node: &FlowNode, consumers: &[ConsumerStats]) -> UnitFacts {
+    let stats = gateway.running(|running| {
+        let state = running.destinations.get(node.id.as_str());
+        state.map(|state| Arc::clone(&state.stats))
+    });
+    let stats = stats.unwrap_or_default();
+    let pending = queue::waiting(consumers, &node.id).pending;
+    let catch_up = catch_up(pending, node.rate_out, node.rate_in);
+    UnitFacts {
         pending,
+        catch_up_s: catch_up.map(|time| time.as_secs_f64()),
+        refused: stats.refused.rate(),
+        why: stats.most_refused().map(|why| shown(&why)),
+        ..unit(node)
     }
 }
 
@@ -168,16 +180,9 @@ fn destinations(shared: &Shared, loaded: &Loaded) -> Vec<FlowNode> {
     let node = |item: &fieldgate_api::config::Item| {
         let id: Arc<str> = item.id.as_str().into();
         let (rate_in, rate_out) = gateway.running(|running| {
-            let routes = running.routes.values();
-            let feeding = routes.filter(|state| {
-                let route = state.route.as_ref();
-                route.is_some_and(|route| route.to == id)
-            });
             let state = running.destinations.get(&id);
-            (
-                feeding.map(|state| state.counters.accepted.rate()).sum(),
-                state.map_or(0.0, |state| state.stats.acked.rate()),
-            )
+            let rate_out = state.map_or(0.0, |state| state.stats.acked.rate());
+            (running.accepted_rate(&id), rate_out)
         });
         FlowNode {
             id: item.id.clone(),

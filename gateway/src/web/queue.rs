@@ -15,10 +15,11 @@ use super::{
     value::shown,
     words::{bytes, count},
 };
-use crate::{config::Full, gateway::Gateway, lanes::LaneKind, ledger::ledger, outages::Outage};
+use crate::{
+    config::Full, forward::catch_up, gateway::Gateway, lanes::LaneKind, ledger::ledger,
+    outages::Outage,
+};
 
-/// A backlog of at most this many seconds of delivery is what is always on its way.
-const CAUGHT_UP_S: f64 = 2.0;
 /// A lane that is filled beyond this share deserves a look.
 const NEARLY_FULL: f64 = 0.9;
 
@@ -172,22 +173,15 @@ fn lane_view(lane: &str, stats: &LaneStats, on_full: Full) -> LaneView {
 fn backlogs(gateway: &Gateway) -> Vec<Backlog> {
     let consumers = consumers(gateway);
     let destinations: Vec<_> = gateway.running(|running| {
-        let rate_in = |id: &Arc<str>| {
-            let routes = running.routes.values();
-            let feeding = routes.filter(|state| {
-                let route = state.route.as_ref();
-                route.is_some_and(|route| route.to == *id)
-            });
-            feeding.map(|state| state.counters.accepted.rate()).sum()
-        };
         let destinations = running.destinations.iter();
+        let rate_in = |id: &Arc<str>| running.accepted_rate(id);
         destinations
             .map(|(id, state)| (id.clone(), rate_in(id), Arc::clone(&state.stats)))
             .collect()
     });
     destinations
         .into_iter()
-        .map(|(id, rate_in, stats): (Arc<str>, f64, _)| {
+        .map(|(id, rate_in, stats)| {
             let waiting = waiting(&consumers, &id);
             let rate_out = stats.acked.rate();
             Backlog {
@@ -198,7 +192,8 @@ fn backlogs(gateway: &Gateway) -> Vec<Backlog> {
                 oldest: waiting.oldest_ms.map(Timestamp::from_millis),
                 rate_in,
                 rate_out,
-                drain_s: drain_s(waiting.pending, rate_in, rate_out),
+                drain_s: catch_up(waiting.pending, rate_out, rate_in)
+                    .map(|time| time.as_secs_f64()),
                 outages: gateway.outages.of(&id).into_iter().map(outage).collect(),
             }
         })
@@ -213,18 +208,6 @@ fn outage(outage: Outage) -> OutageView {
     }
 }
 
-/// Seconds until a backlog is gone at today's rates; none when it is not shrinking.
-#[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-fn drain_s(pending: u64, rate_in: f64, rate_out: f64) -> Option<f64> {
-    let pending = pending as f64;
-    if pending <= rate_out * CAUGHT_UP_S {
-        return Some(0.0);
-    }
-    let gain = rate_out - rate_in;
-    // A gain within the noise of the rates says nothing.
-    (gain > rate_out * 0.01).then(|| pending / gain)
-}
-
 /// Free bytes for an unprivileged process; 0 when the kernel does not tell.
 fn free_bytes(dir: &Path) -> u64 {
     rustix::fs::statvfs(dir).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -236,20 +219,6 @@ mod tests {
     use fieldgate_store::Stamp;
 
     use super::*;
-
-    #[test]
-    fn a_backlog_drains_at_what_is_gained() {
-        for (pending, rate_in, rate_out, expected) in [
-            (0, 0.0, 0.0, Some(0.0)),
-            (100, 100.0, 100.0, Some(0.0)),
-            (10_000, 100.0, 200.0, Some(100.0)),
-            (10_000, 100.0, 100.5, None),
-            (10_000, 100.0, 0.0, None),
-            (1, 0.0, 0.0, None),
-        ] {
-            assert_eq!(drain_s(pending, rate_in, rate_out), expected);
-        }
-    }
 
     #[test]
     fn lanes_add_up() {

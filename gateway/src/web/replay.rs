@@ -10,7 +10,7 @@ use super::{
     Shared,
     error::Failure,
     mount::{Answer, Call, Mounts},
-    words::{bytes, count},
+    words::{bytes, count, span},
 };
 use crate::{lanes::LaneKind, replays};
 
@@ -138,16 +138,6 @@ fn words(readings: u64, size: u64, seconds: Option<f64>, rate: u32) -> String {
         count(readings, "reading"),
         bytes(size)
     )
-}
-
-/// `13 min`
-fn span(seconds: f64) -> String {
-    match seconds {
-        ..=90.0 => format!("{:.0} s", seconds.ceil()),
-        ..=5400.0 => format!("{:.0} min", seconds / 60.0),
-        ..=172_800.0 => format!("{:.1} h", seconds / 3600.0),
-        _ => format!("{:.1} d", seconds / 86_400.0),
-    }
 }
 
 fn view(lane: LaneKind, replay: &Replay) -> ReplayView {

@@ -3,7 +3,7 @@
 use fieldgate_api::state::{Level, Status};
 use fieldgate_model::Timestamp;
 
-use super::words::{count, is_wrong, wrong};
+use super::words::{count, is_wrong, span, wrong};
 
 /// All that the verdict depends on.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +15,8 @@ pub struct Facts {
     pub routes: usize,
     /// Lanes that are full and hold new readings back.
     pub full_lanes: Vec<String>,
+    /// Refused readings that nobody has decided about.
+    pub dead_letters: u64,
     /// Why the disk does not take what the queue should write, in words.
     pub disk: Option<String>,
     pub unaccounted: i64,
@@ -29,6 +31,12 @@ pub struct UnitFacts {
     pub rate: f64,
     /// Readings that a destination still has to take.
     pub pending: u64,
+    /// Seconds until it has caught up; none when it is not catching up.
+    pub catch_up_s: Option<f64>,
+    /// Readings a second that a destination refuses for their own sake.
+    pub refused: f64,
+    /// In its most frequent words.
+    pub why: Option<String>,
 }
 
 /// What is on its way at this rate is not worth mentioning.
@@ -79,6 +87,9 @@ fn troubles(facts: &Facts) -> Vec<Status> {
         };
         troubles.push(of_unit("Destination", unit, facts.now, &kept));
     }
+    for unit in facts.destinations.iter().filter(|unit| unit.refused > 0.0) {
+        troubles.push(refusing(unit));
+    }
     for unit in facts.sources.iter().filter(|unit| is_wrong(&unit.status)) {
         troubles.push(of_unit("Source", unit, facts.now, ""));
     }
@@ -96,6 +107,21 @@ fn of_unit(what: &str, unit: &UnitFacts, now: Timestamp, kept: &str) -> Status {
         words: format!("{what} {} {}{kept}", unit.id, wrong(&unit.status, now)),
         ..unit.status.clone()
     }
+}
+
+/// A destination that takes nothing, or not all, for the readings' own sake.
+fn refusing(unit: &UnitFacts) -> Status {
+    let (level, what) = match unit.rate > 0.0 {
+        true => (Level::Warning, "some readings"),
+        false => (Level::Bad, "every reading"),
+    };
+    let why = unit.why.as_deref();
+    let why = why.map_or_else(String::new, |why| format!(": {why}"));
+    let words = format!(
+        "Destination {} refuses {what}{why}; they are kept among the dead letters",
+        unit.id
+    );
+    said(level, "refusing", words)
 }
 
 /// When nothing is wrong: what is missing, what is on its way, or that all is well.
@@ -141,23 +167,58 @@ fn flowing(facts: &Facts, sources: u64, destinations: u64) -> Status {
         count(sources, "source"),
         count(destinations, "destination")
     );
-    let behind: u64 = facts.destinations.iter().map(behind).sum();
-    let delivered = match behind {
-        0 => "everything delivered".to_owned(),
-        1 => "1 reading still on its way".to_owned(),
-        behind => format!("{} still on their way", count(behind, "reading")),
+    let delivered = delivered(facts);
+    let level = match facts.dead_letters {
+        0 => Level::Good,
+        _ => Level::Warning,
     };
     if facts.sources.iter().all(|unit| unit.rate <= 0.0) {
         let words = format!(
             "Connected, but no value has changed in the last seconds: {parts}, {delivered}."
         );
-        return said(Level::Good, "quiet", words);
+        return said(level, "quiet", words);
     }
     said(
-        Level::Good,
+        level,
         "flowing",
         format!("Data is flowing: {parts}, {delivered}."),
     )
+}
+
+/// What became of the readings: on their way and for how long, refused, or all delivered.
+fn delivered(facts: &Facts) -> String {
+    let late: Vec<&UnitFacts> = facts
+        .destinations
+        .iter()
+        .filter(|unit| behind(unit) > 0)
+        .collect();
+    let readings: u64 = late.iter().map(|unit| unit.pending).sum();
+    let slowest = late
+        .iter()
+        .map(|unit| unit.catch_up_s)
+        .try_fold(0.0, |slowest: f64, next| Some(slowest.max(next?)));
+    let refused = match facts.dead_letters {
+        0 => String::new(),
+        1 => "; 1 refused reading waits for your decision among the dead letters".to_owned(),
+        more => format!(
+            "; {} wait for your decision among the dead letters",
+            count(more, "refused reading")
+        ),
+    };
+    let rest = match (readings, slowest) {
+        (0, _) if facts.dead_letters > 0 => "nothing waits".to_owned(),
+        (0, _) => "everything delivered".to_owned(),
+        (1, _) => "1 reading still on its way".to_owned(),
+        (more, Some(seconds)) if seconds >= 1.0 => {
+            format!(
+                "{} still on their way, caught up in about {}",
+                count(more, "reading"),
+                span(seconds)
+            )
+        }
+        (more, _) => format!("{} still on their way", count(more, "reading")),
+    };
+    format!("{rest}{refused}")
 }
 
 /// Readings beyond those that are always on their way.
@@ -195,6 +256,7 @@ mod tests {
             },
             rate,
             pending,
+            ..UnitFacts::default()
         }
     }
 
@@ -227,12 +289,47 @@ mod tests {
         check(
             &facts(&[press], &[late]),
             Level::Good,
-            "Data is flowing: 1 source, 1 destination, 12 345 readings still on their way.",
+            "Data is flowing: 1 source, 1 destination, 12,345 readings still on their way.",
         );
         check(
             &facts(&[oven], &[unit("b", Level::Good, "running", 0.0, 0)]),
             Level::Good,
             "Connected, but no value has changed in the last seconds: 1 source, 1 destination, everything delivered.",
+        );
+    }
+
+    #[test]
+    fn what_was_refused_is_not_delivered() {
+        let press = unit("press", Level::Good, "running", 20.0, 0);
+        let broker = unit("b", Level::Good, "running", 0.0, 0);
+        let mut refused = facts(std::slice::from_ref(&press), std::slice::from_ref(&broker));
+        refused.dead_letters = 1200;
+        check(
+            &refused,
+            Level::Warning,
+            "Data is flowing: 1 source, 1 destination, nothing waits; 1,200 refused readings wait for your decision among the dead letters.",
+        );
+        refused.destinations[0].refused = 20.0;
+        refused.destinations[0].why = Some("not authorized (0x87)".into());
+        let kept = "not authorized (0x87); they are kept among the dead letters";
+        check(
+            &refused,
+            Level::Bad,
+            &format!("Destination b refuses every reading: {kept}"),
+        );
+        refused.destinations[0].rate = 5.0;
+        check(
+            &refused,
+            Level::Warning,
+            &format!("Destination b refuses some readings: {kept}"),
+        );
+        let mut late = facts(&[press], &[broker]);
+        late.destinations[0].pending = 12_345;
+        late.destinations[0].catch_up_s = Some(130.0);
+        check(
+            &late,
+            Level::Good,
+            "Data is flowing: 1 source, 1 destination, 12,345 readings still on their way, caught up in about 2 min.",
         );
     }
 
@@ -249,7 +346,7 @@ mod tests {
         check(
             &facts(std::slice::from_ref(&press), std::slice::from_ref(&broker)),
             Level::Warning,
-            "Destination plant-broker is unreachable since 09:12 UTC: the words of plant-broker; 12 345 readings are kept safe in the queue",
+            "Destination plant-broker is unreachable since 09:12 UTC: the words of plant-broker; 12,345 readings are kept safe in the queue",
         );
         let refused = unit("press", Level::Bad, "refused", 0.0, 0);
         check(

@@ -3,19 +3,19 @@
 use fieldgate_api::state::{Level, Status};
 use fieldgate_model::Timestamp;
 
-/// `1 reading`, `12 345 readings`.
+/// `1 reading`, `12,345 readings`.
 pub fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
 }
 
-/// `12 345`
+/// `12,345`
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.char_indices() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
+            text.push(',');
         }
         text.push(digit);
     }
@@ -34,6 +34,16 @@ pub fn bytes(number: u64) -> String {
         size /= 1024.0;
     }
     format!("{size:.1} TiB")
+}
+
+/// `13 min`
+pub fn span(seconds: f64) -> String {
+    match seconds {
+        ..=90.0 => format!("{:.0} s", seconds.ceil()),
+        ..=5400.0 => format!("{:.0} min", seconds / 60.0),
+        ..=172_800.0 => format!("{:.1} h", seconds / 3600.0),
+        _ => format!("{:.1} d", seconds / 86_400.0),
+    }
 }
 
 /// `09:12 UTC`, with the date when it was not within the last day.
@@ -114,8 +124,8 @@ mod tests {
             (0, "0 readings"),
             (1, "1 reading"),
             (999, "999 readings"),
-            (12_345, "12 345 readings"),
-            (1_234_567, "1 234 567 readings"),
+            (12_345, "12,345 readings"),
+            (1_234_567, "1,234,567 readings"),
         ] {
             assert_eq!(count(number, "reading"), expected);
         }

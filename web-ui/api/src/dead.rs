@@ -110,6 +110,18 @@ pub struct DeadChoice {
     pub ids: Vec<u64>,
     #[serde(default)]
     pub all: bool,
+    /// Only letters of these numbers: an answer's `next`, to go on where it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<DeadRange>,
+}
+
+/// Letters by their numbers on the shelf, both ends included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DeadRange {
+    pub first: u64,
+    pub last: u64,
 }
 
 /// Letters to be thrown away.
@@ -127,8 +139,10 @@ pub struct DeadPurge {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeadDone {
     pub done: u64,
-    /// Letters that were chosen and are not done yet; ask again.
+    /// Letters that were chosen and are not done yet; ask again with `within` set to `next`.
     pub left: u64,
+    /// Where they are; none when nothing is left. What is refused once more meanwhile is not among them.
+    pub next: Option<DeadRange>,
     /// Letters that cannot be retried, because no route leads to their destination any more, or their bytes cannot be read.
     pub stuck: u64,
     pub words: String,

@@ -84,6 +84,7 @@ impl Which {
             reason: self.filter.reason.clone(),
             ids: self.ids.clone(),
             all: self.all,
+            within: None,
         }
     }
 }

@@ -16,22 +16,21 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let client = args.remote.client()?;
-    let mut sum = DeadDone::default();
-    loop {
-        let done = client.call::<RetryDeadLetters>(&[], &args.which.choice())?;
+    let mut choice = args.which.choice();
+    let mut sum = client.call::<RetryDeadLetters>(&[], &choice)?;
+    while sum.next.is_some() {
+        choice.within = sum.next;
+        let done = client.call::<RetryDeadLetters>(&[], &choice)?;
         sum = DeadDone {
             done: sum.done + done.done,
+            stuck: sum.stuck + done.stuck,
             ..done
         };
-        // What is stuck stays chosen: another round without progress would never end.
-        if sum.left == 0 || done.done == 0 {
-            break;
-        }
     }
     args.remote.print(&sum, |sum: &DeadDone| {
         format!(
-            "{} put back, {} left, {} stuck; {}",
-            sum.done, sum.left, sum.stuck, sum.words
+            "{} put back, {} stuck; the last step: {}",
+            sum.done, sum.stuck, sum.words
         )
     })
 }

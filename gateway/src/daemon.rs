@@ -20,7 +20,7 @@ use crate::{
     clock::{Clock, TimeSource},
     config::{Desired, Loaded, Locations},
     gateway::Gateway,
-    lanes::{Lanes, LanesError},
+    lanes::{Lanes, LanesError, QUEUE_FOLDER},
     registry::Registry,
     supervisor::{ApplyError, Supervisor},
     web::{self, Listeners, Web},
@@ -221,7 +221,10 @@ async fn open_gateway(
     desired: &Desired,
     loaded: &Arc<Loaded>,
 ) -> Result<Arc<Gateway>, StartError> {
-    let (dir, queue) = (options.state.join("queue"), loaded.config.queue.clone());
+    let (dir, queue) = (
+        options.state.join(QUEUE_FOLDER),
+        loaded.config.queue.clone(),
+    );
     let (state, time) = (options.state.clone(), Arc::clone(&options.time));
     let open = move || (Clock::open(&state, time), Lanes::open(&dir, &queue));
     let (clock, opened) = tokio::task::spawn_blocking(open)

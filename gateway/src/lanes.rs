@@ -16,6 +16,11 @@ const DEAD: Quota = Quota {
     letters: 200_000,
 };
 
+/// Where the queue is, in the state folder.
+pub const QUEUE_FOLDER: &str = "queue";
+/// The folders of the lanes, below the queue's.
+pub const FOLDERS: [&str; 3] = ["normal", "critical", "dead"];
+
 /// Which lane a reading goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LaneKind {
@@ -109,6 +114,17 @@ impl Lanes {
             },
             reports,
         ))
+    }
+
+    /// Every lane by the name of its folder.
+    #[must_use]
+    pub fn all(&self) -> [(&'static str, &Lane); 3] {
+        let [normal, critical, dead] = FOLDERS;
+        [
+            (normal, &self.normal),
+            (critical, &self.critical),
+            (dead, self.dead.lane()),
+        ]
     }
 
     #[must_use]

@@ -9,7 +9,7 @@ use std::{
     },
     task::{Context, Poll},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -18,7 +18,6 @@ use crate::{
     book::Reader,
     engine::SledStore,
     error::{AppendError, Closed, OpenError, StoreError},
-    findings::CheckReport,
     gather::Gather,
     ledger::AfterAck,
     open::{self, OpenReport, Opened},
@@ -36,7 +35,7 @@ use crate::{
         Appended, ConsumerStats, Cursor, LaneStats, Page, PeekLimits, RouteBalance, RouteBit,
         RouteMask, Seq, Tally, Urgency,
     },
-    verify::Verifying,
+    verify::{Verification, Verifying},
 };
 
 /// What an entry costs besides its body, on its way to the disk.
@@ -271,21 +270,15 @@ impl Lane {
         self.ask(|reply| Command::Purge { consumer, reply }).await
     }
 
-    /// Reads everything that is retained and checks it, piece by piece between two commits; changes nothing.
-    ///
-    /// # Errors
-    /// When the lane is closed, or its disk does not answer.
-    pub async fn verify(&self) -> Result<CheckReport, StoreError> {
-        let started = Instant::now();
-        let mut at = Verifying::default();
-        while !at.done {
-            let so_far = Box::new(at);
-            at = self
-                .ask(|reply| Command::Verify { at: so_far, reply })
-                .await?;
-        }
-        at.report.took = started.elapsed();
-        Ok(at.report)
+    /// Begins to read everything that is retained and to check it; changes nothing.
+    #[must_use]
+    pub fn verify(&self) -> Verification {
+        Verification::new(self.clone())
+    }
+
+    pub(crate) async fn verify_on(&self, so_far: Verifying) -> Result<Verifying, StoreError> {
+        let at = Box::new(so_far);
+        self.ask(|reply| Command::Verify { at, reply }).await
     }
 
     pub fn consumers(&self) -> Vec<String> {

@@ -116,3 +116,4 @@ pub use types::{
     Appended, ConsumerStats, Cursor, EvictedBy, Exit, LaneStats, Page, PeekLimits, RouteBalance,
     RouteBit, RouteMask, Seq, Tally, Urgency,
 };
+pub use verify::Verification;

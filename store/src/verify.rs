@@ -1,8 +1,11 @@
 //! Verifying a lane that is open: piece by piece between two commits, so that it holds nothing up.
 
+use std::time::Instant;
+
 use crate::{
-    error::EngineError,
+    error::{EngineError, StoreError},
     findings::{CheckReport, advice},
+    lane::Lane,
     manifest::{GenerationInfo, dir_name},
     shelf::Shelf,
     spool,
@@ -28,6 +31,50 @@ struct UnderWay {
     info: GenerationInfo,
     walk: Walk,
     spooled: u64,
+}
+
+/// The check of an open lane under way. Each step takes its turn between two commits, so that nothing is held up.
+pub struct Verification {
+    lane: Lane,
+    at: Verifying,
+    started: Instant,
+    /// How many records the lane retained when it began.
+    pub records: u64,
+}
+
+// === impl Verification ===
+
+impl Verification {
+    pub(crate) fn new(lane: Lane) -> Verification {
+        let stats = lane.stats();
+        Verification {
+            records: stats.records,
+            lane,
+            at: Verifying::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Reads up to a megabyte more; how many records were read so far, `None` when that was the end.
+    ///
+    /// # Errors
+    /// When the lane is closed, or its disk does not answer.
+    pub async fn step(&mut self) -> Result<Option<u64>, StoreError> {
+        if self.at.done {
+            return Ok(None);
+        }
+        self.at = self.lane.verify_on(std::mem::take(&mut self.at)).await?;
+        Ok(Some(self.at.read()))
+    }
+
+    /// What was found so far: everything once [`Verification::step`] said `None`.
+    #[must_use]
+    pub fn report(self) -> CheckReport {
+        CheckReport {
+            took: self.started.elapsed(),
+            ..self.at.report
+        }
+    }
 }
 
 impl Owner {
@@ -60,6 +107,12 @@ enum Goes {
 // === impl Verifying ===
 
 impl Verifying {
+    fn read(&self) -> u64 {
+        let whole = self.report.generations.iter().map(|one| one.records);
+        let part = self.under_way.as_ref();
+        whole.sum::<u64>() + part.map_or(0, |way| way.walk.records())
+    }
+
     fn begin(&mut self, shelf: &Shelf) -> bool {
         let infos = shelf.generations.iter().map(|generation| &generation.info);
         let Some(info) = infos.into_iter().find(|info| info.id >= self.next_id) else {

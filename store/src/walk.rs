@@ -56,6 +56,10 @@ impl Walk {
         self.want
     }
 
+    pub fn records(&self) -> u64 {
+        self.scan.info.records
+    }
+
     /// Takes the next block and returns its records; `None` when it lies behind the end.
     pub fn take(&mut self, block: &Block) -> Option<Vec<Record>> {
         if block.first > self.last {

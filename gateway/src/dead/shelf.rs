@@ -167,6 +167,12 @@ impl DeadLetters {
         self.inner.lane.clone().close().await
     }
 
+    /// The lane that they lie in.
+    #[must_use]
+    pub fn lane(&self) -> &Lane {
+        &self.inner.lane
+    }
+
     /// The lane's figures.
     #[must_use]
     pub fn stats(&self) -> LaneStats {

@@ -9,6 +9,7 @@
 //! nothing is kept here but what a request cannot know: the rates of devices, and how many sockets are open.
 
 mod assets;
+mod check;
 mod config;
 pub mod control;
 mod dead;
@@ -54,6 +55,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{config::Desired, gateway::Gateway};
+pub use check::PATH as QUEUE_CHECK_PATH;
 pub use dead::EXPORT_PATH as DEAD_EXPORT_PATH;
 pub use export::PATH as QUEUE_EXPORT_PATH;
 use mount::Mounts;
@@ -189,6 +191,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     dead::mount_export(config);
     receipts::mount_export(config);
     export::mount(config);
+    check::mount(config);
     openapi::mount(config);
     config.default_service(actix_web::web::to(assets::fallback));
     let mut mounts = Mounts::new(config);

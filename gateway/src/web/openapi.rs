@@ -8,6 +8,7 @@ use fieldgate_api::{
     GUARD_HEADER, GUARD_VALUE,
     endpoint::{Method, Row, TABLE},
     live::{self, Update, Watch},
+    queue::CheckLine,
     receipt::Receipt,
     trouble::Trouble,
 };
@@ -15,7 +16,7 @@ use fieldgate_kit::format::{AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA, JSON_SCHEMA};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
-use super::{dead, error::Failure, export, receipts, scrape};
+use super::{check, dead, error::Failure, export, receipts, scrape};
 
 /// Where the document is.
 pub const PATH: &str = "/api/v1/openapi.json";
@@ -43,6 +44,7 @@ pub fn document() -> Json {
     generator.subschema_for::<Trouble>();
     generator.subschema_for::<Watch>();
     generator.subschema_for::<Update>();
+    generator.subschema_for::<CheckLine>();
     beside_the_table(&mut paths);
     json!({
         "openapi": "3.1.0",
@@ -215,6 +217,15 @@ fn beside_the_table(paths: &mut Map<String, Json>) {
         },
     });
     put(paths, export::PATH, "GET", records);
+    let check = json!({
+        "operationId": "CheckQueue", "tags": ["export"],
+        "summary": "Reads the whole queue and checks it, between the commits: one line a megabyte, and one with the result for each lane.",
+        "responses": {
+            "200": { "description": "Each line is a CheckLine.", "content": { "application/x-ndjson": { "schema": { "$ref": "#/components/schemas/CheckLine" } } } },
+            "default": { "$ref": "#/components/responses/Trouble" },
+        },
+    });
+    put(paths, check::PATH, "GET", check);
     let receipt = json!({
         "operationId": "ExportReceipt", "tags": ["export"],
         "summary": "A receipt's file, with exactly the bytes whose SHA-256 the next receipt knows.",

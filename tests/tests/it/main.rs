@@ -12,5 +12,6 @@ mod flow;
 mod opcua_security;
 mod queue_page;
 mod tls;
+mod verbs;
 
 use fieldgate_tests::line;

@@ -21,6 +21,51 @@ pub struct Purged {
     pub words: String,
 }
 
+/// A line of a check under way: how far it is in a lane, and at the lane's end what it found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CheckLine {
+    /// `normal`, `critical` or `dead`.
+    pub lane: String,
+    /// Records read so far.
+    pub read: u64,
+    /// Records that the lane had at the beginning.
+    pub of: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<LaneCheck>,
+}
+
+/// What a check found in a lane.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LaneCheck {
+    pub lane: String,
+    pub generations: u64,
+    pub records: u64,
+    /// Payloads in files of their own; each was read and its SHA-256 compared.
+    pub spooled: u64,
+    /// Records that cannot be read.
+    pub lost: u64,
+    /// Empty when all is well.
+    pub findings: Vec<CheckFinding>,
+    /// Findings beyond those.
+    pub more_findings: u64,
+    /// Accepted less pending and all exits, over all routes: 0, or there is a defect.
+    pub unaccounted: i64,
+    pub seconds: f64,
+}
+
+/// One thing that is not as it should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CheckFinding {
+    pub place: String,
+    pub what: String,
+    /// Records that it costs.
+    pub lost: u64,
+    pub advice: String,
+}
+
 /// Readings that are to be sent once more. Those that the queue still has are sent under the ids that they always had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

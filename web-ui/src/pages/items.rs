@@ -214,7 +214,7 @@ fn destination(view: &DestinationView) -> Card {
         facts.push(("from source to acknowledgement", delay));
     }
     if view.dead_letters > 0 {
-        facts.push(("dead letters", words::count(view.dead_letters)));
+        facts.push(("went to the dead letters", words::count(view.dead_letters)));
     }
     let rejected = reasons(&view.rejected);
     if !rejected.is_empty() {

@@ -1,5 +1,6 @@
 //! `fieldgate queue …`: the queue from the command line, one file a verb.
 
+mod check;
 mod export;
 mod ls;
 mod purge;
@@ -16,6 +17,8 @@ use super::client::Failure;
 pub enum Verb {
     /// Show lanes, what each destination has before it, and the ledger.
     Ls(ls::Args),
+    /// Read every byte of the queue and say what is wrong, with or without a running gateway; changes nothing.
+    Check(check::Args),
     /// Write the readings that are kept to the standard output, one JSON object a line.
     Export(export::Args),
     /// Throw away what a destination has before it, counted. Export it first.
@@ -30,6 +33,7 @@ impl Verb {
     pub fn act(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Ls(args) => ls::run(&args)?,
+            Self::Check(args) => return check::run(&args),
             Self::Export(args) => export::run(&args)?,
             Self::Purge(args) => purge::run(&args)?,
             Self::Replay(args) => replay::run(&args)?,

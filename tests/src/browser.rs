@@ -25,6 +25,16 @@ pub struct Browser {
     _profile: TempDir,
 }
 
+/// A key of the keyboard.
+#[derive(Debug, Clone, Copy)]
+pub enum Key<'a> {
+    Left,
+    Right,
+    Home,
+    /// One that writes.
+    Text(&'a str),
+}
+
 /// WebDriver (W3C) 12.1: the key that an element's id stands under.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 const HEIGHT: u32 = 900;
@@ -47,6 +57,20 @@ const SWITCHES: &[&str] = &[
 
 /// What WCAG 2.2 AA asks for, as axe-core names it.
 const RULES: &[&str] = &["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+// === impl Key ===
+
+impl<'a> Key<'a> {
+    /// WebDriver (W3C) 17.4.2: keys that write nothing have code points of their own.
+    fn text(self) -> &'a str {
+        match self {
+            Self::Left => "\u{e012}",
+            Self::Right => "\u{e014}",
+            Self::Home => "\u{e011}",
+            Self::Text(text) => text,
+        }
+    }
+}
 
 // === impl Browser ===
 
@@ -162,6 +186,19 @@ impl Browser {
             self.try_post(
                 &format!("element/{element}/value"),
                 &json!({ "text": text }),
+            )
+        });
+    }
+
+    /// Presses a key where the focus is.
+    #[track_caller]
+    pub fn press(&self, key: Key<'_>) {
+        until(&format!("{key:?} to be pressed"), SOON, || {
+            let focused = self.try_get("element/active")?;
+            let element = focused[ELEMENT].as_str().unwrap_or_default();
+            self.try_post(
+                &format!("element/{element}/value"),
+                &json!({ "text": key.text() }),
             )
         });
     }

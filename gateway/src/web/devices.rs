@@ -146,7 +146,6 @@ fn freshness(
         level,
         state: state.into(),
         words,
-        since: last_seen,
         ..Status::default()
     }
 }

@@ -22,12 +22,16 @@ fn all(registry: &Registry) -> Kinds {
         title: title.into(),
         about: about.into(),
         schema,
+        discovers: None,
     };
     let sources = registry.sources.iter();
     let destinations = registry.destinations.iter();
     Kinds {
         sources: sources
-            .map(|source| kind(source.kind, source.title, source.about, source.schema()))
+            .map(|source| Kind {
+                discovers: source.discovers.map(str::to_owned),
+                ..kind(source.kind, source.title, source.about, source.schema())
+            })
             .collect(),
         destinations: destinations
             .map(|to| kind(to.kind, to.title, to.about, to.schema()))

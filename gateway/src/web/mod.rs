@@ -15,6 +15,7 @@ pub mod control;
 mod dead;
 mod destinations;
 mod devices;
+mod discover;
 mod error;
 mod export;
 mod guard;
@@ -199,6 +200,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     overview::mount(&mut mounts);
     kinds::mount(&mut mounts);
     sources::mount(&mut mounts);
+    discover::mount(&mut mounts);
     destinations::mount(&mut mounts);
     routes::mount(&mut mounts);
     devices::mount(&mut mounts);

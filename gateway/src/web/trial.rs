@@ -60,7 +60,8 @@ pub async fn route(call: Call<TestRoute>) -> Answer<TestRoute> {
     Ok(tried(&call.shared, &settings, &patterns))
 }
 
-fn turn(shared: &Shared) -> Result<tokio::sync::SemaphorePermit<'_>, Failure> {
+/// One of the few places for what asks others; held while it does.
+pub fn turn(shared: &Shared) -> Result<tokio::sync::SemaphorePermit<'_>, Failure> {
     shared.trials.try_acquire().map_err(|_| {
         Failure::Unavailable("other tests are under way; try again in ten seconds".into())
     })

@@ -51,7 +51,8 @@ pub fn verdict(facts: &Facts) -> Status {
     };
     let more = match troubles.len() - 1 {
         0 => String::new(),
-        more => format!(" (and {} more)", count(more as u64, "problem")),
+        1 => " (and 1 more problem)".to_owned(),
+        more => format!(" (and {more} more problems)"),
     };
     Status {
         words: format!("{}{more}", worst.words),
@@ -352,13 +353,13 @@ mod tests {
         check(
             &facts(&[refused], &[broker]),
             Level::Bad,
-            "Source press refuses the gateway since 09:12 UTC: the words of press (and 1 problem more)",
+            "Source press refuses the gateway since 09:12 UTC: the words of press (and 1 more problem)",
         );
         let mut full = facts(&[press], &[unit("b", Level::Good, "running", 1.0, 0)]);
         full.full_lanes = vec!["critical".into()];
         assert_eq!(verdict(&full).level, Level::Bad);
         full.disk = Some("the queue cannot write to /q: no space".into());
-        let words = "The queue cannot write to /q: no space (and 1 problem more)";
+        let words = "The queue cannot write to /q: no space (and 1 more problem)";
         check(&full, Level::Bad, words);
         full.unaccounted = -2;
         assert!(

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use fieldgate_api::{config::Draft, dead::DeadQuery, endpoint::*, state::Level, trouble::Trouble};
+use fieldgate_api::{
+    config::Draft, dead::DeadQuery, discovery::DiscoverDraft, endpoint::*, state::Level,
+    trouble::Trouble,
+};
 use serde_json::json;
 
 use crate::{
@@ -40,6 +43,33 @@ fn trouble(response: &crate::client::Response, status: u16, code: &str) -> Troub
     );
     assert!(!found.detail.is_empty());
     found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_names_its_kind_and_says_who_does_not_answer() {
+    let rig = Rig::start().await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    for (kind, address, status, code, part) in [
+        (
+            "opcua",
+            address.as_str(),
+            503,
+            "FG-UNAVAILABLE",
+            "refuses the connection",
+        ),
+        ("opcua", " ", 400, "FG-REQUEST", "say where to look"),
+        ("smoke", "plc", 404, "FG-NOT-FOUND", "smoke"),
+    ] {
+        let draft = DiscoverDraft {
+            kind: kind.into(),
+            address: address.into(),
+        };
+        let answer = call::<DiscoverSources>(rig.address, &[], &draft, None).await;
+        let told = trouble(&answer, status, code);
+        assert!(told.detail.contains(part), "{told:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 
 pub mod counters;
 pub mod destination;
+pub mod discovery;
 pub mod format;
 pub mod probe;
 pub mod secret;
@@ -17,6 +18,7 @@ pub use destination::{
     AddressBook, Batch, BatchLimits, BoxSink, Destination, DestinationKind, Link, Origin, Receipt,
     Refusal, Rejected, Sequenced, SinkCtx, SinkError, Throttle,
 };
+pub use discovery::{Discovered, Way};
 pub use probe::{Probe, Rung, RungState};
 pub use secret::{Secret, SecretError, SecretRef, Secrets};
 pub use settings::{Problem, SettingsError};

@@ -18,7 +18,9 @@ use serde_json::Value as Json;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{AddressBook, DropCounters, Probe, Problem, Rung, Secrets, SettingsError, settings};
+use crate::{
+    AddressBook, Discovered, DropCounters, Probe, Problem, Rung, Secrets, SettingsError, settings,
+};
 
 /// The longest a test of settings may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
@@ -64,6 +66,19 @@ pub trait Source: Send + Sync + 'static {
         ctx: ProbeCtx,
         probe: &mut Probe,
     ) -> impl Future<Output = ()> + Send;
+
+    /// What a person types to look for something, with an example; none when this protocol has nobody to ask.
+    const DISCOVERS: Option<&'static str> = None;
+
+    /// Asks at one address what there could be a source of. Signs in nowhere and keeps nothing; asks nobody else.
+    fn discover(address: String) -> impl Future<Output = Result<Vec<Discovered>, String>> + Send {
+        async move {
+            Err(format!(
+                "{} cannot be looked for at {address}; write its settings",
+                Self::TITLE
+            ))
+        }
+    }
 }
 
 /// All that a running source may touch.
@@ -136,10 +151,13 @@ pub struct SourceKind {
     pub kind: &'static str,
     pub title: &'static str,
     pub about: &'static str,
+    /// What a person types to look for something; none when this protocol has nobody to ask.
+    pub discovers: Option<&'static str>,
     schema: fn() -> Json,
     check: fn(Json) -> Result<(), SettingsError>,
     run: fn(Json, SourceCtx) -> BoxFuture<'static, Result<(), SourceError>>,
     probe: fn(Json, ProbeCtx) -> BoxFuture<'static, Vec<Rung>>,
+    discover: fn(String) -> BoxFuture<'static, Result<Vec<Discovered>, String>>,
 }
 
 // === impl Readings ===
@@ -274,10 +292,12 @@ impl SourceKind {
             kind: S::KIND,
             title: S::TITLE,
             about: S::ABOUT,
+            discovers: S::DISCOVERS,
             schema: || schemars::schema_for!(S::Settings).to_value(),
             check: |table| typed::<S>(table).map(|_| ()),
             run: |table, ctx| Box::pin(run::<S>(table, ctx)),
             probe: |table, ctx| Box::pin(probe::<S>(table, ctx)),
+            discover: |address| Box::pin(S::discover(address)),
         }
     }
 
@@ -306,6 +326,15 @@ impl SourceKind {
     /// Tries settings without keeping anything, within ten seconds.
     pub async fn probe(&self, table: Json, ctx: ProbeCtx) -> Vec<Rung> {
         (self.probe)(table, ctx).await
+    }
+
+    /// Asks at an address what there could be a source of, within ten seconds.
+    ///
+    /// # Errors
+    /// In words, when nobody answers there.
+    pub async fn discover(&self, address: String) -> Result<Vec<Discovered>, String> {
+        let asked = tokio::time::timeout(PROBE_LIMIT, (self.discover)(address.clone())).await;
+        asked.unwrap_or_else(|_| Err(format!("{address} does not answer within 10 s; is it on, and does a firewall let the question through?")))
     }
 }
 

@@ -11,6 +11,7 @@ mod attempt;
 mod browse;
 mod connection;
 mod dial;
+mod discover;
 mod glob;
 mod node_id;
 mod probe;
@@ -31,7 +32,7 @@ mod value;
 
 use std::sync::Arc;
 
-use fieldgate_kit::{Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError};
+use fieldgate_kit::{Discovered, Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError};
 
 pub use settings::{Mode, NodeRule, Policy, Security, Select, ServerTrust, Settings, User};
 
@@ -56,5 +57,12 @@ impl Source for OpcUa {
 
     async fn probe(settings: Arc<Settings>, ctx: ProbeCtx, probe: &mut Probe) {
         probe::probe(settings, ctx, probe).await;
+    }
+
+    const DISCOVERS: Option<&'static str> =
+        Some("The address of an OPC UA server, such as 192.168.0.10 or plc.local:4840");
+
+    async fn discover(address: String) -> Result<Vec<Discovered>, String> {
+        discover::discover(&address).await
     }
 }

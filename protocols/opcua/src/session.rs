@@ -351,6 +351,25 @@ fn endpoint(description: EndpointDescription) -> Option<Endpoint> {
 #[derive(Debug, Clone)]
 pub(crate) struct Description(EndpointDescription);
 
+/// Who a server says that it is.
+pub(crate) struct Server {
+    pub name: String,
+    /// Its application URI, which stays the same when its address changes.
+    pub uri: String,
+    pub product: String,
+}
+
+impl Description {
+    pub(crate) fn server(&self) -> Server {
+        let server = &self.0.server;
+        Server {
+            name: server.application_name.text.to_string(),
+            uri: server.application_uri.to_string(),
+            product: server.product_uri.to_string(),
+        }
+    }
+}
+
 fn certificate(description: &EndpointDescription) -> Option<Certificate> {
     let x509 = X509::from_byte_string(&description.server_certificate).ok()?;
     let application_uri = description.server.application_uri.as_ref();

@@ -163,6 +163,37 @@ fn refused(outcome: Result<(), SourceError>, part: &str) {
 }
 
 #[tokio::test]
+async fn a_server_tells_who_it_is_and_which_ways_lead_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let kind = SourceKind::of::<OpcUa>();
+    for secure in [false, true] {
+        let server = match secure {
+            false => server(&folder).await,
+            true => secure_server(&folder, 0, "secure").await,
+        };
+        let address = server.endpoint.trim_start_matches("opc.tcp://").to_owned();
+        let found = kind
+            .discover(address.trim_end_matches('/').to_owned())
+            .await;
+        let found = found.unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].identity.starts_with("urn:"), "{found:?}");
+        let best = &found[0].ways[0];
+        match secure {
+            false => assert_eq!(best.needs, None),
+            true => {
+                assert!(best.words.contains("SignAndEncrypt"), "{best:?}");
+                let needs = best.needs.as_deref();
+                assert_eq!(needs, Some("a user name and a password"));
+            }
+        }
+        for way in &found[0].ways {
+            kind.check(way.settings.clone()).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn values_of_every_type_arrive() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(&folder).await;

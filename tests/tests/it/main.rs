@@ -10,6 +10,7 @@ mod examples;
 mod faults;
 mod flow;
 mod opcua_security;
+mod primitives;
 mod queue_page;
 mod tls;
 mod verbs;

@@ -25,6 +25,9 @@ pub struct Kind {
     pub about: String,
     /// JSON Schema (2020-12) of the settings. `x-secret` marks an object that holds a secret.
     pub schema: Json,
+    /// What a person types to look for one, with an example; none where nothing can be looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovers: Option<String>,
 }
 
 /// A source, destination or route as configured, or as someone wants it to be.

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, dead, queue, receipt, state};
+use crate::{config, dead, discovery, queue, receipt, state};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +178,9 @@ endpoints! {
     TestSource: Post "/api/v1/sources/{id}/test", config::Draft => config::TestReport;
     /// Starts the next attempt now instead of waiting.
     RetrySource: Post "/api/v1/sources/{id}/retry", () => ();
+
+    /// What answers at an address and could be a source; nothing is saved, and nobody else is asked.
+    DiscoverSources: Post "/api/v1/sources/discover", discovery::DiscoverDraft => Vec<discovery::Found>;
 
     /// All destinations.
     GetDestinations: Get "/api/v1/destinations", () => Vec<state::DestinationView>;

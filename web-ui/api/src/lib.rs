@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod dead;
+pub mod discovery;
 pub mod endpoint;
 pub mod live;
 pub mod queue;

@@ -8,10 +8,12 @@
 //! | [`table`] | which rows of a table are shown, and in which order |
 //! | [`words`] | how numbers, sizes, spans and ages read |
 //! | [`tree`] | which rows of a tree are seen, where a key leads, what is chosen |
+//! | [`pace`] | how far a job is, and how long it still takes |
 //! | [`spark`], [`diff`] | the lines of a small chart, the kinds of lines of a diff |
 
 pub mod diff;
 pub mod form;
+pub mod pace;
 pub mod place;
 pub mod schema;
 pub mod spark;

@@ -32,7 +32,6 @@ pub struct Row {
     pub key: String,
     pub label: String,
     pub leaf: bool,
-    pub unread: bool,
     /// 1 for a root.
     pub level: usize,
     /// Among its siblings, from 1.
@@ -70,7 +69,6 @@ fn add_rows(branches: &[Branch], open: &BTreeSet<String>, level: usize, rows: &m
             key: branch.key.clone(),
             label: branch.label.clone(),
             leaf: branch.children == Children::Leaf,
-            unread: branch.children == Children::Unread,
             level,
             position: index + 1,
             siblings: branches.len(),
@@ -201,6 +199,12 @@ pub fn put(roots: &mut [Branch], key: &str, children: Vec<Branch>) {
     }
 }
 
+/// Whether nobody looked below a branch yet.
+#[must_use]
+pub fn is_unread(roots: &[Branch], key: &str) -> bool {
+    find(roots, key).is_some_and(|branch| branch.children == Children::Unread)
+}
+
 fn find<'a>(branches: &'a [Branch], key: &str) -> Option<&'a Branch> {
     branches.iter().find_map(|branch| match &branch.children {
         _ if branch.key == key => Some(branch),
@@ -254,6 +258,16 @@ mod tests {
 
     fn texts(patterns: &[&str]) -> Vec<String> {
         patterns.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_branch_is_unread_until_something_was_put_below_it() {
+        let mut roots = plant();
+        let unread =
+            |roots: &[Branch]| ["press", "press/line-5", "gone"].map(|key| is_unread(roots, key));
+        assert_eq!(unread(&roots), [false, true, false]);
+        put(&mut roots, "press/line-5", Vec::new());
+        assert_eq!(unread(&roots), [false, false, false]);
     }
 
     #[test]

@@ -85,14 +85,13 @@ pub fn age(millis: i64) -> String {
     }
 }
 
-/// How fresh a device is: words first, then the age.
+/// How fresh a device is: words first, then the age. Many send only what changes, so that silence alone is no fault.
 #[must_use]
 pub fn freshness(last_seen_ms: Option<i64>, now_ms: i64) -> String {
     match last_seen_ms {
         None => "never heard of".to_owned(),
         Some(seen) if now_ms - seen < 10_000 => "fresh".to_owned(),
-        Some(seen) if now_ms - seen < 120_000 => format!("late, last {}", age(now_ms - seen)),
-        Some(seen) => format!("silent, last {}", age(now_ms - seen)),
+        Some(seen) => format!("quiet, last {}", age(now_ms - seen)),
     }
 }
 
@@ -170,6 +169,16 @@ pub fn label(key: &str) -> String {
     format!("{}{unit}", words.join(" "))
 }
 
+/// Words with a full stop, so that another sentence can follow.
+#[must_use]
+pub fn sentence(text: &str) -> String {
+    let text = plain(text);
+    match text.ends_with(['.', '?', '!', ':']) {
+        true => text,
+        false => text + ".",
+    }
+}
+
 /// The first letter large.
 #[must_use]
 pub fn capital(text: &str) -> String {
@@ -238,7 +247,7 @@ mod tests {
     fn freshness_and_drain_are_words() {
         assert_eq!(freshness(None, 0), "never heard of");
         assert_eq!(freshness(Some(0), 5_000), "fresh");
-        assert_eq!(freshness(Some(0), 60_000), "late, last 1 min ago");
+        assert_eq!(freshness(Some(0), 60_000), "quiet, last 1 min ago");
         assert_eq!(drain(0, None), "empty");
         assert_eq!(drain(5, Some(65.0)), "caught up in about 1 min 5 s");
         assert_eq!(drain(5, None), "not catching up");
@@ -248,6 +257,7 @@ mod tests {
     fn labels_and_device_text() {
         assert_eq!(label("sampling_ms"), "Sampling (ms)");
         assert_eq!(label("client_id"), "Client ID");
+        assert_eq!([sentence("well"), sentence("is it?")], ["well.", "is it?"]);
         assert_eq!(plain("a\r\nb\u{202e}c"), "a␍␊b�c");
     }
 }

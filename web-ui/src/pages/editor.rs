@@ -1,5 +1,7 @@
 //! The editor of a source or a destination: kind, settings, test, save.
 
+use std::collections::BTreeMap;
+
 use fieldgate_api::config::{Draft, Kind, TestReport};
 use fieldgate_api::trouble::Trouble;
 use fieldgate_ui_logic::place::{Place, Section};
@@ -7,6 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::Value as Json;
 
+use super::discovery::discovery;
 use crate::items::{self, Loaded};
 use crate::live::Live;
 use crate::nav::{Nav, focus};
@@ -32,6 +35,7 @@ pub struct Editor {
     live: Live,
     nav: Nav,
     toasts: Toasts,
+    announcer: Announcer,
 }
 
 /// The frame of an editor page: loads, then shows `body`.
@@ -113,9 +117,18 @@ fn body(editor: Editor, loaded: Loaded) -> AnyView {
                 .map(|kind| prose(&kind.about))
         })
     };
+    let find = move || {
+        let kind = editor.kind.get();
+        let of = |kinds: &Vec<Kind>| {
+            let kind = kinds.iter().find(|known| known.kind == kind)?;
+            discovery(editor, kind)
+        };
+        editor.is_new.then(|| kinds.with_value(of))
+    };
     view! {
         <form class="editor" novalidate=true on:submit=move |event| { event.prevent_default(); editor.save(); }>
             {editor.messages()}
+            {find}
             {editor.id_field()}
             {editor.is_new.then(|| kind_chooser(editor, loaded.kinds.clone()))}
             <p class="help">{about}</p>
@@ -198,7 +211,21 @@ impl Editor {
             live: Live::expect(),
             nav: Nav::expect(),
             toasts: Toasts::expect(),
+            announcer: Announcer::expect(),
         })
+    }
+
+    /// Puts settings that were found into the form; an id that was typed stays.
+    pub fn fill(self, kind: &Kind, id: &str, settings: Json) {
+        if self.id.with_untracked(String::is_empty) {
+            self.id.set(id.to_owned());
+        }
+        let form = Form::new(&kind.schema, Some(settings), BTreeMap::new());
+        self.form.set(form);
+        self.trouble.set(None);
+        self.announcer
+            .say("The form is filled in. Test it, or save it.");
+        request_animation_frame(|| focus("item-id"));
     }
 
     /// The settings as they stand in the form.
@@ -283,7 +310,7 @@ impl Editor {
             view! {
                 <div class="field">
                     <label for="item-id">"Id"<span class="required">" required"</span></label>
-                    <input type="text" id="item-id" autocomplete="off" spellcheck="false" required=true aria-describedby="help-item-id"
+                    <input type="text" id="item-id" autocomplete="off" spellcheck="false" required=true aria-describedby="help-item-id" prop:value=move || self.id.get()
                         on:input=move |event| self.id.set(event_target_value(&event).trim().to_owned())/>
                     <p class="help" id="help-item-id">{format!("A short name for the {one}, such as press or line-4. It cannot be changed later.")}</p>
                 </div>

@@ -3,6 +3,7 @@
 mod configuration;
 mod device;
 mod devices;
+mod discovery;
 mod editor;
 mod items;
 mod overview;

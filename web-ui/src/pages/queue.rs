@@ -17,6 +17,9 @@ use crate::widgets::page::{heading, when_there};
 use crate::widgets::status::status_sentence;
 use crate::widgets::time::ago;
 
+/// A lane that is full within a day needs somebody.
+const SOON_FULL_S: f64 = 86_400.0;
+
 pub fn page() -> AnyView {
     let queue = fetched::<GetQueue>(Some(OFTEN), || Some(Vec::new()));
     // The forms stand outside of what is drawn anew with each figure.
@@ -94,7 +97,12 @@ fn lane(lane: &LaneView) -> AnyView {
             "At this rate it is full in {}",
             words::span((seconds * 1000.0) as i64)
         );
-        view! { <p class="warning-text">{text}</p> }
+        let class = if seconds < SOON_FULL_S {
+            "warning-text"
+        } else {
+            "faint"
+        };
+        view! { <p class=class>{text}</p> }
     });
     let trouble = lane.trouble.clone().map(|trouble| {
         let kept = match lane.in_memory_bytes {
@@ -103,6 +111,14 @@ fn lane(lane: &LaneView) -> AnyView {
         };
         view! { <p class="bad-text">{format!("{}{kept}", words::capital(&trouble))}</p> }
     });
+    let sequence = match lane.records {
+        0 => "none".to_owned(),
+        _ => format!("{} – {}", lane.first_seq, lane.last_seq),
+    };
+    let last_commit = match lane.commits {
+        0 => "none since the start".to_owned(),
+        _ => words::took(lane.last_commit_ms),
+    };
     let has_budget = lane.max_bytes > 0;
     let name = words::capital(&lane.lane);
     view! {
@@ -122,9 +138,9 @@ fn lane(lane: &LaneView) -> AnyView {
             <dl class="figures">
                 <div><dt>"records"</dt><dd>{words::count(lane.records)}</dd></div>
                 <div><dt>"oldest"</dt><dd>{lane.oldest.map_or_else(|| "none".into_any(), ago)}</dd></div>
-                <div><dt>"sequence"</dt><dd>{format!("{} – {}", lane.first_seq, lane.last_seq)}</dd></div>
+                <div><dt>"sequence"</dt><dd>{sequence}</dd></div>
                 <div><dt>"commits"</dt><dd>{words::count(lane.commits)}</dd></div>
-                <div><dt>"last commit, synced"</dt><dd>{words::took(lane.last_commit_ms)}</dd></div>
+                <div><dt>"last commit, synced"</dt><dd>{last_commit}</dd></div>
             </dl>
         </li>
     }

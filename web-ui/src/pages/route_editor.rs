@@ -72,7 +72,12 @@ fn body(editor: Editor, loaded: Loaded) -> AnyView {
         }
         testing.set(loud);
         spawn_local(async move {
-            let answer = change::<TestRoute>(&[&editor.id_or_new()], &editor.draft(), None).await;
+            let mut draft = editor.draft();
+            // How many points it matches is known before it is known where they go.
+            if !loud && draft.settings["to"].is_null() {
+                draft.settings["to"] = "".into();
+            }
+            let answer = change::<TestRoute>(&[&editor.id_or_new()], &draft, None).await;
             testing.try_set(false);
             // What is half typed is not scolded; a test that was asked for is answered.
             let found = if loud {

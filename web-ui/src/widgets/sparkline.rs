@@ -6,10 +6,11 @@ use leptos::prelude::*;
 const WIDTH: f64 = 120.0;
 const HEIGHT: f64 = 28.0;
 
-/// Draws it; nothing for fewer than two numbers.
+/// Draws it; a dash for fewer than two numbers.
 pub fn sparkline(history: &[(i64, f64)]) -> AnyView {
     let (Some(first), Some(last)) = (history.first(), history.last()) else {
-        return ().into_any();
+        return view! { <span class="faint">"–"<span class="unseen">" no trend"</span></span> }
+            .into_any();
     };
     let (low, high) = spark::range(history);
     let label = format!(

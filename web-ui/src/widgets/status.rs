@@ -16,7 +16,7 @@ pub fn status_sentence(status: &Status) -> AnyView {
             {level_icon(status.level)}
             <p>
                 <strong>{words::capital(&status.state)}</strong>
-                {(!status.words.is_empty()).then(|| format!(" – {}", words::plain(&status.words)))}
+                {(!status.words.is_empty()).then(|| format!(" – {}", words::sentence(&status.words)))}
                 {status.since.map(|since| view! { <span class="since">{format!(" Since {}.", local(since))}</span> })}
                 {retry(status)}
             </p>
@@ -43,7 +43,10 @@ fn retry(status: &Status) -> Option<AnyView> {
         } else {
             "now".to_owned()
         };
-        format!(" Next attempt {when}; {} so far.", words::count(attempts))
+        format!(
+            " Next attempt {when}; {} so far.",
+            words::counted(attempts, "attempt")
+        )
     };
     Some(view! { <span class="since">{view}</span> }.into_any())
 }

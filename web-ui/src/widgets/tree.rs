@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use fieldgate_ui_logic::tree::{self, Branch, Children, Chosen, Row, Step};
 use fieldgate_ui_logic::words;
+use leptos::attr::custom::custom_attribute;
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 
@@ -56,7 +57,7 @@ impl Tree {
         };
         view! {
             <ul class="tree" role="tree" aria-label=label aria-multiselectable="true" on:keydown=move |event| self.pressed(&event)>
-                <For each=rows key=|row| (row.key.clone(), row.position, row.siblings, row.unread) children=move |row| self.row(row)/>
+                <For each=rows key=|row| (row.key.clone(), row.position, row.siblings) children=move |row| self.row(row)/>
             </ul>
         }
         .into_any()
@@ -67,7 +68,6 @@ impl Tree {
             key,
             label,
             leaf,
-            unread,
             level,
             position,
             siblings,
@@ -87,19 +87,27 @@ impl Tree {
             Chosen::All => "true",
         };
         let expanded = move || (!leaf).then(|| if is_open() { "true" } else { "false" });
+        let reading = move || {
+            is_open()
+                && self
+                    .roots
+                    .with(|roots| key.with_value(|key| tree::is_unread(roots, key)))
+        };
+        // The view macro does not know this attribute.
+        let level_of = custom_attribute("aria-level", level.to_string());
         let turn = move |event: leptos::ev::MouseEvent| {
             event.stop_propagation();
             self.turn(&key.get_value());
         };
         view! {
             <li role="treeitem" id=key.with_value(|key| element_id(key)) class=format!("level-{level}") data-key=key.get_value()
-                attr:aria-level=level.to_string() aria-posinset=position.to_string() aria-setsize=siblings.to_string()
+                {..level_of} aria-posinset=position.to_string() aria-setsize=siblings.to_string()
                 aria-expanded=expanded aria-checked=checked tabindex=move || self.tab_index(&key.get_value())
                 on:click=move |_| { self.go(&key.get_value()); self.toggle(&key.get_value()); }>
                 <span class="turn" aria-hidden="true" on:click=turn></span>
                 <span class="box" aria-hidden="true"></span>
                 <span>{words::plain(&label)}</span>
-                {move || (unread && is_open()).then(|| view! { <span class="faint">"reading…"</span> })}
+                {move || reading().then(|| view! { <span class="faint">"reading…"</span> })}
             </li>
         }
         .into_any()
@@ -161,11 +169,10 @@ impl Tree {
             }
         });
         self.go(key);
-        let unread = |row: &Row| row.key == key && row.unread;
-        let rows = self
+        let unread = self
             .roots
-            .with_untracked(|roots| self.open.with_untracked(|open| tree::rows(roots, open)));
-        if opens && rows.iter().any(unread) {
+            .with_untracked(|roots| tree::is_unread(roots, key));
+        if opens && unread {
             self.read.run(key.to_owned());
         }
     }

@@ -13,11 +13,14 @@ use leptos::task::spawn_local;
 use crate::client::change;
 use crate::fetched::{Fetched, OFTEN, fetched};
 use crate::widgets::confirm::type_to_confirm;
-use crate::widgets::page::when_there;
+use crate::widgets::job_progress::{Job, job_progress};
 use crate::widgets::toast::Toasts;
 
 /// What a replay may send in a second unless a person says otherwise.
 const RATE: &str = "100";
+
+/// The state of a replay that still sends.
+const RUNNING: &str = "running";
 
 /// The form as it is filled in.
 #[derive(Clone, Copy)]
@@ -61,7 +64,7 @@ pub fn actions(destinations: Memo<Vec<String>>) -> AnyView {
                 }>{options}</select>
             </div>
             {replay(form, chosen, replays)}
-            {when_there(replays, move |list| listed(list, replays))}
+            {listed(replays)}
             {purge(chosen)}
         </section>
     }
@@ -159,15 +162,40 @@ fn moment(text: &str) -> Result<Timestamp, String> {
     }
 }
 
-fn listed(list: &[ReplayView], replays: Fetched<Vec<ReplayView>>) -> AnyView {
-    let lines: Vec<AnyView> = list.iter().map(|one| line(one, replays)).collect();
-    view! { <ul class="lines" data-test="replays">{lines}</ul> }.into_any()
+/// Those that run, with how far they are, and those that ended.
+fn listed(replays: Fetched<Vec<ReplayView>>) -> AnyView {
+    let some = move |running: bool| {
+        replays.data.with(|all| {
+            let all = all.iter().flatten();
+            let some = all.filter(|replay| (replay.state == RUNNING) == running);
+            some.cloned().collect::<Vec<_>>()
+        })
+    };
+    let ids = move || {
+        some(true)
+            .into_iter()
+            .map(|replay| replay.id)
+            .collect::<Vec<_>>()
+    };
+    let ended = move || some(false).iter().map(ended).collect_view();
+    view! {
+        <div class="jobs" data-test="running-replays">
+            <For each=ids key=|id| id.clone() children=move |id| running(id, replays)/>
+        </div>
+        <ul class="lines" data-test="replays">{ended}</ul>
+    }
+    .into_any()
 }
 
-fn line(replay: &ReplayView, replays: Fetched<Vec<ReplayView>>) -> AnyView {
+fn running(id: String, replays: Fetched<Vec<ReplayView>>) -> AnyView {
     let toasts = Toasts::expect();
-    let id = replay.id.clone();
-    let stop = move |_| {
+    let found = id.clone();
+    let job = Memo::new(move |former: Option<&Job>| {
+        let of = |all: &Vec<ReplayView>| all.iter().find(|replay| replay.id == found).map(job);
+        let now = replays.data.with(|all| all.as_ref().and_then(of));
+        now.or_else(|| former.cloned()).unwrap_or_default()
+    });
+    let stop = Callback::new(move |()| {
         let id = id.clone();
         spawn_local(async move {
             match change::<StopReplay>(&[&id], &(), None).await {
@@ -176,26 +204,35 @@ fn line(replay: &ReplayView, replays: Fetched<Vec<ReplayView>>) -> AnyView {
             }
             replays.refresh();
         });
-    };
+    });
+    job_progress(job, stop)
+}
+
+fn job(replay: &ReplayView) -> Job {
     let rate = match replay.rate {
-        0 => String::new(),
-        rate => format!(", at most {rate}/s"),
+        0 => "as fast as what is new leaves room for".to_owned(),
+        rate => format!("at most {rate} readings a second"),
     };
+    Job {
+        title: format!("Replay to {}", replay.destination),
+        done: replay.accepted.saturating_sub(replay.pending),
+        all: replay.accepted,
+        words: rate,
+    }
+}
+
+fn ended(replay: &ReplayView) -> AnyView {
     let title = format!(
-        "{} to {}",
+        "{}: replay to {}",
         words::capital(&replay.state),
         replay.destination
     );
     let text = format!(
-        "{} of {} delivered, {} waiting{rate}",
+        "{} of {} delivered",
         words::count(replay.acked),
-        words::counted(replay.accepted, "reading"),
-        words::count(replay.pending)
+        words::counted(replay.accepted, "reading")
     );
-    let label = format!("Stop the replay to {}", replay.destination);
-    let stop = (replay.state == "running")
-        .then(|| view! { <button type="button" class="small" aria-label=label on:click=stop>"Stop"</button> });
-    view! { <li><span>{title}</span><span class="faint">{text}</span>{stop}</li> }.into_any()
+    view! { <li><span>{title}</span><span class="faint">{text}</span></li> }.into_any()
 }
 
 fn purge(chosen: Memo<String>) -> AnyView {

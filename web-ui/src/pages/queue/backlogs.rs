@@ -56,7 +56,7 @@ fn outage(outage: &OutageView) -> AnyView {
         }
         None => (move || {
             format!(
-                ", since {}",
+                ", for {} so far",
                 words::span((live.now.get() - from.millis()).max(1000))
             )
         })

@@ -1,11 +1,12 @@
 //! Dead letters: by destination and reason, each to be looked at; retried one by one or all of a kind, exported, purged.
 
 use fieldgate_api::dead::{
-    DeadChoice, DeadGroup, DeadLetter, DeadLetterPage, DeadLetters, DeadPurge, DeadQuery,
+    DeadChoice, DeadDone, DeadGroup, DeadLetter, DeadLetterPage, DeadLetters, DeadPurge, DeadQuery,
 };
 use fieldgate_api::endpoint::{
     GetDeadLetter, GetDeadLetters, PurgeDeadLetters, RetryDeadLetters, with_query,
 };
+use fieldgate_api::trouble::Trouble;
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -14,6 +15,7 @@ use crate::client::{call, change};
 use crate::fetched::{Fetched, OFTEN, asked};
 use crate::widgets::confirm::type_to_confirm;
 use crate::widgets::empty::empty_state;
+use crate::widgets::job_progress::{Job, job_progress};
 use crate::widgets::page::when_there;
 use crate::widgets::time::instant;
 use crate::widgets::toast::Toasts;
@@ -26,6 +28,10 @@ const WORD: &str = "purge";
 struct Shelf {
     letters: Fetched<DeadLetters>,
     open: RwSignal<Option<DeadLetterPage>>,
+    /// The retry that is under way.
+    retry: RwSignal<Option<Job>>,
+    /// Somebody wants it to end after the step that runs.
+    stop: StoredValue<bool>,
     toasts: Toasts,
 }
 
@@ -34,6 +40,8 @@ pub fn dead() -> AnyView {
     let shelf = Shelf {
         letters,
         open: RwSignal::new(None),
+        retry: RwSignal::new(None),
+        stop: StoredValue::new(false),
         toasts: Toasts::expect(),
     };
     let any = Memo::new(move |_| {
@@ -46,6 +54,7 @@ pub fn dead() -> AnyView {
         <section aria-labelledby="dead-title" id="dead">
             <h2 id="dead-title">"Dead letters"</h2>
             <p class="help">"Readings that their destination refused for their own sake. They are kept until you decide; a retry sends them under the message ids that they always had."</p>
+            {shelf.progress()}
             {when_there(letters, move |letters| shelf.view(letters))}
             {move || shelf.open.get().map(|page| shelf.letter(&page))}
             {move || any.get().then(|| shelf.purge())}
@@ -187,9 +196,48 @@ impl Shelf {
     }
 
     fn retry(self, choice: DeadChoice) {
+        if self.retry.get_untracked().is_some() {
+            self.toasts
+                .refused("Another retry is under way; wait for it, or stop it.");
+            return;
+        }
+        self.stop.set_value(false);
         spawn_local(async move {
-            self.settle(change::<RetryDeadLetters>(&[], &choice, None).await);
+            let outcome = self.retry_in_steps(choice).await;
+            self.retry.try_set(None);
+            self.settle(outcome);
         });
+    }
+
+    /// All that is chosen, or what was done until somebody stopped it.
+    async fn retry_in_steps(self, mut choice: DeadChoice) -> Result<DeadDone, Trouble> {
+        let mut sum = change::<RetryDeadLetters>(&[], &choice, None).await?;
+        while sum.next.is_some() && self.stop.try_get_value() == Some(false) {
+            let done = sum.done + sum.stuck;
+            self.retry.try_set(Some(Job {
+                title: "Retry of dead letters".to_owned(),
+                done,
+                all: done + sum.left,
+                words: "what is left stays a dead letter when you stop".to_owned(),
+            }));
+            choice.within = sum.next;
+            let step = change::<RetryDeadLetters>(&[], &choice, None).await?;
+            let (done, stuck) = (sum.done + step.done, sum.stuck + step.stuck);
+            sum = DeadDone {
+                done,
+                stuck,
+                words: retried(done, stuck, step.left),
+                ..step
+            };
+        }
+        Ok(sum)
+    }
+
+    fn progress(self) -> AnyView {
+        let job = Memo::new(move |_| self.retry.get().unwrap_or_default());
+        let running = Memo::new(move |_| self.retry.with(Option::is_some));
+        let stop = Callback::new(move |()| self.stop.set_value(true));
+        (move || running.get().then(|| job_progress(job, stop))).into_any()
     }
 
     fn inspect(self, id: u64) {
@@ -201,10 +249,7 @@ impl Shelf {
         });
     }
 
-    fn settle(
-        self,
-        outcome: Result<fieldgate_api::dead::DeadDone, fieldgate_api::trouble::Trouble>,
-    ) {
+    fn settle(self, outcome: Result<DeadDone, Trouble>) {
         match outcome {
             Ok(done) => self.toasts.done(&words::capital(&done.words)),
             Err(trouble) => self.toasts.trouble(&trouble),
@@ -212,4 +257,22 @@ impl Shelf {
         self.open.set(None);
         self.letters.refresh();
     }
+}
+
+/// What a retry of several steps did.
+fn retried(done: u64, stuck: u64, left: u64) -> String {
+    let mut words = format!(
+        "put {} back into the queue",
+        words::counted(done, "dead letter")
+    );
+    if stuck > 0 {
+        let stuck = words::counted(stuck, "letter");
+        words += &format!(
+            "; {stuck} cannot go back, since no route leads to the destination or the bytes cannot be read"
+        );
+    }
+    if left > 0 {
+        words += &format!("; {} are left", words::counted(left, "letter"));
+    }
+    words
 }

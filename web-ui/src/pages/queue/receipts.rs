@@ -35,8 +35,9 @@ fn view_of(receipts: &Receipts) -> AnyView {
         ),
         false => view! { <ul class="lines">{lines}</ul> }.into_any(),
     };
+    let any = !receipts.receipts.is_empty() || !receipts.findings.is_empty();
     view! {
-        {verdict(receipts)}
+        {any.then(|| verdict(receipts))}
         {list}
         <p><a class="button" href="/api/v1/queue/receipts/now" download="fieldgate-receipt-now.json">"Download the running hour so far"</a></p>
     }

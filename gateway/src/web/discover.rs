@@ -1,0 +1,94 @@
+//! Discovery: what answers at an address that a person typed, and could be a source. Nothing is saved, nobody else is asked.
+
+use fieldgate_api::{
+    discovery::{DiscoverDraft, Found, FoundWay},
+    endpoint::DiscoverSources,
+};
+use fieldgate_kit::{Discovered, Way};
+
+use super::{
+    error::Failure,
+    mount::{Answer, Call, Mounts},
+    trial::turn,
+    value::shown,
+};
+
+/// The longest address that is taken; a host's name has at most 253 characters.
+const MOST_BYTES: usize = 512;
+
+pub fn mount(mounts: &mut Mounts<'_>) {
+    mounts.mount::<DiscoverSources, _, _>(discover);
+}
+
+async fn discover(call: Call<DiscoverSources>) -> Answer<DiscoverSources> {
+    let DiscoverDraft { kind, address } = &call.body;
+    let _turn = turn(&call.shared)?;
+    let registry = &call.shared.gateway.registry;
+    let source = registry
+        .source(kind)
+        .ok_or_else(|| Failure::no_such("kind of source", kind))?;
+    let address = address.trim();
+    if address.is_empty() || address.len() > MOST_BYTES {
+        return Err(Failure::Malformed(
+            "say where to look: `address` is a host or a URL of at most 512 characters".into(),
+        ));
+    }
+    let found = source.discover(address.to_owned()).await;
+    let found = found.map_err(|words| Failure::Unavailable(shown(&words)))?;
+    Ok(found.into_iter().map(as_found).collect())
+}
+
+fn as_found(found: Discovered) -> Found {
+    let id = id_of(&found.title);
+    Found {
+        title: shown(&found.title),
+        identity: shown(&found.identity),
+        product: shown(&found.product),
+        ways: found.ways.into_iter().map(as_way).collect(),
+        id,
+    }
+}
+
+fn as_way(way: Way) -> FoundWay {
+    FoundWay {
+        address: shown(&way.address),
+        words: shown(&way.words),
+        needs: way.needs,
+        settings: way.settings,
+    }
+}
+
+/// A short name for it: lower-case letters, digits and dashes.
+fn id_of(title: &str) -> String {
+    const LONGEST: usize = 24;
+    let mut id = String::new();
+    for c in title.chars().take(200) {
+        match c {
+            c if c.is_ascii_alphanumeric() => id.push(c.to_ascii_lowercase()),
+            _ if id.is_empty() || id.ends_with('-') => {}
+            _ => id.push('-'),
+        }
+    }
+    id.truncate(LONGEST);
+    id.trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_becomes_an_id() {
+        for (title, expected) in [
+            ("Press 4 (Hall B)", "press-4-hall-b"),
+            ("../../etc", "etc"),
+            ("日本", ""),
+            (
+                "A very long name of a server, indeed",
+                "a-very-long-name-of-a-se",
+            ),
+        ] {
+            assert_eq!(id_of(title), expected);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What a server at an address offers (GetEndpoints, OPC UA Part 4, 5.5.4): a question without a session, that signs in nowhere.
+
+use fieldgate_kit::{Discovered, Way};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    dial::Target,
+    security::{Certificate, Endpoint},
+    session::{self, Server},
+    settings::{Mode, Policy},
+};
+
+const SCHEME: &str = "opc.tcp://";
+/// What a source reads when nobody has chosen yet.
+const EVERYTHING: &str = "Objects/**";
+
+/// Asks the server at an address that a person typed: a URL, or a host with or without a port.
+pub(crate) async fn discover(address: &str) -> Result<Vec<Discovered>, String> {
+    let url = url(address);
+    let target = Target::of(&url)?;
+    let addresses = target.resolve().await?;
+    let stream = target.connect(&addresses).await?;
+    let endpoints = session::endpoints(stream, &url).await.map_err(|why| {
+        format!("{url} does not answer as an OPC UA server: {why}; is it one, and is it ready?")
+    })?;
+    Ok(servers(&url, &endpoints))
+}
+
+fn url(address: &str) -> String {
+    let address = address.trim();
+    match address.contains("://") {
+        true => address.to_owned(),
+        false => format!("{SCHEME}{address}"),
+    }
+}
+
+/// One for each server that is spoken of, with its ways from the strongest on.
+fn servers(url: &str, endpoints: &[Endpoint]) -> Vec<Discovered> {
+    let mut endpoints: Vec<&Endpoint> = endpoints.iter().collect();
+    endpoints.sort_by_key(|endpoint| std::cmp::Reverse((endpoint.mode, endpoint.policy)));
+    let mut found: Vec<Discovered> = Vec::new();
+    for endpoint in endpoints {
+        let Server { name, uri, product } = endpoint.description.server();
+        let at = found.iter().position(|server| server.identity == uri);
+        let server = match at {
+            Some(at) => &mut found[at],
+            None => {
+                found.push(Discovered {
+                    title: if name.is_empty() { uri.clone() } else { name },
+                    identity: uri,
+                    product,
+                    ways: Vec::new(),
+                });
+                found.last_mut().expect("it was pushed just now")
+            }
+        };
+        let way = way(url, endpoint);
+        if !server.ways.contains(&way) {
+            server.ways.push(way);
+        }
+    }
+    found
+}
+
+fn way(url: &str, endpoint: &Endpoint) -> Way {
+    let needs = match endpoint.tokens {
+        tokens if tokens.anonymous => None,
+        tokens if tokens.user_name => Some("a user name and a password".to_owned()),
+        _ => Some("a certificate of the user, which is not spoken here yet".to_owned()),
+    };
+    Way {
+        address: url.to_owned(),
+        words: words(endpoint),
+        needs,
+        settings: settings(url, endpoint),
+    }
+}
+
+fn words(endpoint: &Endpoint) -> String {
+    match (endpoint.policy, &endpoint.certificate) {
+        (Policy::None, _) => "no security: everybody on the way can read along".to_owned(),
+        (
+            policy,
+            Some(Certificate {
+                flaw: Some(flaw), ..
+            }),
+        ) => {
+            format!(
+                "{} {}; its certificate has a flaw: {flaw}",
+                policy.name(),
+                endpoint.mode.name()
+            )
+        }
+        (policy, _) => format!("{} {}", policy.name(), endpoint.mode.name()),
+    }
+}
+
+fn settings(url: &str, endpoint: &Endpoint) -> Json {
+    let security = match (endpoint.policy, endpoint.mode) {
+        (Policy::None, _) | (_, Mode::None) => json!({ "policy": endpoint.policy.name() }),
+        (policy, mode) => json!({ "policy": policy.name(), "mode": mode.name() }),
+    };
+    json!({ "endpoint": url, "security": security, "select": [EVERYTHING] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_types_becomes_a_url() {
+        for (typed, expected) in [
+            (" plc ", "opc.tcp://plc"),
+            ("10.0.0.1:4841", "opc.tcp://10.0.0.1:4841"),
+            ("opc.tcp://plc/path", "opc.tcp://plc/path"),
+        ] {
+            assert_eq!(url(typed), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_names_no_host_is_told() {
+        let words = discover("opc.tcp://").await.unwrap_err();
+        assert!(words.contains("opc.tcp://"), "{words}");
+    }
+}

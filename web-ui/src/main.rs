@@ -7,6 +7,7 @@
 //! | [`client`] | calls of the API |
 //! | [`fetched`] | answers that stay fresh |
 //! | [`live`] | the one WebSocket |
+//! | [`lines`] | an answer that comes line by line |
 //! | [`items`] | sources, destinations and routes alike |
 //! | [`widgets`] | the parts that all pages are made of |
 //! | [`pages`] | one file a page |
@@ -15,6 +16,7 @@ mod app;
 mod client;
 mod fetched;
 mod items;
+mod lines;
 mod live;
 mod nav;
 mod pages;

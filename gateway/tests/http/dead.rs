@@ -134,6 +134,33 @@ async fn a_purge_is_chosen_and_confirmed_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_retry_of_many_goes_on_where_it_ended_and_no_further() {
+    const MANY: u64 = 4100;
+    let rig = Rig::start().await;
+    let at = rig.address;
+    refuse(&rig, 1..MANY + 1, "no").await;
+    let mut choice = DeadChoice {
+        all: true,
+        ..DeadChoice::default()
+    };
+    let (mut done, mut steps) = (0, 0);
+    loop {
+        let step = ask::<RetryDeadLetters>(at, &[], &choice).await;
+        (done, steps) = (done + step.done, steps + 1);
+        assert_eq!(done + step.left, MANY);
+        // What is refused once more meanwhile waits for the next retry.
+        refuse(&rig, 1..2, "still no").await;
+        choice.within = step.next;
+        if step.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!((done, steps), (MANY, 3));
+    let letters = ask::<GetDeadLetters>(at, &[], &DeadQuery::default()).await;
+    assert_eq!((letters.shelf.letters, letters.shelf.retried), (3, MANY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_goes_back_into_the_lane_under_its_own_id() {
     let rig = Rig::start().await;
     let at = rig.address;

@@ -144,6 +144,24 @@ fn a_replay_tells_how_far_it_is_and_can_be_stopped() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
+#[test]
+fn a_check_of_the_queue_tells_what_it_read() {
+    let (server, broker) = (server(), Broker::start());
+    let gateway = Gateway::start(&line::config(&server.endpoint(), &broker.url()));
+    until_true("readings to be delivered", SOON, || {
+        gateway.api.ledger().acked >= 100
+    });
+    let browser = Browser::start();
+    browser.open(&format!("{}/queue", gateway.url));
+    browser.click("[data-test=check]");
+    browser.text_is("[data-test=checked]", |text| {
+        let lanes = ["Normal", "Critical", "Dead"];
+        lanes.iter().all(|lane| text.contains(lane)) && text.contains("the ledger balances")
+    });
+    assert_fits(&browser);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
 /// Accessible in both themes on a phone and on a desk, and no wider than either.
 #[track_caller]
 fn assert_fits(browser: &Browser) {

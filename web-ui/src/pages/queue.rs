@@ -2,6 +2,7 @@
 
 mod actions;
 mod backlogs;
+mod check;
 mod dead;
 mod ledger;
 mod receipts;
@@ -37,6 +38,7 @@ pub fn page() -> AnyView {
         {when_there(queue, queue_view)}
         {dead::dead()}
         {move || any.get().then(|| actions::actions(destinations))}
+        {check::check()}
         {receipts::receipts()}
     }
     .into_any()

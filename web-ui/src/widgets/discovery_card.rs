@@ -13,7 +13,7 @@ pub fn discovery_card(found: &Found, protocol: &str, add: Callback<FoundWay>) ->
         .ways
         .iter()
         .enumerate()
-        .map(|(place, each)| way(each, place == 0, &title, add))
+        .map(|(place, each)| way(each, place == 0 && found.ways.len() > 1, &title, add))
         .collect();
     let product = (!found.product.is_empty()).then(|| words::plain(&found.product));
     view! {
@@ -38,7 +38,7 @@ fn way(way: &FoundWay, best: bool, title: &str, add: Callback<FoundWay>) -> AnyV
         <li>
             <span>{words::capital(&way.words)}{best.then(|| view! { " "<span class="tag">"strongest"</span> })}</span>
             <span class="faint">{format!("needs: {needs}")}</span>
-            <button type="button" class=if best { "primary small" } else { "small" } data-test="add-found" aria-label=label
+            <button type="button" class="small" data-test="add-found" aria-label=label
                 on:click=move |_| add.run(chosen.clone())>"Add as source"</button>
         </li>
     }

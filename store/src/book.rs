@@ -341,4 +341,30 @@ impl Position {
             .get_or_insert_default()
             .add(until, gone, counts);
     }
+
+    /// Notes which of the records that were thinned up to `last` may still be acknowledged for the bits of `own`, because
+    /// they had been read.
+    pub fn contest(
+        &mut self,
+        last: Seq,
+        own: RouteMask,
+        read: impl Fn(u8) -> Seq,
+        counts: impl Fn(Seq, Seq) -> PerBit,
+    ) {
+        let read = own.iter().map(|RouteBit(bit)| read(bit)).max();
+        let until = last.min(read.unwrap_or_default());
+        if until <= self.through {
+            return;
+        }
+        let all = counts(self.through, until);
+        let mut taken = PerBit::default();
+        for bit in own.iter() {
+            taken.add(bit.into(), all.get(bit.0));
+        }
+        if taken.total() > 0 {
+            self.contested
+                .get_or_insert_default()
+                .add(until, Gone::Thinned, taken);
+        }
+    }
 }

@@ -24,6 +24,7 @@ use crate::{
     shelf::QUARANTINE,
     slots::{Document, Loaded, Slots},
     spool,
+    thinned::Thinned,
     types::Seq,
     walk::{Scan, Walk},
 };
@@ -226,6 +227,7 @@ impl<'a> Check<'a> {
             last,
             &since,
             |after, until| self.count_between(after.0, until.0),
+            &Thinned::uncounted(self.dir, self.manifest.generations.iter()),
             false,
         );
         self.report.routes = book.balance();

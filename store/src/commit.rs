@@ -179,6 +179,7 @@ impl Owner {
             self.shelf.generations.pop(); // its directory stays: the manifest may name it all the same
             return Err(error);
         }
+        self.thinning.due = true;
         self.refresh_figures();
         Ok(())
     }

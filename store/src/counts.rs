@@ -23,6 +23,8 @@ pub(crate) struct Counts {
 pub(crate) enum Gone {
     /// The lane was full.
     Full,
+    /// Others tell them.
+    Thinned,
     /// A person emptied the consumer's queue.
     Purged,
     /// Their consumer, or their replay, was removed.
@@ -55,6 +57,7 @@ impl Counts {
     pub fn gone(&mut self, gone: Gone) -> &mut u64 {
         match gone {
             Gone::Full => &mut self.evicted_by.full,
+            Gone::Thinned => &mut self.evicted_by.thinned,
             Gone::Purged => &mut self.evicted_by.purged,
             Gone::Removed => &mut self.evicted_by.removed,
             Gone::Expired => &mut self.expired,

@@ -13,12 +13,13 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, RouteMask, Seq, Stamp, Ticket,
-    Tools, Urgency,
+    AppendError, Entry, Lane, LaneOptions, OnFull, PeekLimits, Record, RouteMask, Seq, Stamp,
+    Ticket, Tools, Urgency,
     block::Block,
     error::EngineError,
     plain::PlainStore,
     segment::{Segment, SegmentStore},
+    tools::{Survey, Thin, Thinner},
 };
 
 /// Calls are counted from 1; those from `from` up to before `until` fail.
@@ -327,4 +328,89 @@ async fn the_trouble_is_over_when_the_disk_is_well_even_if_nothing_comes() {
     plan.fail(0, 0);
     until(|| lane.stats().trouble.is_none()).await;
     lane.close().await.unwrap();
+}
+
+// === thinning ===
+
+/// Lets go of every second record.
+struct Halve;
+
+struct Halving(Vec<Seq>);
+
+impl Thinner for Halve {
+    fn survey(&self, _: Thin) -> Box<dyn Survey> {
+        Box::new(Halving(Vec::new()))
+    }
+}
+
+impl Survey for Halving {
+    fn look(&mut self, record: &Record) {
+        if !record.seq.0.is_multiple_of(2) {
+            self.0.push(record.seq);
+        }
+    }
+
+    fn gone(self: Box<Self>) -> Vec<Seq> {
+        self.0
+    }
+}
+
+/// A record of 20 KB that does not compress.
+fn large(number: u64) -> Entry {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    };
+    Entry {
+        body: std::iter::repeat_with(next).take(20_000).collect(),
+        ..entry(number)
+    }
+}
+
+/// Fills a lane that thins, with one failing call; whether the lane was thinned in the end.
+async fn thin_with_a_failing_call(failing: u64) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = Plan::default();
+    let options = LaneOptions {
+        on_full: OnFull::Thin,
+        tail_bytes: 0,
+        ..LaneOptions {
+            max_bytes: 4 << 20,
+            ..options()
+        }
+    };
+    let tools = Tools {
+        thinner: Some(Arc::new(Halve)),
+        ..Tools::default()
+    };
+    let engine = Box::new(FaultyStore(plan.clone()));
+    let (lane, _) = Lane::open_on(dir.path(), options.clone(), tools, engine).unwrap();
+    lane.consumer("a").unwrap();
+    lane.route_bit("r→a", "a").unwrap();
+    plan.fail(failing, failing + 1);
+    for number in 0..25 {
+        let batch = (0..10).map(|at| large(10 * number + at)).collect();
+        let ticket = lane.append(batch, Urgency::Waiting).await.unwrap();
+        drop(ticket.await); // one may be refused
+    }
+    lane.close().await.unwrap();
+    let engine = Box::new(PlainStore);
+    let (lane, report) = Lane::open_on(dir.path(), options, Tools::default(), engine).unwrap();
+    assert_eq!((report.lost_detected, report.findings), (0, vec![]));
+    let balance = lane.balance().remove(0);
+    assert_eq!(balance.unaccounted(), 0, "{failing}: {balance:?}");
+    lane.close().await.unwrap();
+    balance.evicted_by.thinned > 0
+}
+
+#[tokio::test]
+async fn one_failed_call_while_thinning_costs_nothing() {
+    let mut thinned = 0;
+    for failing in (1..=120).step_by(11) {
+        thinned += u32::from(thin_with_a_failing_call(failing).await);
+    }
+    assert!(thinned >= 9, "{thinned} of 11 were thinned");
 }

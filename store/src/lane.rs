@@ -29,6 +29,7 @@ use crate::{
     ring::Ring,
     segment::SegmentStore,
     tail::Tail,
+    thin::Thinning,
     thread::{Batch, Command, Figures, Owner, Shared, Span, locked},
     tools::Tools,
     types::{
@@ -118,6 +119,7 @@ impl Lane {
             held_back: false,
             ring: Ring::new(options.ring_bytes),
             trouble: Trouble::default(),
+            thinning: Thinning::default(),
             retired: false,
             look_at: None,
             options: options.clone(),
@@ -396,8 +398,12 @@ impl Lane {
                 scanned_through: after,
             });
         }
-        if let Some(page) = locked(&self.inner.shared.tail).page(after, mask, limits) {
-            return Ok(page);
+        {
+            let mut tail = locked(&self.inner.shared.tail);
+            if let Some(page) = tail.page(after, mask, limits) {
+                tail.note_read(mask, page.scanned_through);
+                return Ok(page);
+            }
         }
         self.ask(|reply| Command::Read {
             after,

@@ -241,6 +241,43 @@ impl Book {
         self.dirty = true;
     }
 
+    /// Counts as thinned what `counts` says lay between two places (the first excluded); nobody moves. Up to where `read`
+    /// says that a bit's records were read, they may still be acknowledged.
+    pub fn thin(
+        &mut self,
+        first: u64,
+        last: Seq,
+        read: impl Fn(u8) -> Seq,
+        counts: impl Fn(Seq, Seq) -> PerBit,
+    ) {
+        for (name, consumer) in &mut self.consumers {
+            if consumer.through >= last {
+                continue;
+            }
+            let all = counts(consumer.through, last);
+            let mut own = RouteMask::EMPTY;
+            for route in self
+                .routes
+                .values_mut()
+                .filter(|route| route.state.consumer == *name)
+            {
+                route.take(Gone::Thinned, all.get(route.state.bit));
+                own.insert(RouteBit(route.state.bit));
+            }
+            consumer.contest(last, own, &read, &counts);
+        }
+        for row in &mut self.replays.rows {
+            if row.needs(first, last.0) {
+                let until = last.min(Seq(row.state.last));
+                let share = row.share_of(&counts(row.position.through, until));
+                row.take(Gone::Thinned, share);
+                let own = RouteMask(row.state.routes);
+                row.position.contest(until, own, &read, &counts);
+            }
+        }
+        self.dirty = true;
+    }
+
     /// Empties the queue of a consumer; how many deliveries that were. Only while nothing is unsettled.
     pub fn purge(&mut self, name: &str) -> Option<u64> {
         let durable = self.durable;
@@ -294,12 +331,14 @@ impl Book {
     }
 
     /// Sets what an open found: records accepted after the stored moment, and for each reader what lies between two places.
-    /// With `damage`, what is missing counts as lost; returns how many.
+    /// What is missing had been `thinned` when the power went, before it was counted; with `damage`, the rest counts as
+    /// lost. Returns how many those were.
     pub fn recounted(
         &mut self,
         durable: Seq,
         accepted_since: &PerBit,
         between: impl Fn(Seq, Seq) -> PerBit,
+        thinned: &PerBit,
         damage: bool,
     ) -> u64 {
         self.durable = durable;
@@ -318,17 +357,21 @@ impl Book {
                 None => route.state.counts.evicted_by.removed += since,
             }
             let missing = (route.state.counts.outstanding() - route.pending).max(0) as u64;
+            let told = missing.min(thinned.get(route.state.bit));
+            route.state.counts.evicted_by.thinned += told;
             if damage {
-                route.state.counts.lost_detected += missing;
-                lost += missing;
+                route.state.counts.lost_detected += missing - told;
+                lost += missing - told;
             }
         }
         for row in self.replays.rows.iter_mut().filter(|row| row.is_running()) {
             let (from, until) = (row.position.through, Seq(row.state.last));
             row.pending = row.share_of(&between(from, until)) as i64;
             let missing = (row.state.counts.outstanding() - row.pending).max(0) as u64;
+            let told = missing.min(row.share_of(thinned));
+            row.state.counts.evicted_by.thinned += told;
             if damage {
-                row.state.counts.lost_detected += missing;
+                row.state.counts.lost_detected += missing - told;
             }
         }
         lost

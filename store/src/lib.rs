@@ -13,7 +13,8 @@
 //! - **Every record is accounted for, for each route:** `accepted = acked + pending + expired + evicted + dead-lettered +
 //!   lost`. `pending` is counted on its own, so that [`RouteBalance::unaccounted`] is a real check.
 //! - **The disk is bounded** by [`LaneOptions::max_bytes`], really allocated bytes. On full the oldest generation goes and
-//!   what its consumers had not finished is counted as evicted, or appends are held back until there is room. Below
+//!   what its consumers had not finished is counted as evicted; or appends are held back until there is room; or, from 80 %
+//!   on, records that others tell go first, and each is counted as thinned for every route that still waited for it. Below
 //!   [`LaneOptions::reserve_bytes`] of free space, and whenever the disk refuses, appends that somebody waits for fail in
 //!   words; relaxed ones stay in memory, the newest [`LaneOptions::ring_bytes`] of them, and are written once the disk lets
 //!   them, tried each second. On a full disk what is delivered, and kept for a replay, makes room; then, in a lane that
@@ -37,6 +38,7 @@
 //! gen-00000041/               a sealed generation: a sled database that is only read
 //! gen-00000042/               the generation that is written
 //! gen-00000042/spool/         its bodies of over 64 KiB, each a file named after its SHA-256          (see spool.rs)
+//! gen-00000042/THINNED.a      how far it was thinned, and what that took from it                (a slot, see thinned.rs)
 //! BALLAST                     2 MiB that are given up when a document has to be written on a full disk
 //! quarantine/                 the newest two directories that could not be read
 //! ```
@@ -44,6 +46,10 @@
 //! pays, and cut into values of at most 4 KiB under the key `first record u64 BE | chunk u16 BE`, all in one sled batch.
 //! Values that small never become sled blobs, which are not synced. block.rs and layout.rs have the bytes; every block has a
 //! version and a CRC-32C of its own, because sled 0.34.7 can open a truncated database as an empty one.
+//!
+//! A record that was thinned leaves its place: its number, without routes and without a body. So numbers are without gaps
+//! in a generation that is whole, and what is kept has the number and the bytes that it always had. The thinned generation
+//! is a new directory with a later id, which the manifest names where it named the old one.
 //!
 //! The format is version 2. What version 1 wrote is read as it is (migrate/); the documents are in version 2 after the
 //! first open, the old generations go when they have been delivered. A later version is refused. `tests/golden` has a
@@ -59,7 +65,10 @@
 //! 5. A generation is removed in this order: cursors saved beyond it, manifest without it, directory. A crash in between
 //!    leaves an orphan that the next open removes.
 //! 6. A cursor and the counts of what it passed change under one lock and are saved together.
-//! 7. At most three generations of a lane are open at once, with 8 MiB of sled cache between them.
+//! 7. At most three generations of a lane are open at once, with 8 MiB of sled cache between them; four while one is thinned.
+//! 8. A generation is thinned in this order: the new one written, synced and closed, manifest with it in the old one's
+//!    place, what went counted and the cursors saved, old directory. A crash before the cursors leaves deliveries that are
+//!    missing without damage, at most as many as THINNED tells: the next open counts them as thinned.
 
 mod age;
 mod ballast;
@@ -95,6 +104,8 @@ mod shelf;
 mod slots;
 mod spool;
 mod tail;
+mod thin;
+mod thinned;
 mod thread;
 mod tools;
 mod types;
@@ -111,7 +122,7 @@ pub use options::{EngineKind, Keep, LaneOptions, MAX_BODY_BYTES, OnFull};
 pub use record::{Body, Entry, Missing, Record, Stamp};
 pub use replay::{Found, Replay, ReplayRequest, ReplayStatus};
 pub use slots::{Document, Loaded, Slots};
-pub use tools::{Ages, Thin, Thinner, Tools};
+pub use tools::{Ages, Survey, Thin, Thinner, Tools};
 pub use types::{
     Appended, ConsumerStats, Cursor, EvictedBy, Exit, LaneStats, Page, PeekLimits, RouteBalance,
     RouteBit, RouteMask, Seq, Tally, Urgency,

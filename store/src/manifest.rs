@@ -50,6 +50,7 @@ pub(crate) struct GenerationInfo {
     pub sealed: bool,
     /// Records are missing between `first` and `last`; they have been counted as lost.
     pub damaged: bool,
+    /// Without the places of those that were thinned.
     pub records: u64,
     pub payload_bytes: u64,
     pub first_at: Stamp,
@@ -170,8 +171,9 @@ impl GenerationInfo {
         }
     }
 
+    /// It holds no record, not even the place of one.
     pub fn is_empty(&self) -> bool {
-        self.records == 0
+        self.last < self.first
     }
 
     /// Counts records that became durable, or that were found.
@@ -184,7 +186,8 @@ impl GenerationInfo {
         }
         self.last_at = last.at;
         self.last = last.seq.0;
-        self.records += records.len() as u64;
+        let there = records.iter().filter(|record| !record.is_place());
+        self.records += there.count() as u64;
         self.payload_bytes += records
             .iter()
             .map(|record| record.body.len() as u64)

@@ -1,6 +1,7 @@
 //! Opening a lane: what the documents promise is compared with what is there; the difference is counted, never skipped.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     fs::{self, File, TryLockError},
     io,
@@ -18,6 +19,7 @@ use crate::{
     segment::{SegmentStore, sync_dir},
     shelf::{Generation, Shelf},
     slots::{Document, Loaded, Slots},
+    thinned::Thinned,
     types::Seq,
 };
 
@@ -239,7 +241,28 @@ impl Recovery {
             }
             self.shelf.close_readers();
         }
+        if self.rebuilt {
+            self.put_in_order();
+        }
         Ok(())
+    }
+
+    /// One that takes the place of another has a later id, and the power may have gone before the other was removed, or
+    /// before it was whole: of two that begin with the same record the one that tells more stays, else the later.
+    fn put_in_order(&mut self) {
+        let generations = &mut self.shelf.generations;
+        generations.sort_by_key(|generation| {
+            let info = &generation.info;
+            (info.first, Reverse(info.last), Reverse(info.id))
+        });
+        let mut through = 0;
+        generations.retain(|Generation { info, .. }| {
+            let stays = info.is_empty() || info.last > through;
+            through = through.max(info.last);
+            stays
+        });
+        let shelf = &self.shelf;
+        self.runs.retain(|id, _| shelf.index_of(*id).is_some());
     }
 
     /// Reads a generation if there is a reason to; false when nothing in it can be used.
@@ -360,6 +383,13 @@ impl Recovery {
             last,
             &since,
             |after, until| self.count_between(after.0, until.0),
+            &Thinned::uncounted(
+                &self.shelf.dir,
+                self.shelf
+                    .generations
+                    .iter()
+                    .map(|generation| &generation.info),
+            ),
             self.damage,
         );
         self.report.lost_detected = lost;

@@ -12,6 +12,9 @@ const SMALLEST_LANE: u64 = 4 << 20;
 pub enum OnFull {
     /// Removes the oldest generation and counts, for each route, what its consumer had not finished.
     DropOldest,
+    /// From 80 % on, records that others tell go, as [`crate::Tools::thinner`] chooses, old generations first; each is
+    /// counted as thinned. When nothing is left to thin, as [`OnFull::DropOldest`].
+    Thin,
     /// Holds the append until there is room: its ticket stays pending and the bounded channel pushes back.
     RefuseNewest,
 }

@@ -97,7 +97,8 @@ impl Owner {
             let share =
                 |count: u64| (u128::from(count) * u128::from(part) / u128::from(whole)) as u64;
             found.deliveries += share(deliveries);
-            found.bytes += share(info.payload_bytes * deliveries.min(info.records) / info.records);
+            found.bytes +=
+                share(info.payload_bytes * deliveries.min(info.records) / info.records.max(1));
         }
         found
     }

@@ -21,6 +21,7 @@ impl Owner {
         limits: PeekLimits,
     ) -> Result<Page, StoreError> {
         let mut page = self.scan_page(after, mask, limits)?;
+        locked(&self.shared.tail).note_read(mask, page.scanned_through);
         for record in &mut page.records {
             self.shelf.fetch(record).map_err(|error| StoreError::Disk {
                 path: self.shelf.dir.clone(),

@@ -76,6 +76,15 @@ impl Stamp {
     }
 }
 
+// === impl Record ===
+
+impl Record {
+    /// Nothing but the place of a record that was thinned: for nobody, and without a body.
+    pub(crate) fn is_place(&self) -> bool {
+        self.routes.is_empty() && self.body.is_empty()
+    }
+}
+
 // === impl Missing ===
 
 impl Missing {

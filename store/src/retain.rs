@@ -1,6 +1,10 @@
 //! What is kept: delivered generations go when nobody wants them any more, and a full lane evicts or holds back.
 
-use std::{io, path::Path, time::Instant};
+use std::{
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use crate::{
     counts::Gone,
@@ -18,13 +22,16 @@ const WRITE_FACTOR: u64 = 2;
 const COMMIT_FLOOR_BYTES: u64 = 512 << 10;
 /// Generations removed in one go, so that a large backlog that was drained does not hold up the appends.
 const REMOVED_AT_ONCE: usize = 8;
+/// The longest that an append waits for room by thinning; then the oldest goes.
+const THIN_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Owner {
     /// Makes room for a commit of `bytes`; false when the lane is full and refuses.
     pub fn make_room(&mut self, bytes: u64) -> Result<bool, EngineError> {
         self.check_reserve()?;
         let needed = (bytes * WRITE_FACTOR).max(COMMIT_FLOOR_BYTES);
-        while self.shelf.disk_bytes() + needed > self.options.max_bytes {
+        let started = Instant::now();
+        while self.taken_bytes() + needed > self.options.max_bytes {
             if self.delivered() > 0 {
                 self.remove_front(1)?;
                 continue;
@@ -40,10 +47,20 @@ impl Owner {
                     self.start_generation()?
                 }
                 OnFull::RefuseNewest if !self.may_drop_oldest() => return Ok(false),
-                OnFull::RefuseNewest | OnFull::DropOldest => self.drop_oldest(Gone::Full)?,
+                OnFull::Thin if started.elapsed() < THIN_PATIENCE => {
+                    if !self.thin_one() {
+                        self.drop_oldest(Gone::Full)?;
+                    }
+                }
+                _ => self.drop_oldest(Gone::Full)?,
             }
         }
         Ok(true)
+    }
+
+    /// What the lane takes on the disk, and what it needs beside that to thin.
+    fn taken_bytes(&self) -> u64 {
+        self.shelf.disk_bytes() - self.shelf.beside_bytes + self.room_to_thin()
     }
 
     /// Leaves the partition's last space to others: logs, the cursors, a shutdown.
@@ -68,7 +85,7 @@ impl Owner {
     /// have passed: a replay never holds back what is new.
     fn may_drop_oldest(&self) -> bool {
         let passed = locked(&self.shared.book).passed();
-        self.options.on_full == OnFull::DropOldest
+        self.options.on_full != OnFull::RefuseNewest
             || self.shelf.generations[0].info.last <= passed.0
     }
 }

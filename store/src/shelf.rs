@@ -45,6 +45,8 @@ pub(crate) struct Shelf {
     pub ballast: Ballast,
     /// Bytes allocated to the spool of the generation that is written.
     pub spooled_bytes: u64,
+    /// Bytes allocated to the generation that is to take the place of another.
+    pub beside_bytes: u64,
     /// Ids of sealed generations with an open segment, the one used last at the end.
     readers: VecDeque<u64>,
     cache: VecDeque<(u64, Arc<Vec<Record>>)>,
@@ -68,6 +70,7 @@ impl Shelf {
             engine,
             manifest,
             spooled_bytes: 0,
+            beside_bytes: 0,
             readers: VecDeque::new(),
             cache: VecDeque::new(),
         }
@@ -150,20 +153,40 @@ impl Shelf {
 
     /// Closes the last generation and marks it as complete. Whoever lags opens it again to read.
     pub fn seal_writer(&mut self) {
-        let data_file = self.engine.data_file();
-        let Some(generation) = self
-            .generations
-            .last_mut()
-            .filter(|generation| !generation.info.sealed)
-        else {
+        if self.writer().is_none() {
             return;
-        };
+        }
+        if let Some(mut generation) = self.generations.pop() {
+            self.close(&mut generation);
+            self.generations.push(generation);
+            self.spooled_bytes = 0;
+        }
+    }
+
+    /// Marks a generation as complete and measures it.
+    pub fn close(&self, generation: &mut Generation) {
         let dir = generation.info.dir(&self.dir);
+        let data = dir.join(self.engine.data_file());
         generation.segment = None;
-        self.spooled_bytes = 0;
         generation.info.sealed = true;
-        generation.info.file_len = fs::metadata(dir.join(data_file)).map_or(0, |found| found.len());
+        generation.info.file_len = fs::metadata(data).map_or(0, |found| found.len());
         generation.info.disk_bytes = allocated_bytes(&dir);
+    }
+
+    /// Puts a complete generation in place of another, durably; returns that one. After an error nothing has changed, but
+    /// the manifest may name the new one all the same, whose directory stays.
+    pub fn exchange(
+        &mut self,
+        index: usize,
+        new: Generation,
+        next: Seq,
+    ) -> Result<Generation, EngineError> {
+        let old = std::mem::replace(&mut self.generations[index], new);
+        if let Err(error) = self.write_manifest(next) {
+            self.generations[index] = old;
+            return Err(error);
+        }
+        Ok(old)
     }
 
     /// Takes the front generations off and removes their directories; the manifest is written in between.
@@ -208,7 +231,7 @@ impl Shelf {
                 }
                 _ => generation.info.disk_bytes,
             });
-        each.sum()
+        each.sum::<u64>() + self.beside_bytes
     }
 
     /// For each bit, the records retained.
@@ -239,6 +262,31 @@ impl Shelf {
 // === impl Shelf: reading ===
 
 impl Shelf {
+    /// Where the generation `id` stands.
+    pub fn index_of(&self, id: u64) -> Option<usize> {
+        self.generations
+            .iter()
+            .position(|generation| generation.info.id == id)
+    }
+
+    /// The next block of a generation that is read from end to end, which begins with record `want`; `None` at its end.
+    pub fn block_after(
+        &mut self,
+        index: usize,
+        want: Seq,
+    ) -> Result<Option<Vec<Record>>, EngineError> {
+        let last = Seq(self.generations[index].info.last);
+        let found = self.segment(index)?.block_from(want)?;
+        let found = found.filter(|block| block.first <= last);
+        match found.as_ref().map(read_block) {
+            None if want <= last => Err(self.damage(index, format!("record {want} is missing"))),
+            None => Ok(None),
+            Some(Ok(records)) if records[0].seq == want => Ok(Some(within(records, last))),
+            Some(Ok(_)) => Err(self.damage(index, format!("record {want} is missing"))),
+            Some(Err(reason)) => Err(self.damage(index, reason)),
+        }
+    }
+
     /// The first generation that holds records after `after`.
     pub fn find_after(&self, after: Seq) -> Option<usize> {
         let index = self

@@ -127,6 +127,23 @@ pub(crate) fn check(
     Ok(there)
 }
 
+/// Gives the bodies of one generation to another, which takes its place, too; durable when this returns.
+pub(crate) fn link(from: &Path, to: &Path) -> Result<(), EngineError> {
+    let (from, into) = (from.join(DIR), to.join(DIR));
+    if !from.is_dir() {
+        return Ok(());
+    }
+    let linked = || -> io::Result<()> {
+        make_dir(to, &into)?;
+        for file in fs::read_dir(&from)? {
+            let file = file?;
+            fs::hard_link(file.path(), into.join(file.file_name()))?;
+        }
+        sync_dir(&into)
+    };
+    linked().map_err(|source| EngineError::disk("link", &into, source))
+}
+
 /// Bytes allocated to a generation's spool.
 pub(crate) fn disk_bytes(generation: &Path) -> u64 {
     allocated_bytes(&generation.join(DIR))

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use crate::{
     record::{Record, Stamp},
-    types::{Page, PeekLimits, RouteMask, Seq},
+    types::{Page, PeekLimits, RouteBit, RouteMask, Seq},
 };
 
 /// What a record costs besides its body.
@@ -17,6 +17,8 @@ pub(crate) struct Tail {
     bytes: usize,
     limit_bytes: usize,
     covers_from: Seq,
+    /// For each route bit, how far anybody has read, here or on the disk.
+    read_through: [Seq; 64],
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +39,24 @@ impl Tail {
             bytes: 0,
             limit_bytes,
             covers_from: next,
+            read_through: [Seq(0); 64],
         }
+    }
+
+    /// Notes that somebody has the records for `mask` up to `through`.
+    pub fn note_read(&mut self, mask: RouteMask, through: Seq) {
+        for RouteBit(bit) in mask.iter() {
+            let known = &mut self.read_through[usize::from(bit)];
+            *known = through.max(*known);
+        }
+    }
+
+    /// How far the records of a route bit were read since the lane was opened.
+    pub fn read_through(&self, bit: u8) -> Seq {
+        self.read_through
+            .get(usize::from(bit))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Adds a commit, and lets go of what every consumer has `passed` and of what exceeds the limit.

@@ -27,6 +27,7 @@ use crate::{
     shelf::Shelf,
     slots::Slots,
     tail::Tail,
+    thin::Thinning,
     tools::Tools,
     types::{Appended, Page, PeekLimits, RouteMask, Seq, Urgency},
     verify::Verifying,
@@ -128,6 +129,7 @@ pub(crate) struct Owner {
     /// Older than what is gathered: what the disk refused and nobody waits for.
     pub ring: Ring<Batch>,
     pub trouble: Trouble,
+    pub thinning: Thinning,
     pub packer: Packer,
     pub persist_at: Option<Instant>,
     /// RefuseNewest and full: what was gathered stays where it is.
@@ -159,15 +161,20 @@ impl Owner {
     pub fn run(mut self, commands: Receiver<Command>) {
         self.refresh_figures();
         self.look_at = Some(Instant::now());
+        self.thinning.due = true;
         self.restore_ballast();
         let closing = loop {
-            match commands.recv_timeout(self.patience(Instant::now())) {
+            let received = commands.recv_timeout(self.patience(Instant::now()));
+            let others_wait = received.is_ok();
+            match received {
                 Ok(Command::Close(reply)) => break Some(reply),
                 Ok(command) => self.obey(command),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break None,
             }
             self.work(Instant::now());
+            self.plan_thinning();
+            self.thin_a_little(Instant::now(), others_wait);
         };
         self.shared.room.close();
         let closed = self.finish();
@@ -181,6 +188,9 @@ impl Owner {
     }
 
     fn patience(&self, now: Instant) -> Duration {
+        if self.thinning.is_pressing() {
+            return Duration::ZERO;
+        }
         let commit = self.gather.deadline().filter(|_| !self.held_back);
         let next = [commit, self.persist_at, self.look_at, self.trouble.retry_at]
             .into_iter()
@@ -271,8 +281,10 @@ impl Owner {
 
     /// Commits what is queued and saves the cursors.
     fn finish(&mut self) -> Result<(), StoreError> {
+        self.stop_thinning();
         self.something_changed();
         self.commit_gathered();
+        self.stop_thinning();
         self.give_up_ring();
         for batch in self.gather.take(Instant::now()) {
             drop(batch.reply.send(Err(AppendError::Closed))); // held back by a full lane

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::record::{Record, Stamp};
+use crate::{
+    record::{Record, Stamp},
+    types::Seq,
+};
 
 /// Tells ages.
 pub trait Ages: Send + Sync {
@@ -15,15 +18,26 @@ pub trait Ages: Send + Sync {
 pub enum Thin {
     /// What repeats the value before it goes.
     Duplicates,
-    /// A few records stand for all of a span of time.
-    Summary,
+    /// A few records stand for all of a minute.
+    Minutes,
+    /// A few stand for ten.
+    TenMinutes,
+    /// A few stand for an hour.
+    Hours,
 }
 
-/// Makes records fewer.
+/// Says which records are told by others.
 pub trait Thinner: Send + Sync {
-    /// Those of `records` that stay, in order. Their bodies may be others, their numbers and routes may not. It must not
-    /// change its mind: what it returned once may be thinned further, never less.
-    fn thin(&self, records: Vec<Record>, how: Thin) -> Vec<Record>;
+    /// Begins with a generation.
+    fn survey(&self, how: Thin) -> Box<dyn Survey>;
+}
+
+/// Looks at one generation.
+pub trait Survey: Send {
+    /// The next record, in order. A large body is missing here, and its record stays in any case.
+    fn look(&mut self, record: &Record);
+    /// The numbers of those that may go, in any order. What stays keeps its number and its bytes.
+    fn gone(self: Box<Self>) -> Vec<Seq>;
 }
 
 /// What is given to [`crate::Lane::open_with`].
@@ -36,6 +50,17 @@ pub struct Tools {
 
 /// Knows no ages: nothing expires.
 struct NoAges;
+
+// === impl Thin ===
+
+impl Thin {
+    pub const ALL: [Thin; 4] = [
+        Thin::Duplicates,
+        Thin::Minutes,
+        Thin::TenMinutes,
+        Thin::Hours,
+    ];
+}
 
 // === impl Tools ===
 

@@ -23,7 +23,7 @@ pub(crate) struct Verifying {
     pub report: CheckReport,
     pub done: bool,
     /// The generations before this are done with.
-    next_id: u64,
+    next_first: u64,
     under_way: Option<UnderWay>,
 }
 
@@ -115,10 +115,10 @@ impl Verifying {
 
     fn begin(&mut self, shelf: &Shelf) -> bool {
         let infos = shelf.generations.iter().map(|generation| &generation.info);
-        let Some(info) = infos.into_iter().find(|info| info.id >= self.next_id) else {
+        let Some(info) = infos.into_iter().find(|info| info.first >= self.next_first) else {
             return false;
         };
-        self.next_id = info.id + 1;
+        self.next_first = info.first.max(info.last) + 1;
         self.under_way = Some(UnderWay {
             info: info.clone(),
             walk: Walk::new(info, Seq(info.last)),

@@ -45,11 +45,12 @@ struct SledSegment {
 
 /// A database on its thread. The channel holds one job: whoever sends one waits for its answer before the next.
 struct Fenced {
+    /// To wake whoever hangs in it. Goes before `jobs`: who drops the last handle closes the database, and sled panics
+    /// when the sync of that fails, so that has to be the thread, which ends with `jobs`.
+    db: sled::Db,
     jobs: SyncSender<Job>,
     /// Disconnected when the thread has closed the database and is gone.
     ended: Receiver<()>,
-    /// To wake whoever hangs in it.
-    db: sled::Db,
 }
 
 type Job = Box<dyn FnOnce(&sled::Db) + Send>;
@@ -227,7 +228,8 @@ impl Drop for SledSegment {
         let Some(Fenced { jobs, ended, db }) = self.sled.take() else {
             return;
         };
-        drop((jobs, db));
+        drop(db);
+        drop(jobs);
         if let Err(mpsc::RecvTimeoutError::Timeout) = ended.recv_timeout(CALL_PATIENCE) {
             tracing::warn!(dir = %self.dir.display(), "sled does not close; what was synced is safe");
         }

@@ -275,6 +275,47 @@ async fn relaxed_appends_outlast_a_disk_that_refuses() {
     assert!(left.count() <= 2, "attempts leave nothing behind");
 }
 
+/// Who is patient is not refused, and goes for nobody.
+#[tokio::test]
+async fn patient_appends_wait_for_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lane, plan) = refusing(dir.path(), 3 * COST);
+    let relaxed = append_relaxed(&lane, 1).await.remove(0);
+    let mut patient = Vec::new();
+    for number in 1..=3 {
+        let append = lane.append(vec![entry(number)], Urgency::Patient);
+        patient.push(append.await.unwrap());
+    }
+    until(|| lane.stats().ring_bytes as usize == 3 * COST).await;
+    let newest = lane.append(vec![entry(5)], Urgency::Relaxed).await.unwrap();
+    assert!(matches!(relaxed.await, Err(AppendError::Disk { .. })));
+    plan.fail(0, 0);
+    for (ticket, seq) in patient.into_iter().chain([newest]).zip(1..) {
+        assert_eq!(ticket.await.unwrap().first, Seq(seq), "in their order");
+    }
+    lane.close().await.unwrap();
+}
+
+/// Beyond the ring a patient append keeps its room, so that the next one has to wait.
+#[tokio::test]
+async fn patient_appends_push_back_when_the_ring_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let (lane, plan) = refusing(dir.path(), COST - 1);
+    let large = || Entry {
+        body: Bytes::from(vec![1; options().in_flight_bytes / 2]),
+        ..entry(0)
+    };
+    let first = lane.append(vec![large()], Urgency::Patient).await.unwrap();
+    let second = lane.append(vec![large()], Urgency::Patient);
+    let moment = Duration::from_millis(50);
+    assert!(tokio::time::timeout(moment, second).await.is_err());
+    plan.fail(0, 0);
+    first.await.unwrap();
+    let second = lane.append(vec![large()], Urgency::Patient).await.unwrap();
+    assert_eq!(second.await.unwrap().first, Seq(2));
+    lane.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn the_oldest_relaxed_appends_go_when_the_ring_is_full() {
     let dir = tempfile::tempdir().unwrap();

@@ -61,7 +61,7 @@ impl<T> Gather<T> {
         self.records += records;
         self.bytes += bytes;
         let window = match urgency {
-            Urgency::Waiting => {
+            Urgency::Waiting | Urgency::Patient => {
                 self.waiting_since.get_or_insert(now);
                 return;
             }

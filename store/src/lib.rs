@@ -16,7 +16,7 @@
 //!   what its consumers had not finished is counted as evicted; or appends are held back until there is room; or, from 80 %
 //!   on, records that others tell go first, and each is counted as thinned for every route that still waited for it. Below
 //!   [`LaneOptions::reserve_bytes`] of free space, and whenever the disk refuses, appends that somebody waits for fail in
-//!   words; relaxed ones stay in memory, the newest [`LaneOptions::ring_bytes`] of them, and are written once the disk lets
+//!   words; patient ones wait, and push back; relaxed ones stay in memory, the newest [`LaneOptions::ring_bytes`] of them, and are written once the disk lets
 //!   them, tried each second. On a full disk what is delivered, and kept for a replay, makes room; then, in a lane that
 //!   drops its oldest, those, while the lane takes over a quarter of the partition: what others filled costs no backlog.
 //! - **Damaged documents cost duplicates only.** Without a manifest it is rebuilt from the generations, the cursors hold.

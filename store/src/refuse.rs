@@ -1,4 +1,4 @@
-//! When the disk refuses: who waits is told at once, what nobody waits for stays in memory and is tried again.
+//! When the disk refuses: who waits is told at once, what is patient or nobody waits for stays in memory and is tried again.
 
 use std::{
     io,
@@ -10,6 +10,7 @@ use crate::{
     error::{AppendError, EngineError},
     options::OnFull,
     retain::{free_bytes, partition_bytes},
+    ring::Weight,
     thread::{Batch, Owner, locked},
     types::Urgency,
 };
@@ -79,13 +80,13 @@ impl Owner {
             let outcome = match self.make_room(bytes) {
                 Ok(true) => self.commit(&mut batches),
                 Ok(false) => {
-                    self.ring.put_back(batches, cost);
+                    self.ring.put_back(batches, weight);
                     return Drained::HeldBack;
                 }
                 Err(error) => Err(error),
             };
             if let Err(error) = outcome {
-                self.ring.put_back(batches, cost);
+                self.ring.put_back(batches, weight);
                 self.note_refusal(&error);
                 return Drained::Refused;
             }
@@ -105,9 +106,12 @@ impl Owner {
                 drop(batch.reply.send(Err(refusal.clone()))); // who dropped the ticket does not want to know
                 continue;
             }
-            batch.room = None; // the ring has a limit of its own
-            let bytes = cost(&batch);
-            for oldest in self.ring.push(batch, bytes) {
+            // The ring has a limit of its own. Who is patient keeps its room beyond that, so that no more comes.
+            if batch.urgency == Urgency::Relaxed || self.ring.has_room(cost(&batch)) {
+                batch.room = None;
+            }
+            let weight = weight(&batch);
+            for oldest in self.ring.push(batch, weight) {
                 drop(oldest.reply.send(Err(refusal.clone())));
             }
         }
@@ -196,7 +200,15 @@ impl Owner {
     }
 }
 
-/// What a batch counts for in the ring.
+/// What a batch counts for in the ring; nothing while it has room elsewhere.
+fn weight(batch: &Batch) -> Weight {
+    Weight {
+        bytes: batch.room.as_ref().map_or_else(|| cost(batch), |_| 0),
+        firm: batch.urgency == Urgency::Patient,
+    }
+}
+
+/// What it takes.
 fn cost(batch: &Batch) -> usize {
     batch.bytes + BATCH_BYTES
 }

@@ -25,6 +25,9 @@ pub struct RouteMask(pub u64);
 pub enum Urgency {
     /// Somebody upstream is acknowledged when the ticket resolves: commit within a few milliseconds.
     Waiting,
+    /// As [`Urgency::Waiting`], by somebody who would rather wait for a disk that refuses than be refused: it stays in memory,
+    /// and once [`crate::LaneOptions::ring_bytes`] are full it keeps its room, so that `append` pushes back.
+    Patient,
     /// Nobody waits: gather up to [`crate::LaneOptions::window_max`], to spare the flash.
     Relaxed,
 }
@@ -130,7 +133,8 @@ pub struct LaneStats {
     pub held_back: bool,
     /// Why the disk does not take what it should, in words; `None` while all is well.
     pub trouble: Option<String>,
-    /// Relaxed appends in memory that the disk refuses for now; at most [`crate::LaneOptions::ring_bytes`].
+    /// Appends in memory that the disk refuses for now, whom nobody waits for or somebody patient; at most
+    /// [`crate::LaneOptions::ring_bytes`].
     pub ring_bytes: u64,
     /// Generations set aside or repaired since the lane was opened.
     pub damaged_generations: u64,

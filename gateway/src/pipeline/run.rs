@@ -68,8 +68,8 @@ impl Pipeline {
                         plan.adopt(&table);
                     }
                     match self.append(&mut plan, &mut gathered).await {
-                        (Urgency::Waiting, commit) => commits.push_back(commit),
                         (Urgency::Relaxed, commit) => relaxed.push_back(commit),
+                        (_, commit) => commits.push_back(commit),
                     }
                 }
             }
@@ -98,7 +98,8 @@ impl Pipeline {
         let urgency = if waiting.is_empty() {
             Urgency::Relaxed
         } else {
-            Urgency::Waiting
+            // A device that can send again rather keeps it than hears that the disk refuses.
+            Urgency::Patient
         };
         let at = self.clock.stamp();
         let mut counts = Vec::new();

@@ -206,7 +206,7 @@ async fn appends(lane: Lane, job: Job, task: u64) {
             return;
         };
         let answer = match urgency {
-            Urgency::Waiting => Ok(ticket.await),
+            Urgency::Waiting | Urgency::Patient => Ok(ticket.await),
             Urgency::Relaxed => tokio::time::timeout(RELAXED, ticket).await,
         };
         let Ok(answer) = answer else {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::{
     api::Api,
     peers,
+    place::Place,
     process::Process,
     usage::Usage,
     wait::{SOON, until},
@@ -23,6 +24,8 @@ use crate::{
 pub struct Gateway {
     process: Process,
     folder: TempDir,
+    /// Where its next process is started.
+    pub place: Place,
     /// Where the console is: `http://127.0.0.1:port`.
     pub url: String,
     pub api: Api,
@@ -41,19 +44,24 @@ impl Gateway {
     #[track_caller]
     #[must_use]
     pub fn start(config: &str) -> Self {
-        let folder = folder();
-        fs::write(folder.path().join("fieldgate.toml"), config).expect("a file in a new folder");
-        Self::start_in(folder)
+        Self::start_in(folder(), config, Place::default())
     }
 
+    /// As [`Self::start`], in this folder, with its state in `state`, and in this place.
+    ///
+    /// # Panics
+    /// When it does not say that it runs.
     #[track_caller]
-    fn start_in(folder: TempDir) -> Self {
-        let mut process = Process::start("fieldgate", &mut command(folder.path()));
+    #[must_use]
+    pub fn start_in(folder: TempDir, config: &str, place: Place) -> Self {
+        fs::write(folder.path().join("fieldgate.toml"), config).expect("a file in a new folder");
+        let mut process = Process::start("fieldgate", &mut command(folder.path(), &place));
         let url = process.line("the line with the console's address", 0, address);
         Self {
             api: Api::new(&url),
             process,
             folder,
+            place,
             url,
         }
     }
@@ -79,7 +87,7 @@ impl Gateway {
     /// A new process after a [`Self::kill`] or a [`Self::stop`].
     #[track_caller]
     pub fn restart(&mut self) {
-        self.process = Process::start("fieldgate", &mut command(self.folder.path()));
+        self.process = Process::start("fieldgate", &mut command(self.folder.path(), &self.place));
         self.url = self
             .process
             .line("the line with the console's address", 0, address);
@@ -175,7 +183,10 @@ pub fn fieldgate(arguments: &[&str], folder: &Path) -> (ExitStatus, Output) {
 /// `fieldgate`, in an environment that configures nothing.
 #[must_use]
 pub fn program() -> Command {
-    let mut command = Command::new(peers::gateway());
+    quiet(Command::new(peers::gateway()))
+}
+
+fn quiet(mut command: Command) -> Command {
     for (name, _) in std::env::vars() {
         if name.starts_with("FIELDGATE") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -196,9 +207,10 @@ pub fn folder() -> TempDir {
         .expect("temporary files can be made")
 }
 
-fn command(folder: &Path) -> Command {
-    let mut command = program();
+fn command(folder: &Path, place: &Place) -> Command {
+    let mut command = quiet(place.start(&peers::gateway()));
     command
+        .envs(place.variables.iter().cloned())
         .arg("run")
         .arg("--config")
         .arg(folder.join("fieldgate.toml"))

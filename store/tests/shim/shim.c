@@ -5,6 +5,8 @@
  *   FIELDGATE_SHIM_MARKS     a file outside of the root whose writes are put into the log as marks
  *   FIELDGATE_SHIM_NO_SYNC   part of a path: syncs of such files succeed without being done or recorded
  *   FIELDGATE_SHIM_FAIL      "n errno": the n-th call fails; "n errno m": the m calls from there on
+ *   FIELDGATE_SHIM_ONLY      the calls that may fail, for instance "fsync fdatasync"; by default all of them
+ *   FIELDGATE_SHIM_WHILE     a file: calls fail, reads are bad and syncs are slow only as long as it exists
  *   FIELDGATE_SHIM_HIT       written when a call was made to fail: which, and on what
  *   FIELDGATE_SHIM_BAD_READ  part of a path: reading such a file fails with EIO
  *   FIELDGATE_SHIM_SLOW_MS   how much longer every sync takes
@@ -41,7 +43,7 @@ struct header {
 };
 
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
-static const char *root, *marks, *no_sync, *hit, *bad_read;
+static const char *root, *marks, *no_sync, *hit, *bad_read, *only, *during;
 static size_t root_len;
 static int log_fd = -1;
 static long calls, fail_from, fail_until;
@@ -55,6 +57,8 @@ __attribute__((constructor)) static void start(void) {
     no_sync = getenv("FIELDGATE_SHIM_NO_SYNC");
     hit = getenv("FIELDGATE_SHIM_HIT");
     bad_read = getenv("FIELDGATE_SHIM_BAD_READ");
+    only = getenv("FIELDGATE_SHIM_ONLY");
+    during = getenv("FIELDGATE_SHIM_WHILE");
     const char *text = getenv("FIELDGATE_SHIM_SLOW_MS");
     slow_us = text ? (useconds_t)atol(text) * 1000 : 0;
     text = getenv("FIELDGATE_SHIM_FAIL");
@@ -104,9 +108,17 @@ static void record(char op, const char *path, uint64_t offset, const void *data,
     errno = kept;
 }
 
+/* Whether it is time for faults. */
+static int is_time(void) {
+    int kept = errno;
+    int there = !during || !syscall(SYS_faccessat, AT_FDCWD, during, F_OK);
+    errno = kept;
+    return there;
+}
+
 /* True when this call is to fail; errno says how. */
 static int fails(const char *call, const char *path) {
-    if (!fail_from || !below(path)) return 0;
+    if (!fail_from || !below(path) || (only && !strstr(only, call)) || !is_time()) return 0;
     calls++;
     if (calls < fail_from || calls >= fail_until) return 0;
     if (hit) {
@@ -152,7 +164,7 @@ int creat64(const char *path, mode_t mode) { return creat(path, mode); }
 /* === reading and writing === */
 
 static int bad(int fd, char *buffer) {
-    return bad_read && strstr(path_of(fd, buffer), bad_read) && below(buffer);
+    return bad_read && strstr(path_of(fd, buffer), bad_read) && below(buffer) && is_time();
 }
 
 ssize_t read(int fd, void *data, size_t len) {
@@ -230,7 +242,7 @@ static int sync_any(long number, const char *call, int fd) {
     char buffer[PATH_MAX];
     const char *path = root ? path_of(fd, buffer) : "";
     if (!below(path)) return (int)syscall(number, fd);
-    if (slow_us) usleep(slow_us);
+    if (slow_us && is_time()) usleep(slow_us);
     ENTER;
     if (fails(call, path)) LEAVE(-1);
     if (no_sync && strstr(path, no_sync)) LEAVE(0);

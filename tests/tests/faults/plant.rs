@@ -1,6 +1,6 @@
 //! The plant of these tests: a small OPC UA server, the gateway, and a broker that follows a script.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use fieldgate_api::{
     endpoint::{GetDestination, RetryDestination},
@@ -8,13 +8,15 @@ use fieldgate_api::{
 };
 use fieldgate_tests::{
     api::Api,
-    gateway::Gateway,
+    gateway::{Gateway, folder},
     line,
-    opcua_server::{OpcUaServer, Options, Ticks},
+    opcua_server::{self, OpcUaServer, Options, Ticks},
+    place::Place,
     received::Received,
     scripted_broker::{Script, ScriptedBroker},
     wait::until,
 };
+use tempfile::TempDir;
 
 pub const POINTS: usize = 20;
 pub const PERIOD_MS: i64 = 100;
@@ -39,14 +41,55 @@ impl Plant {
     /// Data begins to flow to a broker that follows the script. Further settings of the destination can follow.
     #[track_caller]
     pub fn start(script: Script, settings: &str) -> Self {
+        Self::start_in(folder(), script, settings, Place::default())
+    }
+
+    /// As [`Self::start`], with the gateway in this folder and place.
+    #[track_caller]
+    pub fn start_in(folder: TempDir, script: Script, settings: &str, place: Place) -> Self {
+        Self::start_at(server(), folder, script, settings, place)
+    }
+
+    /// As [`Self::start_in`], with another server.
+    #[track_caller]
+    pub fn start_at(
+        server: OpcUaServer,
+        folder: TempDir,
+        script: Script,
+        settings: &str,
+        place: Place,
+    ) -> Self {
         let broker = ScriptedBroker::start(script);
-        let server = server();
         let config = line::config(&server.endpoint(), &broker.url()) + settings;
         Self {
-            gateway: Gateway::start(&config),
+            gateway: Gateway::start_in(folder, &config, place),
             server,
             broker,
         }
+    }
+
+    /// The source never paused and nothing was lost, so each point has each tick up to the last.
+    #[track_caller]
+    pub fn assert_every_tick(received: &Received) {
+        for (point, readings) in received.by_point() {
+            let seen = readings
+                .iter()
+                .map(|reading| opcua_server::tick(reading.at, PERIOD_MS));
+            let ticks: BTreeSet<i64> = seen.collect();
+            let (first, last) = (ticks.first().unwrap(), ticks.last().unwrap());
+            let missing: Vec<i64> = (*first..=*last).filter(|t| !ticks.contains(t)).collect();
+            assert!(missing.is_empty(), "{point} has no {missing:?}");
+        }
+    }
+
+    /// The configuration, with further settings of the destination.
+    pub fn config(&self, settings: &str) -> String {
+        self.config_to(&self.broker.url(), settings)
+    }
+
+    /// As [`Self::config`], with the destination elsewhere.
+    pub fn config_to(&self, url: &str, settings: &str) -> String {
+        line::config(&self.server.endpoint(), url) + settings
     }
 
     /// Waits until so many more readings are acknowledged.

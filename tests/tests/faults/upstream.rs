@@ -11,7 +11,7 @@ use fieldgate_api::{endpoint::GetDestination, state::Level};
 use fieldgate_tests::{
     broker::Broker,
     gateway::Gateway,
-    line, opcua_server,
+    line,
     received::Received,
     scripted_broker::{Answer, Greeting, Published, Script, ScriptedBroker},
     subscriber::Subscriber,
@@ -59,7 +59,7 @@ fn f28_a_broker_that_is_down_costs_nothing() {
     received.update(&subscriber);
     received.assert_order();
     assert_eq!(received.assert_no_holes(), sum.accepted);
-    assert_every_tick(&received);
+    Plant::assert_every_tick(&received);
 }
 
 #[test]
@@ -301,17 +301,4 @@ fn by_connection(published: &[Published]) -> BTreeMap<usize, Vec<String>> {
         of.entry(published.connection).or_default().extend(ids);
     }
     of
-}
-
-/// The source never paused, so each point has each tick.
-#[track_caller]
-fn assert_every_tick(received: &Received) {
-    for (point, readings) in received.by_point() {
-        let ticks: Vec<i64> = readings
-            .iter()
-            .map(|reading| opcua_server::tick(reading.at, PERIOD_MS))
-            .collect();
-        let last = *ticks.last().unwrap();
-        assert_eq!(ticks, (ticks[0]..=last).collect::<Vec<_>>(), "{point}");
-    }
 }

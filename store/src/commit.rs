@@ -129,8 +129,7 @@ impl Owner {
             .segment
             .as_mut()
             .expect("the generation that is written stays open");
-        segment.append(blocks)?;
-        segment.sync()
+        segment.commit(blocks)
     }
 
     /// Takes a writer out of use after a failure, and has the manifest say at once where its accepted records end: what a

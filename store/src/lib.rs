@@ -58,7 +58,7 @@
 //! # Invariants
 //!
 //! 1. One thread owns all files and all sled handles of a lane. No sled transaction, subscriber, merge or single removal.
-//! 2. A number at or below [`Lane::durable`] has been synced: `flush()`, then `sync_all` on a handle of our own.
+//! 2. A number at or below [`Lane::durable`] has been synced: `flush()`, then `sync_data` on a handle of our own.
 //! 3. After an error of a write or a sync that generation is never written again; the batch goes into a new one.
 //! 4. A new generation is made durable, then the cursors are saved, then the manifest names it, then it is written: so a
 //!    sealed generation is never newer than the saved counts.

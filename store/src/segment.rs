@@ -20,6 +20,11 @@ pub(crate) trait Segment: Send {
     fn append(&mut self, blocks: &[Block]) -> Result<(), EngineError>;
     /// Returns once everything appended is on the medium.
     fn sync(&mut self) -> Result<(), EngineError>;
+    /// Both.
+    fn commit(&mut self, blocks: &[Block]) -> Result<(), EngineError> {
+        self.append(blocks)?;
+        self.sync()
+    }
     /// The last block whose first record is `seq` or before it.
     fn block_holding(&mut self, seq: Seq) -> Result<Option<Block>, EngineError>;
     /// The first block whose first record is `seq` or after it.

@@ -9,6 +9,7 @@ mod receipts;
 
 use fieldgate_api::endpoint::GetQueue;
 use fieldgate_api::state::{LaneView, QueueView};
+use fieldgate_ui_logic::place::{Place, Section};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 
@@ -54,7 +55,7 @@ fn queue_view(queue: &QueueView) -> AnyView {
         <section aria-labelledby="backlog-title">
             <h2 id="backlog-title">"What is still to be delivered"</h2>
             <ul class="cards">{backlogs}</ul>
-            {none.then(|| empty_state("No destination.", "What is accepted waits for a route and a destination.", None))}
+            {none.then(|| empty_state("No destination yet.", "What a route takes waits here until its destination acknowledges it.", Some(("Add a destination", Place::New(Section::Destinations).path()))))}
         </section>
         <section aria-labelledby="lanes-title">
             <h2 id="lanes-title">"Lanes on the disk"</h2>

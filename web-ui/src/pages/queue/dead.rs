@@ -20,6 +20,9 @@ use crate::widgets::page::when_there;
 use crate::widgets::time::instant;
 use crate::widgets::toast::Toasts;
 
+/// So many letters are shown at first, and so many when more are wanted.
+const FIRST: u32 = 10;
+const MOST: u32 = 200;
 /// What a person types to throw letters away.
 const WORD: &str = "purge";
 
@@ -27,6 +30,8 @@ const WORD: &str = "purge";
 #[derive(Clone, Copy)]
 struct Shelf {
     letters: Fetched<DeadLetters>,
+    /// So many of the newest are shown.
+    limit: RwSignal<u32>,
     open: RwSignal<Option<DeadLetterPage>>,
     /// The retry that is under way.
     retry: RwSignal<Option<Job>>,
@@ -36,9 +41,17 @@ struct Shelf {
 }
 
 pub fn dead() -> AnyView {
-    let letters = asked::<GetDeadLetters>(Some(OFTEN), || Some((Vec::new(), DeadQuery::default())));
+    let limit = RwSignal::new(FIRST);
+    let letters = asked::<GetDeadLetters>(Some(OFTEN), move || {
+        let query = DeadQuery {
+            limit: Some(limit.get()),
+            ..DeadQuery::default()
+        };
+        Some((Vec::new(), query))
+    });
     let shelf = Shelf {
         letters,
+        limit,
         open: RwSignal::new(None),
         retry: RwSignal::new(None),
         stop: StoredValue::new(false),
@@ -87,6 +100,7 @@ impl Shelf {
             .iter()
             .map(|letter| self.line(letter))
             .collect();
+        let more = letters.next.is_some() && self.limit.get_untracked() < MOST;
         let newest = format!(
             "The newest {}",
             words::counted(letters.letters.len() as u64, "letter")
@@ -96,6 +110,7 @@ impl Shelf {
             <ul class="lines" data-test="dead-groups">{groups}</ul>
             <h3>{newest}</h3>
             <ul class="lines" data-test="dead-letters">{lines}</ul>
+            {more.then(|| view! { <div class="actions"><button type="button" on:click=move |_| self.limit.set(MOST)>{format!("Show up to {MOST}")}</button></div> })}
         }
         .into_any()
     }

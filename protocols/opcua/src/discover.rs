@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     dial::Target,
-    security::{Certificate, Endpoint},
+    security::{Certificate, Endpoint, Tokens},
     session::{self, Server},
     settings::{Mode, Policy},
 };
@@ -63,16 +63,19 @@ fn servers(url: &str, endpoints: &[Endpoint]) -> Vec<Discovered> {
 }
 
 fn way(url: &str, endpoint: &Endpoint) -> Way {
-    let needs = match endpoint.tokens {
-        tokens if tokens.anonymous => None,
-        tokens if tokens.user_name => Some("a user name and a password".to_owned()),
-        _ => Some("a certificate of the user, which is not spoken here yet".to_owned()),
-    };
     Way {
         address: url.to_owned(),
         words: words(endpoint),
-        needs,
+        needs: needs(endpoint.tokens).map(str::to_owned),
         settings: settings(url, endpoint),
+    }
+}
+
+fn needs(tokens: Tokens) -> Option<&'static str> {
+    match tokens {
+        tokens if tokens.anonymous => None,
+        tokens if tokens.user_name => Some("a user name and a password"),
+        _ => Some("a certificate of the user, which is not spoken here yet"),
     }
 }
 
@@ -115,6 +118,24 @@ mod tests {
             ("opc.tcp://plc/path", "opc.tcp://plc/path"),
         ] {
             assert_eq!(url(typed), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_for_a_sign_in_is_said() {
+        for (anonymous, user_name, part) in [
+            (true, true, None),
+            (false, true, Some("password")),
+            (false, false, Some("certificate")),
+        ] {
+            let tokens = Tokens {
+                anonymous,
+                user_name,
+                password_in_the_open: false,
+            };
+            let needs = needs(tokens);
+            assert_eq!(needs.is_some(), part.is_some());
+            assert!(part.is_none_or(|part| needs.is_some_and(|words| words.contains(part))));
         }
     }
 

@@ -13,14 +13,15 @@ use std::{
 
 use crate::{
     book::Book,
+    doubt::{self, Unnamed},
     engine::SledStore,
     error::{EngineError, OpenError},
     findings::{CheckReport, advice},
-    manifest::{Cursors, GenerationInfo, Manifest, PerBit, dir_name, generation_dirs},
+    manifest::{Cursors, GenerationInfo, Manifest, PerBit, generation_dirs},
     options::EngineKind,
     plain::PlainStore,
     runs::MaskRuns,
-    segment::SegmentStore,
+    segment::{Segment, SegmentStore},
     shelf::QUARANTINE,
     slots::{Document, Loaded, Slots},
     spool,
@@ -55,6 +56,12 @@ struct Check<'a> {
     report: CheckReport,
 }
 
+/// A generation that may be opened: sled writes when it does.
+struct Copy {
+    segment: Box<dyn Segment>,
+    _dir: tempfile::TempDir,
+}
+
 /// Taken for reading only, so that a lane on a read-only disk can be checked too.
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("LOCK");
@@ -85,9 +92,13 @@ impl<'a> Check<'a> {
             report: CheckReport::default(),
         };
         let manifest = check.load::<Manifest>()?;
+        let doubted = !check.report.findings.is_empty();
         let cursors = check.load::<Cursors>()?;
         check.rebuilt = manifest.is_none();
         check.manifest = manifest.unwrap_or_default();
+        if doubted && !check.rebuilt {
+            check.bring_up_to_date(cursors.as_ref())?;
+        }
         let oldest = check.manifest.generations.first();
         let before = oldest.map_or(0, |oldest| oldest.first.saturating_sub(1));
         check.cursors =
@@ -97,10 +108,16 @@ impl<'a> Check<'a> {
 
     fn load<T: Document>(&mut self) -> Result<Option<T>, OpenError> {
         let place = self.dir.join(format!("{}.a", T::NAME));
-        let (_, loaded) =
+        let (slots, loaded) =
             Slots::<T>::load(self.dir).map_err(|error| disk("read", &place, error))?;
         let what = match loaded {
-            Loaded::Valid(document) => return Ok(Some(document)),
+            Loaded::Valid(document) => {
+                if let Some(torn) = slots.torn() {
+                    let what = "it is not whole; its other copy is, and holds".into();
+                    self.report.find(torn.to_owned(), what, 0, advice::REBUILT);
+                }
+                return Ok(Some(document));
+            }
             Loaded::Newer(found) => {
                 return Err(OpenError::Newer {
                     dir: self.dir.to_owned(),
@@ -115,6 +132,20 @@ impl<'a> Check<'a> {
         Ok(None)
     }
 
+    /// As an open does when one copy of the manifest is unreadable.
+    fn bring_up_to_date(&mut self, cursors: Option<&Cursors>) -> Result<(), OpenError> {
+        let dirs = generation_dirs(self.dir).map_err(|error| disk("list", self.dir, error))?;
+        let begins = |(id, place): &(u64, PathBuf)| {
+            let mut copy = self.copy_of(place).ok()?;
+            let first = copy.segment.block_from(Seq(0)).ok().flatten()?.first;
+            Some(Unnamed { id: *id, first })
+        };
+        let unnamed = self.manifest.unnamed(&dirs).filter_map(begins).collect();
+        let is_there = |info: &GenerationInfo| info.dir(self.dir).is_dir();
+        doubt::bring_up_to_date(&mut self.manifest, unnamed, cursors, is_there);
+        Ok(())
+    }
+
     fn generations(&mut self) -> Result<(), OpenError> {
         let infos = if self.rebuilt {
             let dirs = generation_dirs(self.dir).map_err(|error| disk("list", self.dir, error))?;
@@ -123,12 +154,13 @@ impl<'a> Check<'a> {
         } else {
             self.manifest.generations.clone()
         };
-        for info in infos {
+        let ends = ends(&infos, self.cursors.durable);
+        for (info, end) in infos.into_iter().zip(ends) {
             let place = info.dir(self.dir);
-            match self.generation(&info) {
+            match self.generation(&info, end) {
                 Ok(()) => {}
                 Err(error @ EngineError::Damaged { .. }) => {
-                    let lost = self.expected(&info);
+                    let lost = expected(&info, end);
                     let what = format!("{lost} records cannot be read: {error}");
                     self.report.find(place, what, lost, advice::RESTART);
                 }
@@ -143,47 +175,43 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    /// How many records it holds, as far as that is known.
-    fn expected(&self, info: &GenerationInfo) -> u64 {
-        if info.sealed {
-            return info.records;
-        }
-        (self.cursors.durable + 1).saturating_sub(info.first)
-    }
-
-    fn generation(&mut self, info: &GenerationInfo) -> Result<(), EngineError> {
+    /// Checks one generation, of which everything up to `end` was accepted.
+    fn generation(&mut self, info: &GenerationInfo, end: Seq) -> Result<(), EngineError> {
         let place = info.dir(self.dir);
         if !place.is_dir() {
             return Err(EngineError::damaged("open", &place, "it is missing".into()));
         }
-        let last = Seq(if info.sealed { info.last } else { u64::MAX });
+        let is_last = self.manifest.generations.last().map(|last| last.id) == Some(info.id);
+        let last = match self.rebuilt || (is_last && !info.sealed) {
+            true => Seq(u64::MAX),
+            false => end,
+        };
         let (scan, spooled) = self.walk(info, last)?;
         let expected = if self.rebuilt {
             scan.info.records
         } else {
-            self.expected(info).max(scan.info.records)
+            expected(info, end).max(scan.info.records)
         };
-        let last = if info.sealed {
-            last
-        } else {
-            Seq(self.cursors.durable)
-        };
-        self.report
-            .generation(place, &scan, expected, last, spooled);
+        self.report.generation(place, &scan, expected, end, spooled);
         self.runs.insert(info.id, scan.runs);
         Ok(())
+    }
+
+    fn copy_of(&self, place: &Path) -> Result<Copy, EngineError> {
+        let dir = tempfile::tempdir()
+            .map_err(|source| EngineError::disk("make a copy in", &std::env::temp_dir(), source))?;
+        let of_it = dir.path().join("copy");
+        copy_files(place, &of_it).map_err(|source| EngineError::disk("copy", place, source))?;
+        let segment = self.engine.open(&of_it)?;
+        Ok(Copy { segment, _dir: dir })
     }
 
     /// Reads the blocks in a copy, and the spooled bodies where they are; how many of those there were.
     fn walk(&mut self, info: &GenerationInfo, last: Seq) -> Result<(Scan, u64), EngineError> {
         let place = info.dir(self.dir);
-        let copy = tempfile::tempdir()
-            .map_err(|source| EngineError::disk("make a copy in", &std::env::temp_dir(), source))?;
-        let of_it = copy.path().join(dir_name(info.id));
-        copy_files(&place, &of_it).map_err(|source| EngineError::disk("copy", &place, source))?;
-        let mut segment = self.engine.open(&of_it)?;
+        let mut copy = self.copy_of(&place)?;
         let (mut walk, mut spooled) = (Walk::new(info, last), 0);
-        while let Some(block) = segment.block_from(walk.want())? {
+        while let Some(block) = copy.segment.block_from(walk.want())? {
             let Some(mut records) = walk.take(&block) else {
                 break;
             };
@@ -248,6 +276,24 @@ impl<'a> Check<'a> {
             all.add_all(&runs.count_between(after, until));
         }
         all
+    }
+}
+
+/// Where each generation ends: one that is not sealed where the next begins, or with the last record that was accepted.
+fn ends(infos: &[GenerationInfo], durable: u64) -> Vec<Seq> {
+    let end = |(at, info): (usize, &GenerationInfo)| match infos.get(at + 1) {
+        _ if info.sealed => Seq(info.last),
+        Some(next) if next.first > info.first => Seq(next.first - 1),
+        _ => Seq(durable),
+    };
+    infos.iter().enumerate().map(end).collect()
+}
+
+/// How many records it holds, as far as that is known.
+fn expected(info: &GenerationInfo, end: Seq) -> u64 {
+    match info.sealed {
+        true => info.records,
+        false => (end.0 + 1).saturating_sub(info.first),
     }
 }
 

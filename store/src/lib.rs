@@ -77,6 +77,7 @@ mod book;
 mod check;
 mod commit;
 mod counts;
+mod doubt;
 mod engine;
 mod error;
 #[cfg(test)]

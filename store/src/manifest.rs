@@ -115,7 +115,23 @@ impl Document for Cursors {
     }
 }
 
+impl Manifest {
+    /// The directories of generations that it does not name.
+    pub fn unnamed<'a>(
+        &self,
+        dirs: &'a [(u64, PathBuf)],
+    ) -> impl Iterator<Item = &'a (u64, PathBuf)> {
+        let named: BTreeSet<u64> = self.generations.iter().map(|info| info.id).collect();
+        dirs.iter().filter(move |(id, _)| !named.contains(id))
+    }
+}
+
 impl Cursors {
+    /// What every consumer has passed; `None` without one.
+    pub fn passed(&self) -> Option<u64> {
+        self.consumers.iter().map(|(_, through)| *through).min()
+    }
+
     /// Everybody of whom `routes` tell, at `through`, with nothing counted yet.
     pub fn restarted(routes: &[RouteName], through: u64) -> Cursors {
         let names: BTreeSet<&str> = routes.iter().map(|route| route.consumer.as_str()).collect();

@@ -12,6 +12,7 @@ use std::{
 
 use crate::{
     book::Book,
+    doubt::{self, Unnamed},
     error::{EngineError, OpenError},
     manifest::{Cursors, GenerationInfo, Manifest, PerBit, generation_dirs},
     replay::ReplayStatus,
@@ -123,6 +124,8 @@ struct Recovery {
     high_water: u64,
     /// The masks of generations that were read.
     runs: BTreeMap<u64, MaskRuns>,
+    /// One copy of the manifest is unreadable, and what the other says was brought up to date: every directory is read.
+    doubted: bool,
     /// No manifest: every directory is read, and nothing is known of what should be in it.
     rebuilt: bool,
     damage: bool,
@@ -143,11 +146,19 @@ impl Recovery {
     ) -> Result<Recovery, OpenError> {
         let dirs = generation_dirs(dir).map_err(|source| disk("list", dir, source))?;
         let known_id = dirs.last().map_or(1, |(id, _)| id + 1);
+        let doubted = slots.torn().is_some();
+        let manifest = match manifest {
+            Loaded::Valid(manifest) if doubted => {
+                Loaded::Valid(up_to_date(manifest, &dirs, engine.as_ref(), &cursors))
+            }
+            other => other,
+        };
         let mut recovery = Recovery {
             shelf: Shelf::new(dir.to_owned(), engine, slots, known_id),
             cursors: Cursors::default(),
             high_water: 1,
             runs: BTreeMap::new(),
+            doubted,
             rebuilt: false,
             damage: false,
             reserve: false,
@@ -269,15 +280,10 @@ impl Recovery {
     fn check(&mut self, index: usize) -> Result<bool, OpenError> {
         let info = self.shelf.generations[index].info.clone();
         let cut = self.shelf.looks_cut(&info);
-        if info.sealed && !cut && !self.holds_a_cursor(&info) {
+        if info.sealed && !cut && !self.doubted && !self.holds_a_cursor(&info) {
             return Ok(true);
         }
-        // What lies behind a sealed generation's last record was never accepted; an unsealed one tells its own end.
-        let last = if info.sealed {
-            Seq(info.last)
-        } else {
-            Seq(u64::MAX)
-        };
+        let last = self.end_of(index);
         let scan = match self.shelf.scan(index, last) {
             Ok(scan) => scan,
             Err(EngineError::Locked { path }) => return Err(OpenError::Locked { dir: path }),
@@ -298,7 +304,7 @@ impl Recovery {
             }
         };
         let found = scan.info;
-        let expected = self.cursors.durable;
+        let expected = self.cursors.durable.min(last.0);
         let short =
             !info.sealed && !self.rebuilt && expected >= info.first && found.last < expected;
         let fewer = info.sealed && found.records != info.records;
@@ -321,14 +327,29 @@ impl Recovery {
             found.damaged = true;
         }
         found.damaged |= scan.damaged; // told above, or nobody knows what should be there
-        // Behind numbers that are left out a new generation begins.
-        if found.damaged || self.rebuilt || (self.reserve && !info.sealed) {
+        // Behind numbers that are left out a new generation begins; only the last one is written.
+        let is_last = index + 1 == self.shelf.generations.len();
+        let ends = self.reserve || !is_last;
+        if found.damaged || self.rebuilt || (ends && !info.sealed) {
             (found.sealed, found.file_len) = (true, 0);
             found.disk_bytes = crate::segment::allocated_bytes(&info.dir(&self.shelf.dir));
+            self.shelf.put_away(index);
         }
         let usable = !(empty && (found.damaged || self.rebuilt));
         self.shelf.generations[index].info = found;
         Ok(usable)
+    }
+
+    /// Where a generation ends. What lies behind a sealed one's last record was never accepted; another ends by itself, or
+    /// where the next one begins.
+    fn end_of(&self, index: usize) -> Seq {
+        let info = &self.shelf.generations[index].info;
+        let next = self.shelf.generations.get(index + 1);
+        match next.filter(|_| !self.rebuilt) {
+            _ if info.sealed => Seq(info.last),
+            Some(next) => Seq(next.info.first - 1),
+            None => Seq(u64::MAX),
+        }
     }
 
     /// True when a cursor, the end of a replay or the saved moment stands inside, so that its records must be counted one by one.
@@ -453,6 +474,29 @@ impl Recovery {
             }
         }
     }
+}
+
+/// What the one readable copy of the manifest says, with what the other may have said.
+fn up_to_date(
+    mut manifest: Manifest,
+    dirs: &[(u64, PathBuf)],
+    engine: &dyn SegmentStore,
+    cursors: &Loaded<Cursors>,
+) -> Manifest {
+    let begins = |(id, dir): &(u64, PathBuf)| {
+        let block = engine.open(dir).and_then(|mut one| one.block_from(Seq(0)));
+        let first = block.ok().flatten()?.first;
+        Some(Unnamed { id: *id, first })
+    };
+    let unnamed = manifest.unnamed(dirs).filter_map(begins).collect();
+    let cursors = match cursors {
+        Loaded::Valid(cursors) => Some(cursors),
+        _ => None,
+    };
+    let lane = dirs.first().and_then(|(_, dir)| dir.parent());
+    let is_there = |info: &GenerationInfo| lane.is_some_and(|lane| info.dir(lane).is_dir());
+    doubt::bring_up_to_date(&mut manifest, unnamed, cursors, is_there);
+    manifest
 }
 
 /// True when nobody was ever registered: what the lane holds, if anything, belongs to nobody.

@@ -366,6 +366,13 @@ impl Shelf {
         segment.map(|segment| segment.block_from(seq)).transpose()
     }
 
+    /// Closes what is open of a generation that was read.
+    pub fn put_away(&mut self, index: usize) {
+        self.generations[index].segment = None;
+        let id = self.generations[index].info.id;
+        self.readers.retain(|reader| *reader != id);
+    }
+
     /// Reads a generation up to `last`, leaving out what cannot be read.
     pub fn scan(&mut self, index: usize, last: Seq) -> Result<Scan, EngineError> {
         let info = self.generations[index].info.clone();

@@ -53,6 +53,8 @@ pub struct Slots<T> {
     counter: u64,
     /// Which of the two is written next: the one that does not hold the newest valid document.
     next: usize,
+    /// One that is there and was not whole when it was read: it may have held a newer document.
+    torn: Option<usize>,
     document: PhantomData<fn(T)>,
 }
 
@@ -70,6 +72,7 @@ impl<T: Document> Slots<T> {
             paths,
             counter: 0,
             next: 0,
+            torn: None,
             document: PhantomData,
         };
         let (mut newest, mut seen, mut newer) = (None, false, None);
@@ -85,7 +88,7 @@ impl<T: Document> Slots<T> {
                 }
                 Ok(_) => {}
                 Err(BadSlot::Newer(version)) => newer = Some(version),
-                Err(BadSlot::Damaged) => {}
+                Err(BadSlot::Damaged) => slots.torn = Some(index),
             }
         }
         let loaded = match (newer, newest, seen) {
@@ -113,6 +116,12 @@ impl<T: Document> Slots<T> {
         self.counter += 1;
         self.next = 1 - self.next;
         Ok(())
+    }
+
+    /// A file that was there and not whole when they were read: the newest document may have been lost with it, by a write
+    /// that the power cut tore or by damage.
+    pub fn torn(&self) -> Option<&Path> {
+        self.torn.map(|index| self.paths[index].as_path())
     }
 
     /// The file that the next [`Slots::store`] writes.
@@ -232,6 +241,7 @@ mod tests {
         std::fs::write(dir.path().join("DOC.a"), b"torn").unwrap();
         assert_eq!(load(dir.path()).1, Loaded::Valid(4), "5 stood in a, 4 in b");
         let (mut slots, _) = load(dir.path());
+        assert_eq!(slots.torn(), Some(dir.path().join("DOC.a").as_path()));
         slots.store(&6u32).unwrap();
         assert_eq!(
             load(dir.path()).1,

@@ -1,331 +1,363 @@
-//! Files that were cut, emptied, flipped or left over: the lane opens, tells, counts what is missing, and goes on.
+//! Random damage to a lane's files: a check tells what it costs, reading then loses exactly that, and all of it in one generation.
 
 #![allow(clippy::unwrap_used)] // in a test a failed unwrap is the failure
 
 mod support;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
-use fieldgate_store::{EngineKind, Lane, LaneOptions, OnFull, RouteBit, Seq, Urgency};
-use support::{ENGINES, acked, append, balanced, body, entries, open, options, read_all};
+use fieldgate_store::{
+    CheckReport, EngineKind, Entry, Lane, LaneOptions, RouteBit, RouteMask, Seq, Stamp, check,
+};
+use support::{
+    acked, append, body, open, open_lane, options, read_all,
+    shim::scratch,
+    torture::{Progress, cases, figures},
+};
+
+const CASES: usize = 40;
+const CONSUMERS: [&str; 3] = ["a", "b", "c"];
+const SEED: u64 = 15;
+/// A check, an open and a look at everything together.
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug)]
-enum Damage {
-    Cut(u64),
-    RemoveFile,
-    RemoveDirectory,
-    Zero(u64),
-    Flip(u64),
+enum Harm {
+    Flip { byte: u64, bit: u8 },
+    ZeroPage { at: u64 },
+    Cut { to: u64 },
 }
 
-/// Places are in percent of the file.
-const DAMAGES: [Damage; 9] = [
-    Damage::Cut(0),
-    Damage::Cut(30),
-    Damage::Cut(75),
-    Damage::RemoveFile,
-    Damage::RemoveDirectory,
-    Damage::Zero(10),
-    Damage::Zero(60),
-    Damage::Flip(20),
-    Damage::Flip(50),
-];
+/// How far the consumers of a lane have come.
+#[derive(Clone, Copy)]
+enum Read {
+    /// One of them has read nothing.
+    Some,
+    Much,
+}
 
-impl Damage {
-    fn apply(self, dir: &Path, file: &Path) {
-        let len = fs::metadata(file).unwrap().len();
-        let data = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(file)
-            .unwrap();
+/// A lane in order, closed, and what is known of it.
+struct Sound {
+    dir: tempfile::TempDir,
+    engine: EngineKind,
+    first: u64,
+    last: u64,
+    /// The first record of each generation, by the name of its directory.
+    firsts: BTreeMap<String, u64>,
+    bits: [RouteBit; 3],
+    acked: [u64; 3],
+    files: Vec<PathBuf>,
+}
+
+// === impl Harm ===
+
+impl Harm {
+    fn choose(random: &mut fastrand::Rng, len: u64) -> Harm {
+        let byte = random.u64(..len);
+        match random.u8(..3) {
+            0 => Harm::Flip {
+                byte,
+                bit: random.u8(..8),
+            },
+            1 => Harm::ZeroPage {
+                at: byte / 4096 * 4096,
+            },
+            _ => Harm::Cut { to: byte },
+        }
+    }
+
+    fn apply(self, file: &Path) {
+        let open = OpenOptions::new().read(true).write(true).open(file);
+        let file = open.unwrap();
         match self {
-            Damage::Cut(percent) => data.set_len(len * percent / 100).unwrap(),
-            Damage::RemoveFile => fs::remove_file(file).unwrap(),
-            Damage::RemoveDirectory => fs::remove_dir_all(dir).unwrap(),
-            Damage::Zero(percent) => data.write_all_at(&[0; 8192], len * percent / 100).unwrap(),
-            Damage::Flip(percent) => {
-                let mut byte = [0];
-                data.read_exact_at(&mut byte, len * percent / 100).unwrap();
-                data.write_all_at(&[byte[0] ^ 0x10], len * percent / 100)
-                    .unwrap();
+            Harm::Flip { byte, bit } => {
+                let mut found = [0];
+                file.read_exact_at(&mut found, byte).unwrap();
+                file.write_all_at(&[found[0] ^ 1 << bit], byte).unwrap();
             }
+            Harm::ZeroPage { at } => {
+                let len = file.metadata().unwrap().len();
+                let page = vec![0; (len - at).min(4096) as usize];
+                file.write_all_at(&page, at).unwrap();
+            }
+            Harm::Cut { to } => file.set_len(to).unwrap(),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Harm::Flip { .. } => "flips",
+            Harm::ZeroPage { .. } => "zeroed_pages",
+            Harm::Cut { .. } => "truncations",
         }
     }
 }
 
+// === the records ===
+
 fn small(engine: EngineKind) -> LaneOptions {
-    let sizes = LaneOptions::new(64 << 20, OnFull::RefuseNewest);
     LaneOptions {
         generation_bytes: 1 << 20,
-        tail_bytes: 16 << 10,
-        on_full: sizes.on_full,
+        tail_bytes: 0,
         ..options(engine)
     }
 }
 
-fn data_file(engine: EngineKind) -> &'static str {
-    match engine {
-        EngineKind::Sled => "db",
-        EngineKind::PlainLog => "log",
+/// Now and then one that has a file of its own.
+fn body_of(seq: u64) -> bytes::Bytes {
+    match seq % 150 {
+        0 => body(seq, 66_000 + seq as usize % 9000),
+        _ => body(seq, 100 + seq as usize % 1500),
     }
 }
 
-fn generations(lane: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(lane)
-        .unwrap()
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    found.retain(|path| {
-        path.file_name()
-            .unwrap()
-            .to_string_lossy()
-            .starts_with("gen-")
-    });
+/// Everything belongs to `a` and `b`, a third of it to `c`.
+fn routes_of(seq: u64, bits: &[RouteBit; 3]) -> RouteMask {
+    let own = |at: &usize| *at != 2 || seq.is_multiple_of(3);
+    (0..3).filter(own).map(|at| bits[at]).collect()
+}
+
+fn count_of(consumer: usize, through: u64) -> u64 {
+    match consumer {
+        2 => through / 3,
+        _ => through,
+    }
+}
+
+// === impl Sound ===
+
+impl Sound {
+    /// Of five generations; the first has gone when all consumers have read much.
+    async fn make(engine: EngineKind, read: Read) -> Sound {
+        let dir = scratch();
+        let lane = open(dir.path(), small(engine));
+        let bits = CONSUMERS.map(|name| {
+            lane.consumer(name).unwrap();
+            lane.route_bit(&format!("r→{name}"), name).unwrap()
+        });
+        let mut last = 0;
+        while lane.stats().generations < 5 {
+            let entry = |seq| Entry {
+                routes: routes_of(seq, &bits),
+                at: Stamp::from_wall(seq as i64),
+                body: body_of(seq),
+            };
+            (_, last) = append(&lane, (last + 1..last + 80).map(entry).collect()).await;
+        }
+        let acked_through = match read {
+            Read::Some => [0, last / 3, last / 2],
+            Read::Much => [last / 2, last * 9 / 10, last / 3],
+        };
+        for (at, through) in acked_through.into_iter().enumerate() {
+            let tally = acked(bits[at], count_of(at, through));
+            lane.ack(CONSUMERS[at], Seq(through), tally);
+        }
+        let much = matches!(read, Read::Much);
+        let gone = || (lane.stats().first.0 > 1) == much;
+        support::until("what everybody has read goes", gone).await;
+        lane.close().await.unwrap();
+        let report = check(dir.path(), engine).unwrap();
+        assert_eq!(report.findings, []);
+        Sound {
+            firsts: (report.generations.iter())
+                .map(|one| (one.name.clone(), one.first))
+                .collect(),
+            acked: [0, 1, 2].map(|at| count_of(at, acked_through[at])),
+            files: files(dir.path()),
+            first: report.generations[0].first,
+            dir,
+            engine,
+            last,
+            bits,
+        }
+    }
+
+    /// Any file; every fourth time one of the few that belong to no generation.
+    fn choose(&self, random: &mut fastrand::Rng) -> &Path {
+        let of_the_lane = |file: &&PathBuf| file.components().count() == 1;
+        let few: Vec<&PathBuf> = self.files.iter().filter(of_the_lane).collect();
+        match random.u8(..4) {
+            0 => few[random.usize(..few.len())],
+            _ => &self.files[random.usize(..self.files.len())],
+        }
+    }
+
+    /// The records of the generation that a file belongs to; none when it belongs to none.
+    fn generation(&self, file: &Path) -> (String, std::ops::Range<u64>) {
+        let name = file.iter().next().unwrap().to_str().unwrap().to_owned();
+        let Some(first) = self.firsts.get(&name) else {
+            return (name, 0..0);
+        };
+        let next = self.firsts.values().filter(|other| *other > first).min();
+        (name, *first..next.copied().unwrap_or(self.last + 1))
+    }
+}
+
+/// Every file below a directory that is not empty, by its path from there.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let (mut found, mut below) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(dir) = below.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let about = entry.metadata().unwrap();
+            match about.is_dir() {
+                true => below.push(entry.path()),
+                false if about.len() == 0 => {}
+                false => found.push(entry.path().strip_prefix(root).unwrap().to_owned()),
+            }
+        }
+    }
     found.sort();
     found
 }
 
-/// A lane of so many generations, of which consumer "a" has acknowledged the first 100 records.
-async fn filled(
-    dir: &Path,
-    engine: EngineKind,
-    generations_wanted: usize,
-) -> (Lane, RouteBit, u64) {
-    let lane = open(dir, small(engine));
-    lane.consumer("a").unwrap();
-    let bit = lane.route_bit("r→a", "a").unwrap();
-    let mut last = 0;
-    while lane.stats().generations < generations_wanted {
-        (_, last) = append(&lane, entries(bit.into(), last + 1, 100, 1000)).await;
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
     }
-    (_, last) = append(&lane, entries(bit.into(), last + 1, 100, 1000)).await;
-    lane.ack("a", Seq(100), acked(bit, 100));
-    (lane, bit, last)
 }
 
-/// Everything is read that can be; the rest is counted as lost, for certain, and new records follow.
-async fn check_the_rest(lane: &Lane, bit: RouteBit, last: u64, what: &str) -> u64 {
-    let records = read_all(lane, Seq(100), bit.into()).await;
-    assert!(
-        records.windows(2).all(|pair| pair[0].seq < pair[1].seq),
-        "{what}"
+// === one case ===
+
+/// The numbers that reading did not give, and those whose body cannot be had.
+struct Lost {
+    records: BTreeSet<u64>,
+    bodies: BTreeSet<u64>,
+}
+
+async fn read(sound: &Sound, lane: &Lane) -> Result<Lost, String> {
+    let mut lost = Lost {
+        records: (sound.first..=sound.last).collect(),
+        bodies: BTreeSet::new(),
+    };
+    for record in read_all(lane, Seq(sound.first - 1), RouteMask::ALL).await {
+        let seq = record.seq.0;
+        ensure!(lost.records.remove(&seq), "record {seq} came twice");
+        let routes = routes_of(seq, &sound.bits);
+        ensure!(record.routes == routes, "record {seq}: {:?}", record.routes);
+        match record.body.bytes() {
+            Ok(bytes) => ensure!(*bytes == body_of(seq), "record {seq} is another"),
+            Err(_) => drop(lost.bodies.insert(seq)),
+        }
+    }
+    Ok(lost)
+}
+
+/// What is lost lies in the generation whose file was harmed, and the check has named it.
+fn contained(sound: &Sound, file: &Path, lost: &Lost, told: &CheckReport) -> Result<(), String> {
+    let (name, range) = sound.generation(file);
+    for seq in lost.records.iter().chain(&lost.bodies) {
+        ensure!(range.contains(seq), "record {seq} is lost with {name}");
+    }
+    let count = (lost.records.len() + lost.bodies.len()) as u64;
+    ensure!(
+        told.lost_records == count,
+        "{count} are lost; the check told {:?}",
+        told.findings
     );
-    assert!(
-        records
+    for finding in told.findings.iter().filter(|finding| finding.lost > 0) {
+        let place = finding.place.to_string_lossy();
+        ensure!(place.contains(&name), "the check names {place}");
+    }
+    Ok(())
+}
+
+/// The balance of each route has exactly what its consumer can no longer get.
+fn counted(sound: &Sound, lane: &Lane, lost: &Lost) -> Result<(), String> {
+    for (at, name) in CONSUMERS.iter().enumerate() {
+        let balance = lane.balance();
+        let route = balance.iter().find(|route| route.consumer == *name);
+        let route = route.ok_or_else(|| format!("{name} has no route"))?;
+        let cursor = lane.cursor(name).unwrap_or_default().0;
+        let gone = lost
+            .records
             .iter()
-            .all(|record| record.body == body(record.seq.0, 1000)),
-        "{what}"
-    );
-    let balance = balanced(lane);
-    assert_eq!((balance.accepted, balance.acked), (last, 100), "{what}");
-    assert_eq!(balance.pending as usize, records.len(), "{what}");
-    let (first, _) = append(lane, entries(bit.into(), 0, 1, 10)).await;
-    assert!(first > last, "{what}: number {first} was given before");
-    balance.lost_detected
-}
-
-#[tokio::test]
-async fn a_damaged_generation_is_counted_at_open_or_when_it_is_read() {
-    for engine in ENGINES {
-        for damage in DAMAGES {
-            for which in 0..3 {
-                let what = format!("{engine:?} {damage:?} generation {which}");
-                let dir = tempfile::tempdir().unwrap();
-                let (lane, bit, last) = filled(dir.path(), engine, 3).await;
-                lane.close().await.unwrap();
-                let hurt = &generations(dir.path())[which];
-                damage.apply(hurt, &hurt.join(data_file(engine)));
-
-                let (lane, report) = Lane::open(dir.path(), small(engine)).unwrap();
-                let lost = check_the_rest(&lane, bit, last, &what).await;
-                let found = report.findings.len() as u64;
-                assert!(
-                    report.lost_detected <= lost && lane.stats().damaged_generations >= found,
-                    "{what}"
-                );
-                lane.close().await.unwrap();
-                let (lane, again) = Lane::open(dir.path(), small(engine)).unwrap();
-                assert_eq!(again.findings, Vec::<String>::new(), "{what}: told once");
-                assert_eq!(balanced(&lane).lost_detected, lost, "{what}");
-                lane.close().await.unwrap();
-                let total = matches!(
-                    damage,
-                    Damage::Cut(0) | Damage::RemoveFile | Damage::RemoveDirectory
-                );
-                assert!(lost > 0 || !total, "{what}: went unnoticed");
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_generation_that_breaks_while_the_lane_is_open_is_counted_too() {
-    for engine in ENGINES {
-        for damage in DAMAGES {
-            let what = format!("{engine:?} {damage:?}");
-            let dir = tempfile::tempdir().unwrap();
-            let (lane, bit, last) = filled(dir.path(), engine, 5).await;
-            let hurt = &generations(dir.path())[1]; // the newest two sealed ones are still open
-
-            damage.apply(hurt, &hurt.join(data_file(engine)));
-            let lost = check_the_rest(&lane, bit, last, &what).await;
-            lane.close().await.unwrap();
-            let (lane, again) = Lane::open(dir.path(), small(engine)).unwrap();
-            assert_eq!(again.findings, Vec::<String>::new(), "{what}");
-            assert_eq!(balanced(&lane).lost_detected, lost, "{what}");
-            lane.close().await.unwrap();
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_left_over_snapshot_of_sled_costs_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let (lane, bit, last) = filled(dir.path(), EngineKind::Sled, 3).await;
-    lane.close().await.unwrap();
-    for generation in generations(dir.path()) {
-        fs::write(generation.join("snap.0000000000001000.generating"), b"").unwrap();
-    }
-    let (lane, report) = Lane::open(dir.path(), small(EngineKind::Sled)).unwrap();
-    assert_eq!(report.findings, Vec::<String>::new());
-    assert_eq!(check_the_rest(&lane, bit, last, "snap").await, 0);
-    lane.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_left_over_directory_is_removed_and_its_number_not_used_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let (lane, ..) = filled(dir.path(), EngineKind::Sled, 3).await;
-    lane.close().await.unwrap();
-    let left_over = dir.path().join("gen-00000900");
-    fs::create_dir(&left_over).unwrap();
-    let lane = open(dir.path(), small(EngineKind::Sled));
-    assert!(!left_over.exists());
-    lane.close().await.unwrap();
-}
-
-/// Everything that is retained is pending once more, under its old numbers, for the consumer that the manifest names.
-async fn check_the_restart(lane: &Lane, bit: RouteBit, last: u64) {
-    assert_eq!(lane.cursor("a"), Some(Seq(0)));
-    let balance = balanced(lane);
-    assert_eq!(
-        (balance.key.as_str(), balance.consumer.as_str()),
-        ("r→a", "a")
-    );
-    assert_eq!((balance.accepted, balance.pending), (last, last as i64));
-    assert_eq!(lane.route_bit("r→a", "a").unwrap(), bit);
-    let seqs: Vec<u64> = read_all(lane, Seq(0), bit.into())
-        .await
-        .iter()
-        .map(|record| record.seq.0)
-        .collect();
-    assert_eq!(seqs, (1..=last).collect::<Vec<u64>>());
-    let (first, _) = append(lane, entries(bit.into(), 0, 1, 10)).await;
-    assert!(first > last, "number {first} was given before");
-}
-
-/// F17: cursors that are damaged or gone cost duplicates only.
-#[tokio::test]
-async fn f17_lost_cursors_start_everybody_at_the_oldest_record() {
-    for engine in ENGINES {
-        for harm in ["torn", "removed"] {
-            let dir = tempfile::tempdir().unwrap();
-            let (lane, bit, last) = filled(dir.path(), engine, 3).await;
-            lane.close().await.unwrap();
-            for slot in ["CURSORS.a", "CURSORS.b"].map(|name| dir.path().join(name)) {
-                match harm {
-                    "torn" => fs::write(slot, b"torn").unwrap(),
-                    _ => fs::remove_file(slot).unwrap(),
-                }
-            }
-            let (lane, report) = Lane::open(dir.path(), small(engine)).unwrap();
-            assert_eq!(report.findings.len(), 1, "{engine:?} {harm}: {report:?}");
-            assert!(report.quarantined.is_empty() && report.lost_detected == 0);
-            check_the_restart(&lane, bit, last).await;
-            lane.close().await.unwrap();
-            drop(open(dir.path(), small(engine))); // told once
-        }
-    }
-}
-
-/// F16: without both manifests the generations are found again, and the cursors hold.
-#[tokio::test]
-async fn f16_lost_manifests_are_rebuilt_and_the_cursors_hold() {
-    for engine in ENGINES {
-        let dir = tempfile::tempdir().unwrap();
-        let (lane, bit, last) = filled(dir.path(), engine, 3).await;
-        lane.close().await.unwrap();
-        for slot in ["MANIFEST.a", "MANIFEST.b"] {
-            fs::write(dir.path().join(slot), b"torn").unwrap();
-        }
-        let (lane, report) = Lane::open(dir.path(), small(engine)).unwrap();
-        assert_eq!(report.findings.len(), 1, "{engine:?}: {report:?}");
-        assert!(report.quarantined.is_empty());
-        assert_eq!(lane.cursor("a"), Some(Seq(100)));
-        assert_eq!(check_the_rest(&lane, bit, last, "F16").await, 0);
-        lane.close().await.unwrap();
-    }
-}
-
-/// Only when nothing tells whom the records are for are they set aside.
-#[tokio::test]
-async fn a_lane_without_both_documents_is_set_aside_and_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
-    let (lane, bit, _) = filled(dir.path(), EngineKind::Sled, 3).await;
-    lane.close().await.unwrap();
-    for slot in ["MANIFEST.a", "MANIFEST.b", "CURSORS.a", "CURSORS.b"] {
-        fs::write(dir.path().join(slot), b"torn").unwrap();
-    }
-    let (lane, report) = Lane::open(dir.path(), small(EngineKind::Sled)).unwrap();
-    assert_eq!(report.findings.len(), 2, "{report:?}");
-    assert!(!report.quarantined.is_empty());
-    let ticket = lane
-        .append(entries(bit.into(), 0, 1, 10), Urgency::Waiting)
-        .await
-        .unwrap();
-    assert!(ticket.await.unwrap().first.0 > 0);
-    lane.close().await.unwrap();
-}
-
-#[tokio::test]
-async fn one_torn_slot_costs_nothing_and_two_are_told() {
-    for (name, survives) in [("MANIFEST", true), ("CURSORS", false)] {
-        let dir = tempfile::tempdir().unwrap();
-        let (lane, bit, last) = filled(dir.path(), EngineKind::Sled, 3).await;
-        lane.close().await.unwrap();
-        // The older slot of the two: a write that was torn. (The cursors of a clean stop are the newest of either.)
-        let slots = [".a", ".b"].map(|end| dir.path().join(format!("{name}{end}")));
-        let counter = |path: &PathBuf| fs::read(path).unwrap()[8..16].to_vec();
-        let older = if counter(&slots[0]) < counter(&slots[1]) {
-            &slots[0]
-        } else {
-            &slots[1]
-        };
-        fs::write(older, b"torn").unwrap();
-        let lane = open(dir.path(), small(EngineKind::Sled));
-        assert_eq!(
-            read_all(&lane, Seq(100), bit.into()).await.len() as u64,
-            last - 100
+            .filter(|seq| **seq > cursor && routes_of(**seq, &sound.bits).contains(sound.bits[at]));
+        let gone = gone.count() as u64;
+        ensure!(route.unaccounted() == 0, "{route:?}");
+        ensure!(
+            route.accepted == count_of(at, sound.last) && route.lost_detected == gone,
+            "{gone} of {name} are lost after {cursor}: {route:?}"
         );
-        balanced(&lane);
-        lane.close().await.unwrap();
-
-        slots
-            .iter()
-            .for_each(|slot| fs::write(slot, b"torn").unwrap());
-        let (lane, report) = Lane::open(dir.path(), small(EngineKind::Sled)).unwrap();
-        assert_eq!(report.findings.len(), 1, "{report:?}");
-        if survives {
-            assert_eq!(check_the_rest(&lane, bit, last, name).await, 0);
-        } else {
-            check_the_restart(&lane, bit, last).await;
-        }
-        lane.close().await.unwrap();
+        ensure!(
+            route.acked == sound.acked[at] && route.evicted == 0,
+            "{} were acknowledged: {route:?}",
+            sound.acked[at]
+        );
     }
+    Ok(())
+}
+
+/// Harms one file of a copy, and looks at what comes of it; how many records that cost.
+async fn run(sound: &Sound, file: &Path, harm: Harm) -> Result<usize, String> {
+    let (dir, started) = (scratch(), Instant::now());
+    copy(sound.dir.path(), dir.path());
+    harm.apply(&dir.path().join(file));
+    let words = |error: &dyn std::error::Error| error.to_string();
+    let told = check(dir.path(), sound.engine).map_err(|error| words(&error))?;
+    let opened = open_lane(dir.path(), small(sound.engine));
+    let (lane, _) = opened.map_err(|error| words(&error))?;
+    let lost = read(sound, &lane).await?;
+    contained(sound, file, &lost, &told)?;
+    counted(sound, &lane, &lost)?;
+    let next = append(&lane, vec![support::entry(RouteMask::ALL, body(0, 10))]).await;
+    ensure!(next.0 > sound.last, "number {} was given before", next.0);
+    lane.close().await.map_err(|error| words(&error))?;
+    let again = open_lane(dir.path(), small(sound.engine));
+    let (lane, report) = again.map_err(|error| words(&error))?;
+    ensure!(report.findings.is_empty(), "told again: {report:?}");
+    lane.close().await.map_err(|error| words(&error))?;
+    ensure!(started.elapsed() < LIMIT, "it took {:?}", started.elapsed());
+    Ok(lost.records.len() + lost.bodies.len())
+}
+
+#[tokio::test]
+async fn f15_random_damage_torture() {
+    let (cases, mut random) = (cases(CASES), fastrand::Rng::with_seed(SEED));
+    let mut sounds = Vec::new();
+    for read in [Read::Some, Read::Much] {
+        for engine in [EngineKind::Sled, EngineKind::PlainLog, EngineKind::Sled] {
+            sounds.push(Sound::make(engine, read).await);
+        }
+    }
+    let (mut bad, mut kinds) = (Vec::new(), BTreeMap::<&str, usize>::new());
+    let (mut costly, mut lost) = (0, 0);
+    let mut progress = Progress::new("damages");
+    for case in 0..cases {
+        let sound = &sounds[case % sounds.len()];
+        let file = sound.choose(&mut random);
+        let len = fs::metadata(sound.dir.path().join(file)).unwrap().len();
+        let harm = Harm::choose(&mut random, len);
+        *kinds.entry(harm.name()).or_default() += 1;
+        match run(sound, file, harm).await {
+            Ok(0) => {}
+            Ok(records) => (costly, lost) = (costly + 1, lost + records),
+            Err(what) => bad.push(format!(
+                "{:?} {} {harm:?}: {what}",
+                sound.engine,
+                file.display()
+            )),
+        }
+        progress.at(case + 1, cases);
+    }
+    for bad in bad.iter().take(40) {
+        eprintln!("bad: {bad}");
+    }
+    figures(&serde_json::json!({
+        "harness": "damage", "cases": cases, "bad": bad.len(), "kinds": kinds, "cost_something": costly,
+        "records_lost_and_named": lost, "seconds": progress.seconds(),
+    }));
+    assert!(bad.is_empty(), "{} of {cases} are bad", bad.len());
 }

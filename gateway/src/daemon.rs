@@ -226,11 +226,15 @@ async fn open_gateway(
         loaded.config.queue.clone(),
     );
     let (state, time) = (options.state.clone(), Arc::clone(&options.time));
-    let open = move || (Clock::open(&state, time), Lanes::open(&dir, &queue));
-    let (clock, opened) = tokio::task::spawn_blocking(open)
+    let open = move || {
+        let clock = Clock::open(&state, time)?;
+        let opened = Lanes::open(&dir, &queue, &clock);
+        Ok((clock, opened))
+    };
+    let opened = tokio::task::spawn_blocking(open)
         .await
         .expect("opening the clock and the queue does not panic");
-    let clock = clock.map_err(|source| unusable(options, source))?;
+    let (clock, opened) = opened.map_err(|source| unusable(options, source))?;
     let (lanes, reports) = opened?;
     for (lane, report) in reports {
         for finding in &report.findings {

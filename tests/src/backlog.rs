@@ -1,8 +1,12 @@
 //! A backlog as a long outage leaves it: readings in the normal lane of a gateway that does not run, all for one destination.
 
-use std::{collections::VecDeque, path::Path};
+use std::{collections::VecDeque, path::Path, sync::Arc};
 
-use fieldgate::{config::QueueSettings, lanes::Lanes};
+use fieldgate::{
+    clock::{Clock, Kernel},
+    config::QueueSettings,
+    lanes::Lanes,
+};
 use fieldgate_store::{Entry, Stamp, Urgency};
 
 use crate::telemetry::Telemetry;
@@ -31,7 +35,9 @@ pub fn write(state: &Path, owed: &Owed<'_>, telemetry: Telemetry, readings: u64)
 
 async fn fill(state: &Path, owed: &Owed<'_>, mut telemetry: Telemetry, readings: u64) {
     let queue = state.join("queue");
-    let (lanes, _) = Lanes::open(&queue, &QueueSettings::default()).expect("a new queue");
+    let clock = Clock::open(state, Arc::new(Kernel::default())).expect("a new clock");
+    let opened = Lanes::open(&queue, &QueueSettings::default(), &clock);
+    let (lanes, _) = opened.expect("a new queue");
     let lane = &lanes.normal;
     lane.consumer(owed.destination).expect("a new consumer");
     let key = format!("{}→{}", owed.route, owed.destination);

@@ -15,7 +15,7 @@ use std::{
 };
 
 use fieldgate_model::{TimeQuality, Timestamp};
-use fieldgate_store::{Document, Loaded, Slots, Stamp};
+use fieldgate_store::{Ages, Document, Loaded, Slots, Stamp};
 
 pub use kernel::{Kernel, TimeSource};
 pub use simulated::SimulatedTime;
@@ -165,6 +165,12 @@ impl Clock {
             .saved
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ages for Clock {
+    fn age(&self, at: Stamp) -> Option<Duration> {
+        Clock::age(self, at)
     }
 }
 

@@ -50,6 +50,25 @@ pub struct LaneSettings {
     pub max_bytes: ByteSize,
     /// What happens when it is full.
     pub on_full: Full,
+    /// Readings older than this expire, whoever still waits for them. Left out: never. A clock that is not believed lets
+    /// nothing expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
+    /// Delivered readings that stay, so that they can be sent once more. Left out: none. They go first when the lane needs
+    /// room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<KeepSettings>,
+}
+
+/// How much of what was delivered stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeepSettings {
+    /// Bytes on the disk, as part of the lane's `max_bytes`.
+    pub bytes: ByteSize,
+    /// The longest. Left out: as long as there is room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<Span>,
 }
 
 /// What a full lane does.
@@ -58,6 +77,10 @@ pub struct LaneSettings {
 pub enum Full {
     /// The oldest readings make room; each is counted as evicted.
     DropOldest,
+    /// From 80 % on, telemetry is told by fewer readings, the oldest first: repeated values go, then all but the smallest,
+    /// the largest, the last and the one nearest to the mean of each minute, of ten, of an hour. Events stay. Each reading
+    /// that goes is counted as thinned. When that is not enough, as `drop_oldest`.
+    Thin,
     /// New readings wait, and the sources with them.
     RefuseNewest,
 }
@@ -133,6 +156,8 @@ fn normal_lane() -> LaneSettings {
     LaneSettings {
         max_bytes: ByteSize(2 << 30),
         on_full: Full::DropOldest,
+        max_age: None,
+        keep: None,
     }
 }
 
@@ -140,6 +165,8 @@ fn critical_lane() -> LaneSettings {
     LaneSettings {
         max_bytes: ByteSize(64 << 20),
         on_full: Full::RefuseNewest,
+        max_age: None,
+        keep: None,
     }
 }
 

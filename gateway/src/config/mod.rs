@@ -37,8 +37,8 @@ mod tests;
 pub use crate::registry::Registry;
 pub use changing::{ChangeError, Trial};
 pub use desired::{
-    Config, DestinationConfig, Full, GatewaySettings, LaneSettings, QueueSettings, RouteConfig,
-    RouteSettings, SourceConfig,
+    Config, DestinationConfig, Full, GatewaySettings, KeepSettings, LaneSettings, QueueSettings,
+    RouteConfig, RouteSettings, SourceConfig,
 };
 pub use diff::{Changes, ItemChanges, diff};
 pub use loaded::{Loaded, check};

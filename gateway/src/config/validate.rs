@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use fieldgate_api::trouble::ConfigProblem;
-use fieldgate_kit::{Problem, SettingsError, settings};
+use fieldgate_kit::{
+    Problem, SettingsError,
+    settings::{self, Span},
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::{
-    Config, DestinationConfig, QueueSettings, Section, SourceConfig,
+    Config, DestinationConfig, Full, LaneSettings, QueueSettings, Section, SourceConfig,
     keys::{id_fault, list, nearest},
     layers::{Entry, Merged},
     problems::{plain, problem, without_consequences},
@@ -149,6 +152,19 @@ impl Findings {
                     remedy,
                 );
             }
+            for (path, what, remedy) in wrong_in_lane(lane) {
+                let path: Vec<&str> = [name].into_iter().chain(path).collect();
+                self.add("queue", node, &path, what, remedy);
+            }
+        }
+        if queue.critical.on_full == Full::Thin {
+            self.add(
+                "queue",
+                node,
+                &["critical", "on_full"],
+                "events are never thinned, so this lane would drop its oldest alarms",
+                "write on_full = \"refuse_newest\", or \"drop_oldest\" if that is meant",
+            );
         }
     }
 
@@ -270,4 +286,32 @@ pub(super) fn choose(word: &str, known: &[&str]) -> String {
         (Some(meant), _) => format!("did you mean `{meant}`? there are {}", list(known)),
         (None, _) => format!("use {}", list(known)),
     }
+}
+
+/// What the kept and the old of one lane are limited to that makes no sense: where, what, and what to do.
+fn wrong_in_lane(lane: &LaneSettings) -> Vec<(Vec<&'static str>, &'static str, &'static str)> {
+    let is_nothing = |span: Option<Span>| span.is_some_and(|span| span.0.is_zero());
+    let keep = lane.keep.as_ref();
+    let mut wrong = Vec::new();
+    if is_nothing(lane.max_age) {
+        let what = "every reading would expire at once";
+        wrong.push((
+            vec!["max_age"],
+            what,
+            "give a span, such as \"30 d\", or leave it out",
+        ));
+    }
+    if keep.is_some_and(|keep| keep.bytes >= lane.max_bytes) {
+        let what = "what is kept would fill the lane";
+        wrong.push((vec!["keep", "bytes"], what, "give less than max_bytes"));
+    }
+    if keep.is_some_and(|keep| is_nothing(keep.age)) {
+        let what = "nothing would be kept";
+        wrong.push((
+            vec!["keep", "age"],
+            what,
+            "give a span, such as \"7 d\", or leave it out",
+        ));
+    }
+    wrong
 }

@@ -6,3 +6,4 @@ pub mod plan;
 pub mod routes;
 pub mod run;
 pub mod steps;
+pub mod thin;

@@ -149,6 +149,7 @@ async fn queue(shared: &Shared) -> Answer<GetQueue> {
 fn lane_view(lane: &str, stats: &LaneStats, on_full: Full) -> LaneView {
     let on_full = match on_full {
         Full::DropOldest => "drop_oldest",
+        Full::Thin => "thin",
         Full::RefuseNewest => "refuse_newest",
     };
     LaneView {

@@ -76,8 +76,9 @@ impl Rig {
         fs::create_dir(&locations.state).unwrap();
         let state_dir = locations.state.clone();
         let (desired, loaded) = Desired::open(locations, Registry::all()).unwrap();
-        let (lanes, _) = Lanes::open(&state_dir.join("queue"), &loaded.config.queue).unwrap();
         let clock = Clock::open(&state_dir, Arc::new(Kernel::default())).unwrap();
+        let queue = state_dir.join("queue");
+        let (lanes, _) = Lanes::open(&queue, &loaded.config.queue, &clock).unwrap();
         let gateway =
             Gateway::new(Registry::all(), lanes, clock, state_dir, desired.secrets()).unwrap();
         let (gateway, desired) = (Arc::new(gateway), Arc::new(desired));

@@ -33,6 +33,8 @@ const MAX_OUTSTANDING: usize = 3;
 const MAX_UNDURABLE: usize = 32;
 /// Added to the time after which the server must have sent at least a keep-alive.
 const SILENCE_MARGIN: Duration = Duration::from_secs(3);
+/// A timer that comes so late tells of ourselves, not of the server.
+const STANDSTILL: Duration = Duration::from_secs(1);
 /// How often silent points are asked whether they still exist.
 const ROLL_CALL: Duration = Duration::from_secs(5);
 /// How many at a time, so that it is no load for a small server.
@@ -149,6 +151,11 @@ impl<'a> Publishing<'a> {
                     }
                 }
                 () = sleep_until(heard + silence), if !self.outstanding.is_empty() => {
+                    if heard.elapsed() > silence + STANDSTILL {
+                        // It is we who stood still, frozen or starved: what the server sent meanwhile is still to be read.
+                        heard = Instant::now();
+                        continue;
+                    }
                     return Err(self.lost(&format!(
                         "it sent nothing for {} s, not even a keep-alive; is it overloaded or stopped?",
                         silence.as_secs()

@@ -65,7 +65,7 @@ const CERTIFICATE_DAYS: u32 = 3650;
 const MAX_CHUNK_BYTES: usize = 65_535;
 const MAX_CHUNKS: usize = 64;
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
-const MAX_TEXT_BYTES: usize = 64 << 10;
+const MAX_TEXT_BYTES: usize = 1 << 20;
 const MAX_BYTE_STRING_BYTES: usize = 1 << 20;
 const MAX_ARRAY_LENGTH: usize = 64 << 10;
 

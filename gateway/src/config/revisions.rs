@@ -24,6 +24,8 @@ use super::problems::problem;
 
 /// What the first line begins with; the number is the format's version.
 const HEAD: &str = "# fieldgate configuration 1: ";
+/// What it begins with in every version.
+const ANY_HEAD: &str = "# fieldgate configuration ";
 /// How many revisions are kept, so that at least the last fifty can be gone back to.
 const KEPT: usize = 100;
 
@@ -239,7 +241,10 @@ impl Stored {
 fn whole(number: u64, file: &str) -> Result<Stored, String> {
     let (first, text) = file.split_once('\n').unwrap_or((file, ""));
     let Some(head) = first.strip_prefix(HEAD) else {
-        return by_hand(number, file);
+        return match first.strip_prefix(ANY_HEAD) {
+            None => by_hand(number, file),
+            Some(_) => Err("a newer program wrote it; run that one again".to_owned()),
+        };
     };
     let head: Head = serde_json::from_str(head).map_err(|error| error.to_string())?;
     if head.number != number {

@@ -159,6 +159,66 @@ async fn cut(
     }
 }
 
+/// Cuts the power right after calls that `matters` picks, at most `states` of them, spread over the recording, and right
+/// before the next one.
+async fn cut_at(workload: Workload, states: usize, matters: impl Fn(&Op) -> bool) {
+    let recording = Recording::make(workload, None);
+    let picked: Vec<usize> = (0..recording.ops.len())
+        .filter(|at| matters(&recording.ops[*at]))
+        .collect();
+    assert!(!picked.is_empty(), "{workload:?} made no such call");
+    let step = picked.len().div_ceil(states);
+    let (mut disk, mut promises, mut played) = (recording.start(), Promises::default(), 0);
+    for (nth, at) in picked.into_iter().step_by(step).enumerate() {
+        for op in &recording.ops[played..=at] {
+            disk.play(op);
+            if let Call::Mark(line) = &op.call {
+                promises.hear(line.trim_end());
+            }
+        }
+        played = at + 1;
+        let left = scratch();
+        let how = disk.cut(left.path(), &mut fastrand::Rng::with_seed(nth as u64));
+        let lane = left.path().join("lane");
+        let kept = promises.kept(&lane, workload.options()).await;
+        kept.unwrap_or_else(|what| panic!("{workload:?} cut after call {at} ({how}): {what}"));
+    }
+}
+
+fn is_about(op: &Op, part: &str) -> bool {
+    op.path.contains(part) && !matches!(op.call, Call::Mark(_))
+}
+
+#[tokio::test]
+async fn f01_a_power_cut_at_a_block_loses_nothing_that_was_accepted() {
+    let block = |op: &Op| is_about(op, "/db") && matches!(op.call, Call::Write(..) | Call::Sync);
+    cut_at(Workload::Appends, 20, block).await;
+}
+
+#[tokio::test]
+async fn f02_a_power_cut_while_a_generation_comes_or_goes_leaves_the_old_or_the_new_state() {
+    let naming = |op: &Op| {
+        let names = matches!(
+            op.call,
+            Call::MakeDir | Call::Rename(_) | Call::Remove | Call::Create
+        );
+        names && is_about(op, "/gen-")
+    };
+    cut_at(Workload::Rolling, 20, naming).await;
+    cut_at(Workload::Evicting, 20, naming).await;
+}
+
+#[tokio::test]
+async fn f03_a_power_cut_in_a_manifest_leaves_the_other_one() {
+    cut_at(Workload::Rolling, 20, |op| is_about(op, "/MANIFEST")).await;
+}
+
+/// Cursors are never ahead of what was acknowledged, and every record has its number still.
+#[tokio::test]
+async fn f04_a_power_cut_before_a_cursor_is_saved_sends_again_under_the_same_numbers() {
+    cut_at(Workload::Cursors, 20, |op| is_about(op, "/CURSORS")).await;
+}
+
 #[tokio::test]
 async fn torture() {
     let states = cases(STATES);

@@ -131,7 +131,7 @@ async fn check_the_rest(lane: &Lane, bit: RouteBit, last: u64, what: &str) -> u6
 }
 
 #[tokio::test]
-async fn a_damaged_generation_is_counted_at_open_or_when_it_is_read() {
+async fn f15_a_damaged_generation_is_counted_at_open_or_when_it_is_read() {
     for engine in ENGINES {
         for damage in DAMAGES {
             for which in 0..3 {

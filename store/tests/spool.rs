@@ -155,6 +155,31 @@ async fn f18_a_missing_or_damaged_file_costs_the_one_record() {
     }
 }
 
+/// 10 MB are kept, what no lane holds is refused in words, and the lane goes on after either.
+#[tokio::test]
+async fn f19_an_oversized_record_is_kept_or_refused_and_stops_nobody() {
+    for engine in ENGINES {
+        let dir = tempfile::tempdir().unwrap();
+        let (lane, bit) = with_route(dir.path(), from_disk(engine));
+        let large = body(1, 10_000_000);
+        append(&lane, vec![entry(bit, large.clone())]).await;
+        let limit = from_disk(engine).body_limit();
+        let giant = Bytes::from(vec![7; limit + 1]);
+        let ticket = lane.append(vec![entry(bit, giant)], Urgency::Waiting).await;
+        let refused = ticket.unwrap().await.unwrap_err();
+        assert!(
+            matches!(refused, AppendError::TooLarge { bytes, limit: told } if bytes == limit + 1 && told == limit),
+            "{refused}"
+        );
+        append(&lane, vec![entry(bit, body(2, 100))]).await;
+        let records = read_all(&lane, Seq(0), RouteMask::ALL).await;
+        assert_eq!(bodies(&records), [large, body(2, 100)]);
+        let balance = balanced(&lane);
+        assert_eq!((balance.accepted, balance.pending), (2, 2));
+        lane.close().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn files_are_counted_and_go_with_their_generation() {
     for engine in ENGINES {

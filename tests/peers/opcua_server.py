@@ -13,6 +13,7 @@ Speaks JSON by lines: first {"ready": true}; then for each command on stdin one 
     {"do": "hold"}            writes no more; answers the first and the last tick
     {"do": "go"}              writes again
     {"do": "delete", "node": 7}
+    {"do": "large", "node": 8, "bytes": 100000}   while held: one tick more, and then a string of so many bytes
 """
 
 import asyncio
@@ -152,6 +153,15 @@ class Line:
         if command["do"] == "delete":
             async with self.writing:
                 await self.server.delete_nodes([self.nodes.pop(command["node"])])
+            return {}
+        if command["do"] == "large":
+            async with self.writing:
+                self.tick += 1
+                await self.write()
+                at = EPOCH + datetime.timedelta(milliseconds=(self.tick + 1) * self.period_ms)
+                value = ua.DataValue(ua.Variant("x" * command["bytes"], ua.VariantType.String), SourceTimestamp=at)
+                variable = self.nodes[command["node"]]
+                await self.server.iserver.aspace.write_attribute_value(variable.nodeid, ua.AttributeIds.Value, value)
             return {}
         raise ValueError(command)
 

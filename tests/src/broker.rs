@@ -91,6 +91,15 @@ impl Broker {
         self.process.signal(Signal::HUP);
     }
 
+    /// Waits for a line of its log with these words.
+    #[track_caller]
+    pub fn logged(&self, words: &str) {
+        until_true(&format!("mosquitto to say `{words}`"), SOON, || {
+            let has = |line: &str| line.contains(words).then_some(());
+            self.process.err.find(0, has).is_some()
+        });
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process.kill();

@@ -116,6 +116,12 @@ impl OpcUaServer {
         let _: Json = self.command(&json!({ "do": "delete", "node": node }));
     }
 
+    /// While held: writes one tick more, and after it a string of so many bytes to this node of strings.
+    #[track_caller]
+    pub fn large(&mut self, node: i64, bytes: usize) {
+        let _: Json = self.command(&json!({ "do": "large", "node": node, "bytes": bytes }));
+    }
+
     #[track_caller]
     fn command<T: serde::de::DeserializeOwned>(&mut self, command: &Json) -> T {
         let said = self.process.out.count();

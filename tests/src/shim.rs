@@ -77,6 +77,19 @@ impl Shim {
         self.with("FIELDGATE_SHIM_BAD_READ", part)
     }
 
+    /// Writes down every change of a file; `store/tests/support/oplog.rs` reads it.
+    #[must_use]
+    pub fn logging(self) -> Self {
+        let log = self.log();
+        self.with("FIELDGATE_SHIM_LOG", log)
+    }
+
+    /// What [`Self::logging`] writes.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     /// Where a gateway has this fault.
     #[must_use]
     pub fn place(&self) -> Place {

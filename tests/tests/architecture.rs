@@ -230,6 +230,38 @@ fn every_file_says_what_it_is_about_and_nothing_is_left_to_do() {
     }
 }
 
+/// The faults that the gateway promises to survive, by their numbers in `tests/README.md`.
+const FAULTS: [std::ops::RangeInclusive<u8>; 3] = [1..=25, 28..=34, 38..=44];
+
+#[test]
+fn every_fault_has_a_test_and_a_row_in_the_table() {
+    let table = fs::read_to_string(root().join("tests/README.md")).unwrap();
+    let told: BTreeSet<&str> = table.split('`').filter(|name| is_fault(name)).collect();
+    let sources = sources();
+    let lines = sources.iter().flat_map(|source| source.text.lines());
+    let functions = lines.filter_map(|line| Some(line.split_once("fn ")?.1.split_once('(')?.0));
+    let tests: BTreeSet<&str> = functions.filter(|name| is_fault(name)).collect();
+    for fault in FAULTS.into_iter().flatten() {
+        let prefix = format!("f{fault:02}_");
+        let tested = tests.iter().any(|name| name.starts_with(&prefix));
+        assert!(tested, "no test's name begins with {prefix}");
+    }
+    let differences: Vec<_> = told.symmetric_difference(&tests).collect();
+    assert!(
+        differences.is_empty(),
+        "tests/README.md and the tests differ: {differences:?}"
+    );
+}
+
+/// `f07_…`: a fault's number, and what is said of it.
+fn is_fault(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    bytes.len() > 4
+        && bytes[0] == b'f'
+        && bytes[1..3].iter().all(u8::is_ascii_digit)
+        && bytes[3] == b'_'
+}
+
 #[test]
 fn every_crate_has_the_workspaces_lints() {
     for package in packages() {

@@ -2,7 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+#[allow(dead_code, reason = "the store's tests use all of it")]
+#[path = "../../../store/tests/support/crash.rs"]
+mod crash;
 mod disk;
+mod fanout;
+mod machine;
 mod network;
+#[allow(dead_code, reason = "the store's tests use all of it")]
+#[path = "../../../store/tests/support/oplog.rs"]
+mod oplog;
 mod plant;
 mod upstream;

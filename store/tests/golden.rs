@@ -193,7 +193,7 @@ async fn check(lane: &Lane, version: u32, last: u64) {
 #[tokio::test]
 async fn every_version_is_read_continued_and_reopened() {
     for engine in ENGINES {
-        for version in 1..VERSION {
+        for version in 1..=VERSION {
             let dir = tempfile::tempdir().unwrap();
             unpack(&golden(version, engine), dir.path());
             let lane = open(dir.path(), lane_options(engine));

@@ -10,11 +10,16 @@ use crate::workspace::Workspace;
 
 /// Name, cases unless `--cases` says otherwise, and what a case is. Each is `store/tests/NAME.rs`, whose test with
 /// `torture` in its name runs with fewer cases in `cargo xtask test`.
-const HARNESSES: [(&str, u64, &str); 6] = [
+const HARNESSES: [(&str, u64, &str); 7] = [
     (
         "model",
         10_000,
         "lists of random actions and crashes, on sled, on the plain log and in memory",
+    ),
+    (
+        "decides",
+        2_000,
+        "random lives of a lane that thins, drops, keeps and lets age go, with purges and replays",
     ),
     ("kill", 1_000, "kills of a process under load"),
     (

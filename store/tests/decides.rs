@@ -6,6 +6,7 @@
 mod support;
 
 use std::{
+    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -318,10 +319,37 @@ impl Life {
     }
 }
 
+/// What became of deliveries, over all lives.
+#[derive(Default)]
+struct Sums {
+    lives: usize,
+    thinned: u64,
+    evicted: u64,
+    expired: u64,
+}
+
+/// Lives once.
+async fn live(actions: &[Action], engine: EngineKind) -> Sums {
+    let mut life = Life::new(engine);
+    for action in actions {
+        life.step(action.clone()).await;
+    }
+    life.check_whole().await;
+    let balance = life.lane().balance();
+    life.lane.take().unwrap().close().await.unwrap();
+    Sums {
+        lives: 1,
+        thinned: balance.iter().map(|route| route.evicted_by.thinned).sum(),
+        evicted: balance.iter().map(|route| route.evicted_by.full).sum(),
+        expired: balance.iter().map(|route| route.expired).sum(),
+    }
+}
+
 #[test]
 fn torture() {
+    let cases = torture::cases(3);
     let config = ProptestConfig {
-        cases: torture::cases(3) as u32,
+        cases: cases as u32,
         max_shrink_iters: 100,
         failure_persistence: None,
         ..ProptestConfig::default()
@@ -331,36 +359,24 @@ fn torture() {
         .build()
         .unwrap();
     let lives = prop::collection::vec(action(), 1..80);
-    let mut progress = torture::Progress::new("lives");
-    let (mut done, mut thinned, mut evicted, mut expired) = (0, 0, 0, 0);
-    let counts = std::cell::RefCell::new((&mut done, &mut thinned, &mut evicted, &mut expired));
-    let progress = std::cell::RefCell::new(&mut progress);
+    let so_far = RefCell::new((Sums::default(), torture::Progress::new("lives")));
     TestRunner::new(config)
         .run(&lives, |actions| {
             for engine in ENGINES {
-                runtime.block_on(async {
-                    let mut life = Life::new(engine);
-                    for action in actions.clone() {
-                        life.step(action).await;
-                    }
-                    life.check_whole().await;
-                    let mut counts = counts.borrow_mut();
-                    for route in life.lane().balance() {
-                        *counts.1 += route.evicted_by.thinned;
-                        *counts.2 += route.evicted_by.full;
-                        *counts.3 += route.expired;
-                    }
-                    *counts.0 += 1;
-                    progress.borrow_mut().at(*counts.0, torture::cases(3) * 2);
-                    life.lane.take().unwrap().close().await.unwrap();
-                });
+                let one = runtime.block_on(live(&actions, engine));
+                let (sums, progress) = &mut *so_far.borrow_mut();
+                sums.lives += one.lives;
+                sums.thinned += one.thinned;
+                sums.evicted += one.evicted;
+                sums.expired += one.expired;
+                progress.at(sums.lives, 2 * cases);
             }
             Ok(())
         })
         .unwrap();
-    let seconds = progress.borrow().seconds();
+    let (sums, progress) = so_far.into_inner();
     torture::figures(&serde_json::json!({
-        "harness": "decides", "lives": done, "bad": 0, "thinned": thinned, "evicted": evicted, "expired": expired,
-        "seconds": seconds,
+        "harness": "decides", "lives": sums.lives, "bad": 0, "thinned": sums.thinned, "evicted": sums.evicted,
+        "expired": sums.expired, "seconds": progress.seconds(),
     }));
 }

@@ -4,15 +4,15 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use bytes::Bytes;
 use fieldgate_store::{
     EngineKind, Entry, Exit, Lane, LaneOptions, OnFull, PeekLimits, RouteBit, RouteMask, Seq,
     Stamp, Tally, Urgency,
 };
-use proptest::prelude::*;
-use support::{ENGINES, body, options};
+use proptest::{prelude::*, test_runner::TestRunner};
+use support::{ENGINES, body, options, torture, until};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const AT: Stamp = Stamp {
@@ -28,6 +28,7 @@ enum Action {
     /// A consumer reads a page of this many records and lets go of this many of them, every `n`-th in another way.
     Consume(usize, usize, usize, Exit),
     Drop(usize),
+    Purge(usize),
     Reopen,
 }
 
@@ -43,6 +44,7 @@ fn action() -> impl Strategy<Value = Action> {
         6 => (prop::collection::vec(0u8..8, 0..60), length, any::<bool>()).prop_map(|(m, l, w)| Action::Append(m, l, w)),
         6 => (0usize..3, 1usize..80, 0usize..80, exit).prop_map(|(c, r, t, e)| Action::Consume(c, r, t, e)),
         1 => (0usize..3).prop_map(Action::Drop),
+        1 => (0usize..3).prop_map(Action::Purge),
         2 => Just(Action::Reopen),
     ]
 }
@@ -126,11 +128,14 @@ impl Run {
                 self.consume(consumer, records, take, exit).await
             }
             Action::Drop(index) => self.forget(index),
+            Action::Purge(index) => self.purge(index).await,
             Action::Reopen => {
                 self.lane.take().unwrap().close().await.unwrap();
                 self.open();
             }
         }
+        // After a purge the thread looks at what an acknowledgement covers before it counts.
+        until("acknowledgements are settled", || self.is_settled()).await;
         self.check();
     }
 
@@ -217,6 +222,14 @@ impl Run {
         self.model.consumers.insert(index, through);
     }
 
+    async fn purge(&mut self, index: usize) {
+        let pending = self.pending(index);
+        assert_eq!(self.lane().purge(NAMES[index]).await.unwrap(), pending);
+        *self.model.counts[index].1.entry("evicted").or_default() += pending;
+        let end = self.model.records.len() as u64;
+        self.model.consumers.insert(index, end);
+    }
+
     /// Drops a consumer and registers it anew, which takes its route into use again.
     fn forget(&mut self, index: usize) {
         self.lane().drop_consumer(NAMES[index]);
@@ -243,6 +256,14 @@ impl Run {
         ahead
             .filter(|(mask, _)| mask.contains(self.bits[index]))
             .count() as u64
+    }
+
+    fn is_settled(&self) -> bool {
+        let balance = self.lane().balance();
+        NAMES.into_iter().zip(0..).all(|(name, index)| {
+            let route = balance.iter().find(|route| route.consumer == name);
+            route.is_some_and(|route| route.pending as u64 == self.pending(index))
+        })
     }
 
     fn check(&self) {
@@ -272,20 +293,41 @@ impl Run {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_lane_is_what_the_model_says(actions in prop::collection::vec(action(), 1..50)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        for engine in ENGINES {
-            runtime.block_on(async {
-                let mut run = Run::new(engine);
-                for action in actions.clone() {
-                    run.step(action).await;
-                }
-                run.lane.take().unwrap().close().await.unwrap();
-            });
-        }
+async fn live(actions: &[Action], engine: EngineKind) {
+    let mut run = Run::new(engine);
+    for action in actions {
+        run.step(action.clone()).await;
     }
+    run.lane.take().unwrap().close().await.unwrap();
+}
+
+#[test]
+fn a_lane_is_what_the_model_says_torture() {
+    let cases = torture::cases(16);
+    let config = ProptestConfig {
+        cases: cases as u32,
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let progress = RefCell::new((0, torture::Progress::new("lists of actions")));
+    TestRunner::new(config)
+        .run(&prop::collection::vec(action(), 1..50), |actions| {
+            ENGINES
+                .into_iter()
+                .for_each(|engine| runtime.block_on(live(&actions, engine)));
+            let (done, progress) = &mut *progress.borrow_mut();
+            *done += 1;
+            progress.at(*done, cases);
+            Ok(())
+        })
+        .unwrap();
+    let (done, progress) = progress.into_inner();
+    torture::figures(&serde_json::json!({
+        "harness": "model", "cases": done, "bad": 0, "seconds": progress.seconds(),
+    }));
 }

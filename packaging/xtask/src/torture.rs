@@ -14,7 +14,7 @@ const HARNESSES: [(&str, u64, &str); 7] = [
     (
         "model",
         10_000,
-        "lists of random actions and crashes, on sled, on the plain log and in memory",
+        "lists of random actions, on sled, on the plain log and in memory",
     ),
     (
         "decides",

@@ -173,20 +173,18 @@ impl Shelf {
         generation.info.disk_bytes = allocated_bytes(&dir);
     }
 
-    /// Puts a complete generation in place of another, durably; returns that one. After an error nothing has changed, but
-    /// the manifest may name the new one all the same, whose directory stays.
-    pub fn exchange(
+    /// Has the manifest name a complete generation where it names another. On the shelf nothing has changed, also after an
+    /// error; then the manifest may name the new one all the same, whose directory stays.
+    pub fn name_instead(
         &mut self,
         index: usize,
-        new: Generation,
+        new: &mut Generation,
         next: Seq,
-    ) -> Result<Generation, EngineError> {
-        let old = std::mem::replace(&mut self.generations[index], new);
-        if let Err(error) = self.write_manifest(next) {
-            self.generations[index] = old;
-            return Err(error);
-        }
-        Ok(old)
+    ) -> Result<(), EngineError> {
+        std::mem::swap(&mut self.generations[index], new);
+        let written = self.write_manifest(next);
+        std::mem::swap(&mut self.generations[index], new);
+        written
     }
 
     /// Takes the front generations off and removes their directories; the manifest is written in between.

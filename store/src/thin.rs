@@ -293,8 +293,17 @@ impl Owner {
             return Err(error);
         }
         let (first, last, records) = (to.info.first, Seq(to.info.last), to.info.records);
-        let old = self.shelf.exchange(index, to, self.next)?;
-        self.count_thinned(first, last, &removed);
+        let of = self.shelf.generations[index].info.id;
+        let damaged = self.damaged_generations();
+        self.shelf.name_instead(index, &mut to, self.next)?;
+        // Acknowledgements that came before this are told from the old one, those that come later from the new one.
+        let Some(index) = self.count_thinned(of, last, &removed) else {
+            return Ok(()); // it turned out to be damaged: that was counted, and the manifest names what is left of it
+        };
+        let old = std::mem::replace(&mut self.shelf.generations[index], to);
+        if self.damaged_generations() != damaged {
+            self.shelf.write_manifest(self.next)?; // another was, and the manifest has the old one again
+        }
         tracing::info!(dir = %self.shelf.dir.display(), first, through = last.0, before = old.info.records, after = records, ?how, "the queue fills up: readings were thinned and counted");
         self.persist_cursors()?; // if it fails, the old directory waits for the next open
         self.shelf.remove_dir(old);
@@ -323,9 +332,20 @@ impl Owner {
         Ok(())
     }
 
-    fn count_thinned(&mut self, first: u64, last: Seq, removed: &MaskRuns) {
+    fn damaged_generations(&self) -> u64 {
+        locked(&self.shared.figures).damaged_generations
+    }
+
+    /// Counts what went of the generation `of`; where it stands, if it is whole.
+    fn count_thinned(&mut self, of: u64, last: Seq, removed: &MaskRuns) -> Option<usize> {
         loop {
             self.settle();
+            let index = self.shelf.index_of(of)?;
+            let info = &self.shelf.generations[index].info;
+            if info.damaged {
+                return None;
+            }
+            let first = info.first;
             let mut tail = locked(&self.shared.tail);
             let mut book = locked(&self.shared.book);
             if book.has_unsettled() {
@@ -334,7 +354,7 @@ impl Owner {
             tail.trim(last); // from here on it is read from the new generation
             let counts = |after: Seq, until: Seq| removed.count_between(after.0, until.0);
             book.thin(first, last, |bit| tail.read_through(bit), counts);
-            return;
+            return Some(index);
         }
     }
 }

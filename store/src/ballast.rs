@@ -44,9 +44,18 @@ impl Ballast {
     }
 
     /// Writes a document; on a full disk once more, after the ballast has made room.
-    pub fn spare<T>(&self, mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    pub fn spare<T>(&self, write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        self.spare_when(|error| error.kind() == io::ErrorKind::StorageFull, write)
+    }
+
+    /// The same for what has errors of its own.
+    pub fn spare_when<T, E>(
+        &self,
+        is_full: impl Fn(&E) -> bool,
+        mut write: impl FnMut() -> Result<T, E>,
+    ) -> Result<T, E> {
         match write() {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull && self.give_up() => write(),
+            Err(error) if is_full(&error) && self.give_up() => write(),
             other => other,
         }
     }

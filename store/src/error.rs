@@ -135,6 +135,11 @@ impl EngineError {
         }
     }
 
+    /// The disk has no room.
+    pub fn is_full(&self) -> bool {
+        matches!(self, EngineError::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
+
     pub fn damaged(action: &'static str, path: &Path, reason: String) -> EngineError {
         EngineError::Damaged {
             action,

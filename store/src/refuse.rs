@@ -1,9 +1,6 @@
 //! When the disk refuses: who waits is told at once, what is patient or nobody waits for stays in memory and is tried again.
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::{
     counts::Gone,
@@ -126,7 +123,7 @@ impl Owner {
             tracing::error!(dir = %self.shelf.dir.display(), error = %refusal, "the queue cannot write; what nobody waits for is kept in memory");
         }
         self.trouble.commit = Some(refusal);
-        if is_full(error) && (self.remove_one_delivered() || self.drop_one_from_full_disk()) {
+        if error.is_full() && (self.remove_one_delivered() || self.drop_one_from_full_disk()) {
             self.trouble.retry_at = Some(Instant::now());
         }
         self.show_trouble();
@@ -211,10 +208,6 @@ fn weight(batch: &Batch) -> Weight {
 /// What it takes.
 fn cost(batch: &Batch) -> usize {
     batch.bytes + BATCH_BYTES
-}
-
-fn is_full(error: &EngineError) -> bool {
-    matches!(error, EngineError::Disk { source, .. } if source.kind() == io::ErrorKind::StorageFull)
 }
 
 fn refusal(error: &EngineError) -> AppendError {

@@ -397,7 +397,9 @@ impl Shelf {
                     reason: "it is missing".into(),
                 });
             }
-            generation.segment = Some(self.engine.open(&dir)?);
+            // sled mends what a write that failed has left, and that takes room.
+            let open = || self.engine.open(&dir);
+            generation.segment = Some(self.ballast.spare_when(EngineError::is_full, open)?);
         }
         if generation.info.sealed {
             self.readers.retain(|reader| *reader != id);

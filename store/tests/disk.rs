@@ -121,13 +121,16 @@ struct Seen {
     /// Pages that were not there while the disk was full: sled mends what a write that failed has left, as it opens.
     reads_put_off: AtomicU64,
     stop: AtomicBool,
+    /// The consumers go on until every append was answered: a full lane may wait for them.
+    all_answered: AtomicBool,
     /// Whether the slow consumers read too.
     drains: AtomicBool,
 }
 
 struct Load {
     seen: Arc<Seen>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    appending: Vec<tokio::task::JoinHandle<()>>,
+    reading: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Seen {
@@ -157,7 +160,8 @@ impl Load {
     /// Two tasks that wait for each append, one that does not; one consumer that keeps up, two that drain when they are told.
     fn start(lane: &Lane, bits: [RouteBit; 3], seen: &Arc<Seen>, run: u64) -> Load {
         seen.stop.store(false, Ordering::SeqCst);
-        let mut tasks: Vec<_> = (0..3)
+        seen.all_answered.store(false, Ordering::SeqCst);
+        let appending = (0..3)
             .map(|task| {
                 let urgency = [Urgency::Waiting, Urgency::Waiting, Urgency::Relaxed][task as usize];
                 tokio::spawn(appends(
@@ -169,26 +173,30 @@ impl Load {
                 ))
             })
             .collect();
-        for (at, name) in CONSUMERS.into_iter().enumerate() {
-            tasks.push(tokio::spawn(reads(
-                lane.clone(),
-                name,
-                bits[at],
-                seen.clone(),
-            )));
-        }
+        let reading = CONSUMERS
+            .into_iter()
+            .zip(bits)
+            .map(|(name, bit)| tokio::spawn(reads(lane.clone(), name, bit, seen.clone())))
+            .collect();
         Load {
             seen: seen.clone(),
-            tasks,
+            appending,
+            reading,
         }
     }
 
     async fn stop(self) {
         self.seen.stop.store(true, Ordering::SeqCst);
-        for task in self.tasks {
-            let ended = tokio::time::timeout(LONG, task).await;
-            ended.expect("the load hangs").unwrap();
-        }
+        ended(self.appending).await;
+        self.seen.all_answered.store(true, Ordering::SeqCst);
+        ended(self.reading).await;
+    }
+}
+
+async fn ended(tasks: Vec<tokio::task::JoinHandle<()>>) {
+    for task in tasks {
+        let ended = tokio::time::timeout(LONG, task).await;
+        ended.expect("the load hangs").unwrap();
     }
 }
 
@@ -228,7 +236,7 @@ async fn appends(lane: Lane, bits: [RouteBit; 3], seen: Arc<Seen>, task: u64, ur
 async fn reads(lane: Lane, name: &'static str, bit: RouteBit, seen: Arc<Seen>) {
     let mut pace = tokio::time::interval(Duration::from_millis(2));
     let mut through = Seq(0);
-    while !seen.stops() {
+    while !seen.all_answered.load(Ordering::SeqCst) {
         pace.tick().await;
         if name != CONSUMERS[0] && !seen.drains.load(Ordering::SeqCst) {
             continue;
@@ -357,7 +365,7 @@ impl Case {
 
         let refused = seen.refused.load(Ordering::SeqCst);
         let evicted = lane.balance()[2].evicted;
-        let filler = Filler::start(&self.disk, full);
+        let mut filler = Filler::start(&self.disk, full);
         until(&what("it feels the end"), || {
             feels(&lane, seen, refused, evicted)
         })
@@ -365,6 +373,7 @@ impl Case {
         if cycle % 2 == 1 {
             // A stop and a start while there is no room: each works, or says in words why not.
             seen.stop.store(true, Ordering::SeqCst);
+            filler.rest();
             drop(lane.close().await);
             load.stop().await;
             let again = open(dir, options);

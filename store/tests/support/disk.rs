@@ -109,6 +109,14 @@ fn namespace() -> Vec<&'static str> {
 // === impl Filler ===
 
 impl Filler {
+    /// Takes no more; what it has it keeps.
+    pub fn rest(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+
     pub fn start(disk: &Path, full: Full) -> Filler {
         let (dir, stop) = (disk.join("others"), Arc::new(AtomicBool::new(false)));
         fs::create_dir_all(&dir).unwrap();
@@ -139,10 +147,7 @@ impl Filler {
 
 impl Drop for Filler {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
+        self.rest();
         fs::remove_dir_all(&self.dir).unwrap();
     }
 }

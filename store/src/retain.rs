@@ -25,6 +25,13 @@ const REMOVED_AT_ONCE: usize = 8;
 /// The longest that an append waits for room by thinning; then the oldest goes.
 const THIN_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Whom the records of the oldest generation are for.
+enum Oldest {
+    Whole(MaskRuns),
+    /// The disk gave no answer.
+    Unknown,
+}
+
 impl Owner {
     /// Makes room for a commit of `bytes`; false when the lane is full and refuses.
     pub fn make_room(&mut self, bytes: u64) -> Result<bool, EngineError> {
@@ -159,28 +166,34 @@ impl Owner {
 impl Owner {
     /// Removes the oldest generation although somebody still needs it, and counts exactly what they lose.
     pub fn drop_oldest(&mut self, gone: Gone) -> Result<(), EngineError> {
-        let (first, last) = (
-            self.shelf.generations[0].info.first,
-            self.shelf.generations[0].info.last,
-        );
-        let mut runs: Option<MaskRuns> = None;
+        let GenerationInfo {
+            id, first, last, ..
+        } = self.shelf.generations[0].info;
+        let mut looked: Option<Oldest> = None;
         loop {
             self.settle();
+            if self.shelf.index_of(id) != Some(0) {
+                return Ok(()); // it turned out to be unreadable, was set aside, and is counted
+            }
             let partly = !locked(&self.shared.book).edges(first, last).is_empty();
-            if partly && runs.is_none() {
-                runs = Some(self.masks_of(0));
+            if partly && looked.is_none() {
+                looked = self.look_into_oldest()?;
+                continue;
             }
             let per_bit = &self.shelf.generations[0].info.per_bit;
             let mut book = locked(&self.shared.book);
             let partly = !book.edges(first, last).is_empty();
-            if book.has_unsettled() || (partly && runs.is_none()) {
+            if book.has_unsettled() || (partly && looked.is_none()) {
                 continue; // an acknowledgement came in between
             }
-            book.take(first, Seq(last), gone, |after, until| match &runs {
-                Some(runs) if after.0 >= first || until.0 < last => {
-                    runs.count_between(after.0, until.0)
+            book.take(first, Seq(last), gone, |after, until| {
+                let (after, until) = (after.0.max(first - 1), until.0.min(last));
+                match &looked {
+                    Some(Oldest::Whole(runs)) if after >= first || until < last => {
+                        runs.count_between(after, until)
+                    }
+                    _ => per_bit.share(until.saturating_sub(after), last + 1 - first),
                 }
-                _ => per_bit.clone(),
             });
             break;
         }
@@ -191,16 +204,22 @@ impl Owner {
         self.remove_front(1)
     }
 
-    /// The masks of a generation; if it cannot be read, what is known of it counts as one lump at its end.
-    pub fn masks_of(&mut self, index: usize) -> MaskRuns {
-        let last = Seq(self.shelf.generations[index].info.last);
-        match self.shelf.scan(index, last) {
-            Ok(scan) => scan.runs,
+    /// Reads whom the records of the oldest generation are for. `None` when it is damaged: that has then been dealt with as
+    /// if a consumer had met it, and what of it is left can be read.
+    fn look_into_oldest(&mut self) -> Result<Option<Oldest>, EngineError> {
+        let GenerationInfo { last, records, .. } = self.shelf.generations[0].info;
+        let damage = match self.shelf.scan(0, Seq(last)) {
+            Ok(scan) if scan.info.records >= records => return Ok(Some(Oldest::Whole(scan.runs))),
+            Ok(_) => EngineError::damaged("read", &self.shelf.dir, "records are missing".into()),
+            Err(error @ EngineError::Damaged { .. }) => error,
             Err(error) => {
-                tracing::warn!(%error, "a generation that is being dropped could not be read");
-                MaskRuns::default()
+                tracing::warn!(%error, "a generation that is being dropped could not be read; what is known of it is shared out by number");
+                return Ok(Some(Oldest::Unknown));
             }
-        }
+        };
+        self.repair(0, damage)
+            .map_err(|error| EngineError::damaged("repair", &self.shelf.dir, error.to_string()))?;
+        Ok(None)
     }
 
     /// Empties the queue of a consumer, durably; how many deliveries that were.

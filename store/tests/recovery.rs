@@ -130,6 +130,40 @@ async fn check_the_rest(lane: &Lane, bit: RouteBit, last: u64, what: &str) -> u6
     balance.lost_detected
 }
 
+/// The consumer stands inside of it, so that what it loses has to be told record by record.
+#[tokio::test]
+async fn f15_a_damaged_generation_is_counted_when_a_full_lane_drops_it() {
+    for engine in ENGINES {
+        for damage in [Damage::Cut(30), Damage::RemoveFile, Damage::RemoveDirectory] {
+            let what = format!("{engine:?} {damage:?}");
+            let dir = tempfile::tempdir().unwrap();
+            let (lane, bit, mut last) = filled(dir.path(), engine, 3).await;
+            lane.close().await.unwrap();
+            let full = LaneOptions {
+                max_bytes: 5 << 20,
+                on_full: OnFull::DropOldest,
+                ..small(engine)
+            };
+            let lane = open(dir.path(), full.clone());
+            let hurt = &generations(dir.path())[0];
+            damage.apply(hurt, &hurt.join(data_file(engine)));
+            let first = lane.stats().first;
+            while lane.stats().first == first {
+                (_, last) = append(&lane, entries(bit.into(), last + 1, 100, 1000)).await;
+            }
+            let before = balanced(&lane);
+            let gone = before.evicted + before.lost_detected;
+            assert_eq!(before.pending as u64, last - 100 - gone, "{what}");
+            lane.close().await.unwrap();
+
+            let lane = open(dir.path(), full);
+            assert_eq!(balanced(&lane), before, "{what}");
+            check_the_rest(&lane, bit, last, &what).await;
+            lane.close().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn f15_a_damaged_generation_is_counted_at_open_or_when_it_is_read() {
     for engine in ENGINES {

@@ -18,6 +18,8 @@ pub(crate) struct Book {
     pub(crate) routes: BTreeMap<u8, Route>,
     pub(crate) replays: Replays,
     next_bit: u8,
+    /// What thinning took from the generations with an id up to this has been counted.
+    pub thinned_through: u64,
     /// Acknowledgements that may speak of records already counted as evicted; the lane's thread settles them in order.
     /// Bounded by what consumers have in flight when an eviction happens.
     pub(crate) unsettled: VecDeque<Unsettled>,
@@ -83,6 +85,7 @@ impl Book {
             routes: stored.routes.into_iter().map(route).collect(),
             replays: Replays::new(stored.replays),
             next_bit: stored.next_bit,
+            thinned_through: stored.thinned_through,
             ..Book::default()
         }
     }
@@ -103,6 +106,7 @@ impl Book {
                 .collect(),
             next_bit: self.next_bit,
             replays: self.replays.snapshot(),
+            thinned_through: self.thinned_through,
         }
     }
 

@@ -255,7 +255,11 @@ impl<'a> Check<'a> {
             last,
             &since,
             |after, until| self.count_between(after.0, until.0),
-            &Thinned::uncounted(self.dir, self.manifest.generations.iter()),
+            &Thinned::uncounted(
+                self.dir,
+                self.manifest.generations.iter(),
+                self.cursors.thinned_through,
+            ),
             false,
         );
         self.report.routes = book.balance();

@@ -34,7 +34,8 @@
 //! LOCK                        held by the one process that has the lane open
 //! MANIFEST.a  MANIFEST.b      which generations exist: first, last, counts for each route bit;
 //!                             and who each route bit belongs to                                   (A/B slots, see slots.rs)
-//! CURSORS.a   CURSORS.b       consumers, routes, their counts, all as of one durable moment       (A/B slots)
+//! CURSORS.a   CURSORS.b       consumers, routes, their counts, all as of one durable moment; and up
+//!                             to which generation what was thinned has been counted               (A/B slots)
 //! gen-00000041/               a sealed generation: a sled database that is only read
 //! gen-00000042/               the generation that is written
 //! gen-00000042/spool/         its bodies of over 64 KiB, each a file named after its SHA-256          (see spool.rs)
@@ -68,7 +69,8 @@
 //! 7. At most three generations of a lane are open at once, with 8 MiB of sled cache between them; four while one is thinned.
 //! 8. A generation is thinned in this order: the new one written, synced and closed, manifest with it in the old one's
 //!    place, what went counted and the cursors saved, old directory. A crash before the cursors leaves deliveries that are
-//!    missing without damage, at most as many as THINNED tells: the next open counts them as thinned.
+//!    missing without damage, at most as many as THINNED tells in generations later than those the cursors know to be
+//!    counted: the next open counts them as thinned.
 
 mod age;
 mod ballast;

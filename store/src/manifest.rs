@@ -69,6 +69,8 @@ pub(crate) struct Cursors {
     pub routes: Vec<RouteState>,
     pub next_bit: u8,
     pub replays: Vec<ReplayState>,
+    /// What thinning took from the generations with an id up to this has been counted.
+    pub thinned_through: u64,
 }
 
 /// One route as it is stored. `pending` is not: it is counted again at every open.
@@ -153,6 +155,7 @@ impl Cursors {
             routes: routes.iter().map(state).collect(),
             next_bit: last_bit.map_or(0, |bit| (bit + 1) % 64),
             replays: Vec::new(),
+            thinned_through: 0,
         }
     }
 

@@ -410,9 +410,11 @@ impl Recovery {
                     .generations
                     .iter()
                     .map(|generation| &generation.info),
+                book.thinned_through,
             ),
             self.damage,
         );
+        book.thinned_through = self.shelf.next_id - 1; // whatever was thinned has just been counted
         self.report.lost_detected = lost;
         self.report.recovered_records =
             self.runs.values().map(|runs| runs.len_after(durable)).sum();

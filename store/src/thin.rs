@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     error::EngineError,
-    manifest::PerBit,
+    manifest::{GenerationInfo, PerBit},
     options::OnFull,
     record::{Body, Record},
     runs::MaskRuns,
@@ -297,7 +297,7 @@ impl Owner {
         let damaged = self.damaged_generations();
         self.shelf.name_instead(index, &mut to, self.next)?;
         // Acknowledgements that came before this are told from the old one, those that come later from the new one.
-        let Some(index) = self.count_thinned(of, last, &removed) else {
+        let Some(index) = self.count_thinned(of, &to.info, &removed) else {
             return Ok(()); // it turned out to be damaged: that was counted, and the manifest names what is left of it
         };
         let old = std::mem::replace(&mut self.shelf.generations[index], to);
@@ -336,8 +336,9 @@ impl Owner {
         locked(&self.shared.figures).damaged_generations
     }
 
-    /// Counts what went of the generation `of`; where it stands, if it is whole.
-    fn count_thinned(&mut self, of: u64, last: Seq, removed: &MaskRuns) -> Option<usize> {
+    /// Counts what went of the generation `of` when `to` was written in its place; where it stands, if it is whole.
+    fn count_thinned(&mut self, of: u64, to: &GenerationInfo, removed: &MaskRuns) -> Option<usize> {
+        let last = Seq(to.last);
         loop {
             self.settle();
             let index = self.shelf.index_of(of)?;
@@ -354,6 +355,7 @@ impl Owner {
             tail.trim(last); // from here on it is read from the new generation
             let counts = |after: Seq, until: Seq| removed.count_between(after.0, until.0);
             book.thin(first, last, |bit| tail.read_through(bit), counts);
+            book.thinned_through = to.id;
             return Some(index);
         }
     }

@@ -49,10 +49,15 @@ impl Thinned {
         }
     }
 
-    /// For each bit, the most that thinning can have taken of these generations without its having been counted.
-    pub fn uncounted<'a>(lane: &Path, of: impl Iterator<Item = &'a GenerationInfo>) -> PerBit {
+    /// For each bit, the most that thinning can have taken of these generations without its having been counted, which it
+    /// has been up to the id `counted_through`: of two that take the place of others the later one has the higher id.
+    pub fn uncounted<'a>(
+        lane: &Path,
+        of: impl Iterator<Item = &'a GenerationInfo>,
+        counted_through: u64,
+    ) -> PerBit {
         let mut all = PerBit::default();
-        for info in of {
+        for info in of.filter(|info| info.id > counted_through) {
             all.add_all(&Thinned::of(&info.dir(lane)).removed);
         }
         all

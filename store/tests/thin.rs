@@ -93,11 +93,14 @@ fn register(lane: &Lane) -> RouteBit {
 /// The same lane, which does not thin for now.
 async fn at_rest(lane: Lane, dir: &Path, engine: EngineKind) -> Lane {
     lane.close().await.unwrap();
-    let options = LaneOptions {
+    open(dir, resting(engine))
+}
+
+fn resting(engine: EngineKind) -> LaneOptions {
+    LaneOptions {
         on_full: OnFull::RefuseNewest,
         ..thinning(engine)
-    };
-    open(dir, options)
+    }
 }
 
 /// All that is there is as it was appended, under its number, and every event up to `last` is there.
@@ -247,6 +250,28 @@ async fn a_power_cut_before_it_was_counted_changes_nothing() {
         assert_eq!((report.lost_detected, report.findings), (0, vec![]));
         let lane = at_rest(lane, dir.path(), engine).await;
         assert!(check(&lane, bit, 0, last).await > 0);
+        lane.close().await.unwrap();
+    }
+}
+
+/// What thinning took and counted long ago does not stand for what is missing today.
+#[tokio::test]
+async fn damage_to_a_lane_that_was_thinned_is_counted_as_lost() {
+    for engine in ENGINES {
+        let dir = tempfile::tempdir().unwrap();
+        thinned(dir.path(), engine).await;
+        let lane = at_rest(open(dir.path(), thinning(engine)), dir.path(), engine).await;
+        let before = balanced(&lane);
+        lane.close().await.unwrap();
+        let damaged = fieldgate_store::check(dir.path(), engine).unwrap();
+        let damaged = &damaged.generations[0];
+        assert!(damaged.records > 0 && before.evicted_by.thinned > damaged.records);
+        fs::remove_dir_all(dir.path().join(&damaged.name)).unwrap();
+        let (lane, report) = open_report(dir.path(), resting(engine));
+        assert_eq!(report.lost_detected, damaged.records);
+        let after = balanced(&lane);
+        assert_eq!(after.lost_detected, damaged.records);
+        assert_eq!(after.evicted, before.evicted);
         lane.close().await.unwrap();
     }
 }

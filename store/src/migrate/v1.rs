@@ -110,6 +110,7 @@ pub(crate) fn cursors(payload: &[u8]) -> Option<Cursors> {
         routes: old.routes.into_iter().map(route).collect(),
         next_bit: old.next_bit,
         replays: Vec::new(),
+        thinned_through: 0,
     })
 }
 

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use bytes::Bytes;
 use fieldgate_store::{
     AppendError, Body, Closed, Entry, Exit, Lane, LaneStats, PeekLimits, RouteBit, RouteMask, Seq,
     Stamp, StoreError, Tally, Urgency,
@@ -61,6 +62,9 @@ pub struct Counts {
     pub displaced: u64,
 }
 
+/// A lane takes no record of more than a quarter of its bytes; the shelf has 64 MiB.
+const MOST_FRAME_BYTES: usize = 15 << 20;
+
 /// The shelf. Clones are handles of the same one.
 #[derive(Clone)]
 pub struct DeadLetters {
@@ -95,6 +99,20 @@ struct State {
 struct UnderWay<'a> {
     shelf: &'a DeadLetters,
     finished: bool,
+}
+
+/// Words and frame of a letter. One that would take most of the shelf is kept without its frame: it can be told of, not
+/// retried, and stands in nobody's way.
+fn fitting(refused: &Refused) -> (String, Bytes) {
+    let bytes = refused.frame.len();
+    if bytes <= MOST_FRAME_BYTES {
+        return (refused.why.clone(), refused.frame.clone());
+    }
+    let why = format!(
+        "{} (its {bytes} bytes are not kept: a dead letter has {MOST_FRAME_BYTES} at most)",
+        refused.why
+    );
+    (why, Bytes::new())
 }
 
 // === impl DeadLetters: opening, burying, closing ===
@@ -204,12 +222,13 @@ impl DeadLetters {
                 .recall(&refused.message_id, &refused.destination);
             let (attempts, first) = before.unwrap_or((0, refused.refused_at));
             let routes = from.routes_of(&refused.destination).into_iter();
+            let (why, frame) = fitting(refused);
             Letter {
                 message_id: refused.message_id.clone(),
                 destination: refused.destination.clone(),
-                why: refused.why.clone(),
+                why,
                 refused_at: refused.refused_at,
-                frame: refused.frame.clone(),
+                frame,
                 routes: routes
                     .filter(|(_, bit, _)| refused.routes.contains(*bit))
                     .map(|(key, _, _)| key)
@@ -551,7 +570,7 @@ mod tests {
             routes: RouteMask::EMPTY,
             why: why.into(),
             refused_at: Timestamp::from_millis(i64::try_from(number).unwrap()),
-            frame: bytes::Bytes::from_static(b"\x01frame"),
+            frame: Bytes::from_static(b"\x01frame"),
         };
         numbers.map(refused).collect()
     }
@@ -602,6 +621,26 @@ mod tests {
         assert_eq!(ids(&dead).await.first(), Some(&31));
         let counts = dead.counts();
         assert_eq!((counts.letters, counts.displaced), (100, 30));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_large_for_the_shelf_is_told_of_and_stands_in_nobodys_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let from = lane(dir.path(), "normal");
+        let settings = LaneOptions::new(64 << 20, OnFull::DropOldest);
+        let (shelf, _) = Lane::open(&dir.path().join("dead"), settings).unwrap();
+        let dead = DeadLetters::open(shelf, dir.path().join("decided.json"), QUOTA).unwrap();
+        let mut giant = refused(1..2, "larger than I take");
+        giant[0].frame = Bytes::from(vec![7; 20 << 20]);
+        dead.bury(&from, &giant).await.unwrap();
+        let kept = dead.read(&ids(&dead).await).await.unwrap();
+        let letter = &kept[0].letter;
+        assert!(letter.frame.is_empty());
+        assert!(
+            letter
+                .why
+                .starts_with("larger than I take (its 20971520 bytes")
+        );
     }
 
     #[tokio::test]

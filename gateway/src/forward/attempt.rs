@@ -7,7 +7,7 @@ use std::{
 };
 
 use fieldgate_kit::{
-    BatchLimits, BoxSink, DestinationKind, Health, Link, Receipt, SinkCtx, SinkError,
+    Batch, BatchLimits, BoxSink, DestinationKind, Health, Link, Receipt, SinkCtx, SinkError,
 };
 use fieldgate_store::{Page, PeekLimits, ReplayStatus, Seq, StoreError};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -228,20 +228,27 @@ impl Attempt<'_> {
         })
     }
 
-    /// Tells the core, and does what it asks for.
+    /// Tells the core, and does what it asks for. When the link fails in between, the rest is done all the same, but for
+    /// sending: the core has moved its cursors already.
     async fn tell(&mut self, input: Input) -> Result<(), Cause> {
+        let mut outcome = Ok(());
         for output in self.step(input) {
             match output {
-                Output::Send(ticket, batch) => {
-                    alongside(&mut self.driver, self.sink.ready()).await??;
-                    let answer = self.sink.call(batch);
-                    let done = answer.map(move |answer| Done::Answered(ticket, answer));
-                    self.work.push(done.boxed());
+                Output::Send(ticket, batch) if outcome.is_ok() => {
+                    outcome = self.send(ticket, batch).await;
                 }
-                Output::Fail(error) => return Err(error.into()),
+                Output::Fail(error) if outcome.is_ok() => outcome = Err(error.into()),
                 other => self.carry_out(other),
             }
         }
+        outcome
+    }
+
+    async fn send(&mut self, ticket: Ticket, batch: Batch) -> Result<(), Cause> {
+        alongside(&mut self.driver, self.sink.ready()).await??;
+        let answer = self.sink.call(batch);
+        let done = answer.map(move |answer| Done::Answered(ticket, answer));
+        self.work.push(done.boxed());
         Ok(())
     }
 

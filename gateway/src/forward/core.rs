@@ -231,6 +231,7 @@ impl Core {
             track: Track::starting(order.lane, order.through, self.replay_first),
             bucket: NonZeroU32::new(order.rate).map(Bucket::new),
             blocked_until: now.at,
+            attempts: HashMap::new(),
             order,
         });
     }

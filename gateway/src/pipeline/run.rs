@@ -1,9 +1,6 @@
 //! A source's pipeline at work: takes deliveries, hands records to the queue in order, tells who waits when they are durable.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use fieldgate_kit::{Delivery, DropCounters, NotAccepted};
 use fieldgate_model::DropReason;
@@ -39,10 +36,12 @@ pub struct Pipeline {
     pub readings: Arc<Meter>,
 }
 
+/// Records by their route.
+type Counts = HashMap<RouteBit, u64>;
+
 /// What became of one append.
 struct Committed {
-    counts: Vec<(LaneKind, HashMap<RouteBit, u64>)>,
-    outcome: Result<(), AppendError>,
+    lanes: Vec<(LaneKind, Counts, Result<(), AppendError>)>,
     waiting: Vec<oneshot::Sender<Result<(), NotAccepted>>>,
 }
 
@@ -102,28 +101,19 @@ impl Pipeline {
             Urgency::Patient
         };
         let at = self.clock.stamp();
-        let mut counts = Vec::new();
-        let mut tickets = VecDeque::new();
+        let mut tickets = Vec::new();
         for (lane, stage) in staged.into_lanes() {
-            counts.push((lane, stage.counts()));
-            tickets.push_back(
-                self.lanes
-                    .get(lane)
-                    .append(stage.into_entries(at), urgency)
-                    .await,
-            );
+            let counts = stage.counts();
+            let entries = stage.into_entries(at);
+            let ticket = self.lanes.get(lane).append(entries, urgency).await;
+            tickets.push((lane, counts, ticket));
         }
         let done = async move {
-            let mut outcome = Ok(());
-            for ticket in tickets {
-                let appended = durable(ticket).await;
-                outcome = outcome.and(appended.map(|_| ()));
+            let mut lanes = Vec::new();
+            for (lane, counts, ticket) in tickets {
+                lanes.push((lane, counts, durable(ticket).await.map(drop)));
             }
-            Committed {
-                counts,
-                outcome,
-                waiting,
-            }
+            Committed { lanes, waiting }
         };
         (urgency, done.boxed())
     }
@@ -138,21 +128,18 @@ async fn durable(ticket: Result<Ticket, fieldgate_store::Closed>) -> Result<Appe
 
 /// Counts what became of an append, and tells who waits for it.
 fn settle(plan: &Plan, drops: &DropCounters, committed: Committed) {
-    let Committed {
-        counts,
-        outcome,
-        waiting,
-    } = committed;
-    for (lane, counts) in &counts {
-        match &outcome {
-            Ok(()) => plan.accepted(*lane, counts),
-            Err(_) => drops.add(DropReason::NotDurable, counts.values().sum()),
+    let Committed { lanes, waiting } = committed;
+    let mut told = Ok(());
+    for (lane, counts, outcome) in lanes {
+        match outcome {
+            Ok(()) => plan.accepted(lane, &counts),
+            Err(error) => {
+                tracing::error!(lane = lane.as_str(), %error, "readings were not accepted");
+                drops.add(DropReason::NotDurable, counts.values().sum());
+                told = told.and(Err(NotAccepted(error.to_string())));
+            }
         }
     }
-    if let Err(error) = &outcome {
-        tracing::error!(%error, "readings were not accepted");
-    }
-    let told = outcome.map_err(|error| NotAccepted(error.to_string()));
     for waiter in waiting {
         // A source that no longer waits has ended its attempt; its device will send again.
         let _ = waiter.send(told.clone());

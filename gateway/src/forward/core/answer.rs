@@ -40,6 +40,7 @@ impl Core {
             }
             Err(error) => {
                 self.again(flight.way, flight.part);
+                self.up = false;
                 out.push(Output::Fail(error));
             }
         }
@@ -178,7 +179,11 @@ impl Core {
         else {
             return 0;
         };
-        let made = self.attempts.entry((lane, seq)).or_insert(0);
+        // What is replayed has a life of its own: its numbers lie below the cursor.
+        let made = match (way, &mut self.replay) {
+            (Way::Replay, Some(replay)) => replay.attempts.entry(seq).or_insert(0),
+            _ => self.attempts.entry((lane, seq)).or_insert(0),
+        };
         *made += 1;
         *made
     }

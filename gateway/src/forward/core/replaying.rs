@@ -1,6 +1,8 @@
 //! `Replaying`: a replay beside what is new, with a cursor and a rate of its own.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
+
+use fieldgate_store::Seq;
 
 use super::{
     pace::Bucket,
@@ -15,6 +17,8 @@ pub struct Replaying {
     pub track: Track,
     pub bucket: Option<Bucket>,
     pub blocked_until: Duration,
+    /// How often records were refused for their own sake. Only those that were.
+    pub attempts: HashMap<Seq, u32>,
 }
 
 // === impl Replaying ===
@@ -35,6 +39,8 @@ impl Replaying {
             exits.merge(segment.into_exits());
         }
         if self.order.through > before {
+            let through = self.order.through;
+            self.attempts.retain(|seq, _| *seq > through);
             out.push(Output::Replayed {
                 id: Arc::clone(&self.order.id),
                 lane: self.order.lane,

@@ -5,7 +5,10 @@ use std::time::Duration;
 use fieldgate_kit::{Batch, Receipt, Refusal, Rejected, SinkError, Throttle};
 use fieldgate_store::Exit;
 
-use super::world::{World, limits};
+use super::{
+    super::Output,
+    world::{Action, World, limits},
+};
 use crate::lanes::LaneKind;
 
 const ALL_MINE: u64 = 0;
@@ -203,4 +206,42 @@ fn a_destination_that_falls_behind_has_no_more_under_way_than_its_window() {
         world.under_way().len() >= limits().in_flight - 1,
         "and opens up"
     );
+}
+
+#[test]
+fn over_a_link_that_failed_nothing_more_is_sent() {
+    let mut world = World::new(false);
+    filled(&mut world, 500);
+    let asked = world.fail_oldest();
+    assert!(
+        matches!(asked.as_slice(), [.., Output::Fail(_)]),
+        "{asked:?}"
+    );
+    assert!(
+        !asked
+            .iter()
+            .any(|output| matches!(output, Output::Send(..)))
+    );
+}
+
+#[test]
+fn a_poison_record_ends_in_a_replay_too_while_what_is_new_is_acknowledged() {
+    let mut world = World::new(false);
+    filled(&mut world, 40);
+    world.drain();
+    let poison = world.far.arrived[world.far.arrived.len() / 2].1;
+    let before = world.far.arrived.len();
+    world.act(Action::Replay { back: 40, rate: 0 });
+    for _ in 0..400 {
+        world.append(LaneKind::Normal, 1, ALL_MINE);
+        world.pass(50);
+        world.serve_the_queue();
+        if !world.under_way().is_empty() {
+            world.answer_oldest(all_but(poison));
+        }
+    }
+    let replayed = &world.far.arrived[before..];
+    let tried = replayed.iter().filter(|(_, seq, _)| *seq == poison).count();
+    assert_eq!(tried as u32, limits().attempts);
+    world.drain();
 }

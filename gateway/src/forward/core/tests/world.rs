@@ -260,6 +260,23 @@ impl World {
         }
     }
 
+    /// The link is lost while the oldest batch is answered for: what the core asks for, which nobody does.
+    pub fn fail_oldest(&mut self) -> Vec<Output> {
+        let answered = self.asked.iter().find_map(|asked| match asked {
+            Asked::Answer(ticket, _) => Some(*ticket),
+            _ => None,
+        });
+        let ticket = answered.expect("something is under way");
+        let (clock, mut out) = (self.clock.clone(), Vec::new());
+        let now = Now {
+            at: self.at,
+            clock: &clock,
+        };
+        let lost = Err(SinkError::Unreachable("silence".into()));
+        self.core.step(Input::Answered(ticket, lost), now, &mut out);
+        out
+    }
+
     /// Reads and burials, until only answers are waited for.
     pub fn serve_the_queue(&mut self) {
         while let Some(index) = self

@@ -61,8 +61,7 @@ pub enum Answer {
     AckTwice,
     /// Instead of its packet id, one that was never used.
     AckUnknown,
-    /// After the next message that is acknowledged at once, so out of order.
-    AckLater,
+    /// Later than what is acknowledged at once after it, so out of order.
     AckAfter(Duration),
     /// PUBACK with a reason code of 0x80 and above; only MQTT 5 has them.
     Refuse(u8),
@@ -245,7 +244,7 @@ impl Published {
     pub fn is_taken(&self) -> bool {
         matches!(
             self.answer,
-            Some(Answer::Ack | Answer::AckTwice | Answer::AckLater | Answer::AckAfter(_))
+            Some(Answer::Ack | Answer::AckTwice | Answer::AckAfter(_))
         )
     }
 

@@ -1,14 +1,15 @@
 //! One connection to the scripted broker: a thread that reads and decides, and one that answers, late where it is told to.
 
 use std::{
+    collections::BTreeMap,
     io::{BufReader, Write},
     net::{Shutdown, TcpStream},
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -27,7 +28,6 @@ struct Connection {
     /// Unbounded: a test's messages.
     out: Sender<(Instant, Vec<u8>)>,
     count: usize,
-    later: Vec<u16>,
 }
 
 /// What is done after a packet.
@@ -55,17 +55,30 @@ pub(super) fn serve(stream: TcpStream, number: usize, shared: Arc<Shared>) {
         version: 4,
         out,
         count: 0,
-        later: Vec::new(),
     };
     thread::spawn(move || connection.listen());
 }
 
 /// Writes each answer when it is due.
 fn speak(mut stream: TcpStream, answers: &Receiver<(Instant, Vec<u8>)>) {
-    for (due, bytes) in answers {
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        if stream.write_all(&bytes).is_err() {
-            return;
+    let mut waiting: BTreeMap<(Instant, u64), Vec<u8>> = BTreeMap::new();
+    for number in 0.. {
+        let heard = match waiting.first_key_value() {
+            None => answers.recv().map_err(RecvTimeoutError::from),
+            Some(((due, _), _)) => match due.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => Err(RecvTimeoutError::Timeout),
+                left => answers.recv_timeout(left),
+            },
+        };
+        match heard {
+            Ok((due, bytes)) => drop(waiting.insert((due, number), bytes)),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let (_, bytes) = waiting.pop_first().expect("one is due");
+                if stream.write_all(&bytes).is_err() {
+                    return;
+                }
+            }
         }
     }
 }
@@ -164,7 +177,6 @@ impl Connection {
                 self.ack(id);
             }
             Answer::AckUnknown => self.ack(UNKNOWN_ID),
-            Answer::AckLater => self.later.push(id),
             Answer::AckAfter(wait) => self.say(now + wait, wire::puback(self.version, id, 0)),
             Answer::Refuse(reason) => self.say(now, wire::puback(self.version, id, reason)),
             Answer::Silence => {}
@@ -174,12 +186,8 @@ impl Connection {
         Next::Read
     }
 
-    fn ack(&mut self, id: u16) {
-        let now = Instant::now();
-        self.say(now, wire::puback(self.version, id, 0));
-        for id in std::mem::take(&mut self.later).into_iter().rev() {
-            self.say(now, wire::puback(self.version, id, 0));
-        }
+    fn ack(&self, id: u16) {
+        self.say(Instant::now(), wire::puback(self.version, id, 0));
     }
 
     fn say(&self, due: Instant, bytes: Vec<u8>) {

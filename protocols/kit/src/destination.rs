@@ -72,6 +72,9 @@ pub struct Rejected {
 pub enum Refusal {
     /// The far side's rules can change: some attempts are made before it is a dead letter.
     MayPass,
+    /// It was refused together with others, and which of them is the cause is not known: they go again in halves, which
+    /// is no attempt of any of them.
+    OneOfThese,
     /// It can never pass, for instance since it is too large: a dead letter at once.
     Final,
 }

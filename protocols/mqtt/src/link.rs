@@ -410,7 +410,7 @@ fn answer(ack: &v5::mqttbytes::v5::PubAck, address: &str) -> Answer {
         Reason::TopicNameInvalid => Answer::Refused(format!(
             "{address}: does not accept this topic (0x90){said}"
         )),
-        Reason::PayloadFormatInvalid => Answer::Refused(format!(
+        Reason::PayloadFormatInvalid => Answer::RefusedPayload(format!(
             "{address}: does not accept this payload (0x99){said}"
         )),
         Reason::QuotaExceeded => Answer::Postponed(format!(

@@ -181,7 +181,9 @@ async fn acknowledged(wire: &mut impl Wire) -> Result<(), SinkError> {
         if let Happening::Answered(_, answer) = wire.next().await? {
             return match answer {
                 Answer::Accepted | Answer::Unheard => Ok(()),
-                Answer::Refused(why) | Answer::Postponed(why) => Err(SinkError::Denied(why)),
+                Answer::Refused(why) | Answer::RefusedPayload(why) | Answer::Postponed(why) => {
+                    Err(SinkError::Denied(why))
+                }
                 Answer::NotNow(error) => Err(error),
             };
         }

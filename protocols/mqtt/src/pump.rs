@@ -262,7 +262,9 @@ impl Desk {
         };
         self.bytes_under_way -= flight.bytes;
         let Some(number) = flight.call else {
-            if let Answer::Refused(why) | Answer::Postponed(why) = answer {
+            if let Answer::Refused(why) | Answer::RefusedPayload(why) | Answer::Postponed(why) =
+                answer
+            {
                 tracing::warn!(%why, "the broker refuses the gateway's status; its last will may be refused too");
             }
             return Ok(echo);
@@ -317,14 +319,8 @@ fn note(receipt: &mut Receipt, seqs: Vec<u64>, answer: Answer) {
     match answer {
         Answer::Accepted | Answer::NotNow(_) => {}
         Answer::Unheard => receipt.unheard += seqs.len() as u64,
-        Answer::Refused(why) => {
-            let rejected = |seq| Rejected {
-                seq,
-                why: why.clone(),
-                refusal: Refusal::MayPass,
-            };
-            receipt.rejected.extend(seqs.into_iter().map(rejected));
-        }
+        Answer::Refused(why) => reject(receipt, seqs, &why, Refusal::MayPass),
+        Answer::RefusedPayload(why) => reject(receipt, seqs, &why, Refusal::OneOfThese),
         Answer::Postponed(why) => {
             receipt.postponed.extend(seqs);
             receipt.throttled = Some(Throttle {
@@ -333,6 +329,15 @@ fn note(receipt: &mut Receipt, seqs: Vec<u64>, answer: Answer) {
             });
         }
     }
+}
+
+fn reject(receipt: &mut Receipt, seqs: Vec<u64>, why: &str, refusal: Refusal) {
+    let rejected = |seq| Rejected {
+        seq,
+        why: why.to_owned(),
+        refusal,
+    };
+    receipt.rejected.extend(seqs.into_iter().map(rejected));
 }
 
 #[cfg(test)]

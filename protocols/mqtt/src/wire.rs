@@ -49,6 +49,8 @@ pub(crate) enum Answer {
     Unheard,
     /// Refused for its own sake.
     Refused(String),
+    /// The payload is not accepted: one of the readings in it may be the cause.
+    RefusedPayload(String),
     /// Not taken, since too much was sent; the link is well.
     Postponed(String),
     /// Refused for a reason that has nothing to do with this message: end the link.

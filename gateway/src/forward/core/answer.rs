@@ -140,7 +140,14 @@ impl Core {
         let most = self.limits.attempts.max(1);
         let mut dead = Vec::new();
         let mut again: Vec<(u32, Vec<usize>)> = Vec::new();
+        let suspects = no.iter().filter(|(.., no)| *no == Refusal::OneOfThese);
+        let halved = suspects.count() > 1;
+        let mut suspected = Vec::new();
         for (index, why, refusal) in no {
+            if halved && refusal == Refusal::OneOfThese {
+                suspected.push(index);
+                continue;
+            }
             let made = self.attempt(way, segment, index);
             if refusal == Refusal::Final || made >= most {
                 dead.push((index, why));
@@ -151,6 +158,7 @@ impl Core {
                 None => again.push((made, vec![index])),
             }
         }
+        self.halve(way, segment, &Picks::of(suspected), out);
         for (made, indices) in again {
             out.push(Output::Note(Note::Again {
                 readings: indices.len() as u64,
@@ -200,7 +208,7 @@ impl Core {
             let no = vec![(flight.part.picks.first(), why, Refusal::MayPass)];
             self.refused(flight.way, flight.part.segment, no, now, out);
         } else {
-            self.halve(flight, out);
+            self.halve(flight.way, flight.part.segment, &flight.part.picks, out);
         }
     }
 
@@ -211,18 +219,17 @@ impl Core {
             self.bury(flight.way, flight.part.segment, dead, out);
         } else {
             self.pace.smaller();
-            self.halve(flight, out);
+            self.halve(flight.way, flight.part.segment, &flight.part.picks, out);
         }
     }
 
-    fn halve(&mut self, flight: &Flight, out: &mut Vec<Output>) {
+    fn halve(&mut self, way: Way, segment: u64, picks: &Picks, out: &mut Vec<Output>) {
+        if picks.is_empty() {
+            return;
+        }
         out.push(Output::Note(Note::Halved));
-        for picks in flight.part.picks.halves() {
-            let part = Part {
-                segment: flight.part.segment,
-                picks,
-            };
-            self.again(flight.way, part);
+        for picks in picks.halves() {
+            self.again(way, Part { segment, picks });
         }
     }
 

@@ -159,22 +159,27 @@ async fn acknowledgements_out_of_order_reach_their_calls() {
 
 #[tokio::test]
 async fn a_refused_message_names_exactly_its_readings() {
-    let mut rig = Rig::start(8).await;
-    let reply = rig.published(&[&[1, 3], &[2, 4]]).await;
-    let refused = Happening::Answered(3, Answer::Refused("not authorized".into()));
-    rig.tell([Happening::Sent(2), Happening::Sent(3), refused, accepted(2)]);
-    let rejected = [2, 4].map(|seq| Rejected {
-        seq,
-        why: "not authorized".into(),
-        refusal: Refusal::MayPass,
-    });
-    assert_eq!(
-        reply.await.unwrap(),
-        Ok(Receipt {
-            rejected: rejected.into(),
-            ..Receipt::default()
-        })
-    );
+    for (answer, refusal) in [
+        (Answer::Refused("no".into()), Refusal::MayPass),
+        (Answer::RefusedPayload("no".into()), Refusal::OneOfThese),
+    ] {
+        let mut rig = Rig::start(8).await;
+        let reply = rig.published(&[&[1, 3], &[2, 4]]).await;
+        let refused = Happening::Answered(3, answer);
+        rig.tell([Happening::Sent(2), Happening::Sent(3), refused, accepted(2)]);
+        let rejected = [2, 4].map(|seq| Rejected {
+            seq,
+            why: "no".into(),
+            refusal,
+        });
+        assert_eq!(
+            reply.await.unwrap(),
+            Ok(Receipt {
+                rejected: rejected.into(),
+                ..Receipt::default()
+            })
+        );
+    }
 }
 
 #[tokio::test]

@@ -74,6 +74,34 @@ fn f43_a_poison_record_alone_is_a_dead_letter_after_its_attempts_and_the_others_
 }
 
 #[test]
+fn f43_a_poison_record_in_a_message_of_many_is_found_and_the_others_arrive() {
+    let mut world = World::new(false);
+    filled(&mut world, 40);
+    let poison = world.under_way()[0].readings[2].seq;
+    for _ in 0..300 {
+        world.serve_the_queue();
+        match world.under_way().is_empty() {
+            true => world.pass(500),
+            false => world.answer_oldest(|batch| {
+                let mut receipt = Receipt::default();
+                if seqs(batch).contains(&poison) {
+                    let all = seqs(batch).into_iter();
+                    let rejected = all.map(|seq| Rejected {
+                        seq,
+                        why: "schema".into(),
+                        refusal: Refusal::OneOfThese,
+                    });
+                    receipt.rejected.extend(rejected);
+                }
+                Ok(receipt)
+            }),
+        }
+    }
+    world.drain();
+    assert_eq!(world.exits(LaneKind::Normal, Exit::DeadLettered), 1);
+}
+
+#[test]
 fn f44_too_large_is_split_until_it_fits_and_costs_no_attempt() {
     let mut world = World::new(false);
     filled(&mut world, 30);

@@ -346,11 +346,12 @@ impl Position {
             .add(until, gone, counts);
     }
 
-    /// Notes which of the records that were thinned up to `last` may still be acknowledged for the bits of `own`, because
-    /// they had been read.
+    /// Notes which of the records that are gone up to `last` may still be acknowledged for the bits of `own`, because they
+    /// had been read.
     pub fn contest(
         &mut self,
         last: Seq,
+        gone: Gone,
         own: RouteMask,
         read: impl Fn(u8) -> Seq,
         counts: impl Fn(Seq, Seq) -> PerBit,
@@ -368,7 +369,7 @@ impl Position {
         if taken.total() > 0 {
             self.contested
                 .get_or_insert_default()
-                .add(until, Gone::Thinned, taken);
+                .add(until, gone, taken);
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) enum Gone {
     Removed,
     /// Older than the lane's limit.
     Expired,
+    /// They cannot be read.
+    Lost,
 }
 
 /// What was taken from under a reader and may still be acknowledged, because it was in flight.
@@ -61,6 +63,7 @@ impl Counts {
             Gone::Purged => &mut self.evicted_by.purged,
             Gone::Removed => &mut self.evicted_by.removed,
             Gone::Expired => &mut self.expired,
+            Gone::Lost => &mut self.lost_detected,
         }
     }
 

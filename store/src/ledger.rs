@@ -241,15 +241,17 @@ impl Book {
         self.dirty = true;
     }
 
-    /// Counts as thinned what `counts` says lay between two places (the first excluded); nobody moves. Up to where `read`
-    /// says that a bit's records were read, they may still be acknowledged.
-    pub fn thin(
+    /// Counts as `gone` what `counts` says lay between two places (the first excluded); nobody moves. Up to where `read` says
+    /// that a bit's records were read, they may still be acknowledged. Returns how many deliveries of consumers went.
+    pub fn write_off(
         &mut self,
+        gone: Gone,
         first: u64,
         last: Seq,
         read: impl Fn(u8) -> Seq,
         counts: impl Fn(Seq, Seq) -> PerBit,
-    ) {
+    ) -> u64 {
+        let mut written_off = 0;
         for (name, consumer) in &mut self.consumers {
             if consumer.through >= last {
                 continue;
@@ -261,21 +263,24 @@ impl Book {
                 .values_mut()
                 .filter(|route| route.state.consumer == *name)
             {
-                route.take(Gone::Thinned, all.get(route.state.bit));
+                let count = all.get(route.state.bit);
+                route.take(gone, count);
                 own.insert(RouteBit(route.state.bit));
+                written_off += count;
             }
-            consumer.contest(last, own, &read, &counts);
+            consumer.contest(last, gone, own, &read, &counts);
         }
         for row in &mut self.replays.rows {
             if row.needs(first, last.0) {
                 let until = last.min(Seq(row.state.last));
                 let share = row.share_of(&counts(row.position.through, until));
-                row.take(Gone::Thinned, share);
+                row.take(gone, share);
                 let own = RouteMask(row.state.routes);
-                row.position.contest(until, own, &read, &counts);
+                row.position.contest(until, gone, own, &read, &counts);
             }
         }
         self.dirty = true;
+        written_off
     }
 
     /// Empties the queue of a consumer; how many deliveries that were. Only while nothing is unsettled.
@@ -296,38 +301,6 @@ impl Book {
         consumer.skip(durable, Gone::Purged, own);
         self.dirty = true;
         Some(purged)
-    }
-
-    /// Counts records as lost for the readers that had not come past them; `counts` says how many lay between two places.
-    pub fn lose(&mut self, first: u64, last: Seq, counts: impl Fn(Seq, Seq) -> PerBit) -> u64 {
-        let mut lost = 0;
-        for (name, consumer) in self
-            .consumers
-            .iter()
-            .filter(|(_, consumer)| consumer.through < last)
-        {
-            let counts = counts(consumer.through, last);
-            for route in self
-                .routes
-                .values_mut()
-                .filter(|route| route.state.consumer == *name)
-            {
-                let count = counts.get(route.state.bit);
-                route.state.counts.lost_detected += count;
-                route.pending -= count as i64;
-                lost += count;
-            }
-        }
-        for row in &mut self.replays.rows {
-            if row.needs(first, last.0) {
-                let until = last.min(Seq(row.state.last));
-                let count = row.share_of(&counts(row.position.through, until));
-                row.state.counts.lost_detected += count;
-                row.pending -= count as i64;
-            }
-        }
-        self.dirty = true;
-        lost
     }
 
     /// Sets what an open found: records accepted after the stored moment, and for each reader what lies between two places.

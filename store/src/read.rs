@@ -1,6 +1,7 @@
 //! Reading for consumers that lag: pages from the generations, and what happens when one turns out to be damaged.
 
 use crate::{
+    counts::Gone,
     error::{EngineError, StoreError},
     manifest::PerBit,
     runs::MaskRuns,
@@ -12,6 +13,14 @@ use crate::{
 /// Blocks unpacked for one page, so that a sparse mask does not hold up the appends.
 const BLOCKS_PER_PAGE: usize = 16;
 
+/// Refuses to deal with damage.
+fn leave(owner: &mut Owner, _: usize, error: EngineError, _: Seq) -> Result<(), StoreError> {
+    Err(StoreError::Disk {
+        path: owner.shelf.dir.clone(),
+        reason: error.to_string(),
+    })
+}
+
 impl Owner {
     /// A page for a consumer.
     pub fn read_page(
@@ -20,7 +29,10 @@ impl Owner {
         mask: RouteMask,
         limits: PeekLimits,
     ) -> Result<Page, StoreError> {
-        let mut page = self.scan_page(after, mask, limits)?;
+        let mut page = self.scan_page(after, mask, limits, |owner, index, error, read| {
+            locked(&owner.shared.tail).note_read(mask, read);
+            owner.repair(index, error)
+        })?;
         locked(&self.shared.tail).note_read(mask, page.scanned_through);
         for record in &mut page.records {
             self.shelf.fetch(record).map_err(|error| StoreError::Disk {
@@ -31,12 +43,14 @@ impl Owner {
         Ok(page)
     }
 
-    /// A page whose large bodies are not read: it has their lengths.
+    /// A page whose large bodies are not read: it has their lengths. `damaged` deals with a generation that cannot be read,
+    /// and is told how far the page is.
     fn scan_page(
         &mut self,
         after: Seq,
         mask: RouteMask,
         limits: PeekLimits,
+        damaged: impl Fn(&mut Owner, usize, EngineError, Seq) -> Result<(), StoreError>,
     ) -> Result<Page, StoreError> {
         let mut page = Page {
             records: Vec::new(),
@@ -59,15 +73,16 @@ impl Owner {
                     }
                 }
                 Ok(None) => page.scanned_through = Seq(self.shelf.generations[index].info.last),
-                Err(error) => self.repair(index, error)?,
+                Err(error) => damaged(self, index, error, page.scanned_through)?,
             }
         }
         Ok(page)
     }
 
-    /// For each bit, the records after `after` and up to `through`.
+    /// For each bit, the records after `after` and up to `through`. Damage is left for whoever reads them: what is counted
+    /// here is part of dealing with something.
     pub fn count_between(&mut self, after: Seq, through: Seq) -> PerBit {
-        let mut runs = MaskRuns::default();
+        let (mut runs, mut rest) = (MaskRuns::default(), PerBit::default());
         let mut at = after;
         while at < through {
             let limits = PeekLimits {
@@ -76,11 +91,15 @@ impl Owner {
             };
             let page = match self.tail_page(at, limits) {
                 Some(page) => page,
-                None => match self.scan_page(at, RouteMask::ALL, limits) {
+                None => match self.scan_page(at, RouteMask::ALL, limits, leave) {
                     Ok(page) => page,
                     Err(error) => {
-                        tracing::warn!(%error, "records could not be counted again after an eviction");
-                        break;
+                        tracing::warn!(%error, "records could not be counted again one by one");
+                        let Some(end) = self.count_damaged(at, through, &mut rest) else {
+                            break;
+                        };
+                        at = end;
+                        continue;
                     }
                 },
             };
@@ -90,7 +109,23 @@ impl Owner {
             }
             at = page.scanned_through;
         }
-        runs.count_between(after.0, through.0)
+        rest.add_all(&runs.count_between(after.0, through.0));
+        rest
+    }
+
+    /// Counts what can be read of the next generation after `after`, or what is known of it, up to `through`; how far that is.
+    fn count_damaged(&mut self, after: Seq, through: Seq, rest: &mut PerBit) -> Option<Seq> {
+        let index = self.shelf.find_after(after)?;
+        let info = self.shelf.generations[index].info.clone();
+        let (after, last) = (after.0.max(info.first - 1), info.last.min(through.0));
+        rest.add_all(&match self.shelf.scan(index, Seq(last)) {
+            Ok(scan) => scan.runs.count_between(after, last),
+            Err(_) => {
+                let part = last.saturating_sub(after);
+                info.per_bit.share(part, info.last + 1 - info.first)
+            }
+        });
+        Some(Seq(info.last))
     }
 
     fn tail_page(&self, after: Seq, limits: PeekLimits) -> Option<Page> {
@@ -131,8 +166,7 @@ impl Owner {
             let after = after.0.max(was.first - 1);
             missing.share(runs.missing_between(after, until.0.min(was.last)), holes)
         };
-        self.settle();
-        let lost = locked(&self.shared.book).lose(was.first, Seq(was.last), share);
+        let lost = self.count_lost(was.first, Seq(was.last), share);
         self.keep_or_quarantine(index, scan.map(|scan| scan.info));
         tracing::error!(path = %path.display(), reason, lost, "a generation of the queue is damaged; what could not be read is counted as lost");
         locked(&self.shared.figures).damaged_generations += 1;
@@ -144,6 +178,21 @@ impl Owner {
             path,
             reason: error.to_string(),
         })
+    }
+
+    /// Counts what cannot be read; what of it somebody has already may still be acknowledged.
+    fn count_lost(&mut self, first: u64, last: Seq, share: impl Fn(Seq, Seq) -> PerBit) -> u64 {
+        loop {
+            self.settle();
+            let mut tail = locked(&self.shared.tail);
+            let mut book = locked(&self.shared.book);
+            if book.has_unsettled() {
+                continue; // an acknowledgement came in between
+            }
+            tail.trim(last); // nobody is given what was counted as lost
+            let read = |bit| tail.read_through(bit);
+            return book.write_off(Gone::Lost, first, last, read, share);
+        }
     }
 
     fn keep_or_quarantine(&mut self, index: usize, found: Option<crate::manifest::GenerationInfo>) {

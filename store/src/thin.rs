@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    counts::Gone,
     error::EngineError,
     manifest::{GenerationInfo, PerBit},
     options::OnFull,
@@ -354,7 +355,8 @@ impl Owner {
             }
             tail.trim(last); // from here on it is read from the new generation
             let counts = |after: Seq, until: Seq| removed.count_between(after.0, until.0);
-            book.thin(first, last, |bit| tail.read_through(bit), counts);
+            let read = |bit| tail.read_through(bit);
+            book.write_off(Gone::Thinned, first, last, read, counts);
             book.thinned_through = to.id;
             return Some(index);
         }

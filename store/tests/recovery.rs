@@ -10,8 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fieldgate_store::{EngineKind, Lane, LaneOptions, OnFull, RouteBit, Seq, Urgency};
-use support::{ENGINES, acked, append, balanced, body, entries, open, options, read_all};
+use fieldgate_store::{EngineKind, Lane, LaneOptions, OnFull, PeekLimits, RouteBit, Seq, Urgency};
+use support::{ENGINES, acked, append, balanced, body, entries, open, options, read_all, until};
 
 #[derive(Clone, Copy, Debug)]
 enum Damage {
@@ -128,6 +128,46 @@ async fn check_the_rest(lane: &Lane, bit: RouteBit, last: u64, what: &str) -> u6
     let (first, _) = append(lane, entries(bit.into(), 0, 1, 10)).await;
     assert!(first > last, "{what}: number {first} was given before");
     balance.lost_detected
+}
+
+/// A page of `records` after `after`; how far it goes.
+async fn read_page(lane: &Lane, after: u64, bit: RouteBit, records: usize) -> u64 {
+    let limits = PeekLimits {
+        records,
+        bytes: 1 << 30,
+    };
+    let page = lane.peek(Seq(after), bit.into(), limits).await.unwrap();
+    page.scanned_through.0
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_when_damage_is_found_counts_once() {
+    for engine in ENGINES {
+        let dir = tempfile::tempdir().unwrap();
+        let (lane, bit, last) = filled(dir.path(), engine, 4).await;
+        lane.close().await.unwrap();
+        let lane = open(dir.path(), small(engine));
+        assert_eq!(read_page(&lane, 100, bit, 200).await, 300);
+        let mut at = 300;
+        while at < last {
+            at = read_page(&lane, at, RouteBit(bit.0 + 1), 500).await; // so that the first generation is closed
+        }
+        fs::remove_dir_all(&generations(dir.path())[0]).unwrap();
+        let on = read_page(&lane, 300, bit, 1).await;
+        let lost = balanced(&lane).lost_detected;
+        assert!(lost >= 200 && on > 300, "{lost}");
+        lane.ack("a", Seq(250), acked(bit, 150));
+        lane.ack("a", Seq(300), acked(bit, 50));
+        until("they are counted", || lane.balance()[0].acked == 300).await;
+        let balance = balanced(&lane);
+        assert_eq!(balance.lost_detected, lost - 200);
+        let pending = read_all(&lane, Seq(300), bit.into()).await.len();
+        assert_eq!(balance.pending as usize, pending);
+        lane.close().await.unwrap();
+        let lane = open(dir.path(), small(engine));
+        assert_eq!(balanced(&lane), balance);
+        lane.close().await.unwrap();
+    }
 }
 
 /// The consumer stands inside of it, so that what it loses has to be told record by record.

@@ -152,7 +152,7 @@ impl Sound {
         }
         let acked_through = match read {
             Read::Some => [0, last / 3, last / 2],
-            Read::Much => [last / 2, last * 9 / 10, last / 3],
+            Read::Much => [last / 2, last * 9 / 10, last * 2 / 5],
         };
         for (at, through) in acked_through.into_iter().enumerate() {
             let tally = acked(bits[at], count_of(at, through));

@@ -1,6 +1,6 @@
 //! A backlog as a long outage leaves it: readings in the normal lane of a gateway that does not run, all for one destination.
 
-use std::{collections::VecDeque, path::Path, sync::Arc};
+use std::{collections::VecDeque, fs, path::Path, sync::Arc};
 
 use fieldgate::{
     clock::{Clock, Kernel},
@@ -35,6 +35,7 @@ pub fn write(state: &Path, owed: &Owed<'_>, telemetry: Telemetry, readings: u64)
 
 async fn fill(state: &Path, owed: &Owed<'_>, mut telemetry: Telemetry, readings: u64) {
     let queue = state.join("queue");
+    fs::create_dir_all(state).expect("a state folder");
     let clock = Clock::open(state, Arc::new(Kernel::default())).expect("a new clock");
     let opened = Lanes::open(&queue, &QueueSettings::default(), &clock);
     let (lanes, _) = opened.expect("a new queue");

@@ -40,6 +40,7 @@ pub fn measure(folder: &Path, readings: u64) -> Result<Backlog> {
         "the drain does not add up: {drained}"
     );
     let figure = |report: &Json, key: &str| report[key].as_f64().with_context(|| key.to_owned());
+    drop(reader); // it has said everything, and would still remove what was delivered
     fs::remove_dir_all(folder)?;
     Ok(Backlog {
         reopen_s: figure(&opened, "seconds")?,

@@ -6,12 +6,12 @@ use leptos::prelude::*;
 
 const TITLES: [&str; 8] = [
     "Accepted",
-    "= Delivered",
-    "+ Waiting",
-    "+ Expired",
-    "+ Evicted",
-    "+ Dead letters",
-    "+ Lost, detected",
+    "=\u{a0}Delivered",
+    "+\u{a0}Waiting",
+    "+\u{a0}Expired",
+    "+\u{a0}Evicted",
+    "+\u{a0}Dead letters",
+    "+\u{a0}Lost, detected",
     "Unaccounted",
 ];
 

@@ -139,32 +139,50 @@ impl<'a> Attempt<'a> {
     }
 
     fn identity(&self) -> Result<Identity, SourceError> {
-        let Some(user) = &self.settings.user else {
-            return Ok(Identity::Anonymous);
+        let read = |secret| {
+            let read = self.secrets.read(secret);
+            read.map_err(|error| SourceError::Misconfigured(error.to_string()))
         };
-        let password = self
-            .secrets
-            .read(&user.password)
-            .map_err(|error| SourceError::Misconfigured(error.to_string()))?;
-        Ok(Identity::UserName {
-            name: user.name.clone(),
-            password: password.reveal().to_owned(),
-        })
+        match (&self.settings.user, &self.settings.user_certificate) {
+            (Some(user), _) => Ok(Identity::user_name(
+                &user.name,
+                read(&user.password)?.reveal(),
+            )),
+            (None, Some(user)) => {
+                let (certificate, key) = (read(&user.certificate)?, read(&user.key)?);
+                Identity::certificate(certificate.reveal(), key.reveal()).map_err(|why| {
+                    SourceError::Misconfigured(format!(
+                        "nobody can sign in at {}: {why}; change `user_certificate`",
+                        self.endpoint()
+                    ))
+                })
+            }
+            (None, None) => Ok(Identity::anonymous()),
+        }
+    }
+
+    /// Who signs in, in words.
+    pub(crate) fn user(&self) -> &str {
+        match (&self.settings.user, &self.settings.user_certificate) {
+            (Some(user), _) => &user.name,
+            (None, Some(_)) => "the user of the certificate",
+            (None, None) => "nobody (anonymous)",
+        }
     }
 
     fn not_opened(&self, why: &Status, endpoint: &Endpoint) -> SourceError {
         let at = self.endpoint();
-        let user = self
-            .settings
-            .user
-            .as_ref()
-            .map_or("nobody (anonymous)", |user| &user.name);
+        let user = self.user();
         match why.name() {
             "BadIdentityTokenInvalid"
             | "BadIdentityTokenRejected"
             | "BadUserAccessDenied"
             | "BadUserSignatureInvalid" => SourceError::Refused(format!(
-                "the server at {at} does not let {user} in ({why}); check `user`"
+                "the server at {at} does not let {user} in ({why}); check {}",
+                match self.settings.user_certificate {
+                    Some(_) => "`user_certificate`, and whether the server knows it",
+                    None => "`user`",
+                }
             )),
             "BadTooManySessions" | "BadMaxConnectionsReached" => {
                 SourceError::Refused(format!("the server at {at} is full ({why})"))

@@ -37,7 +37,10 @@ fn url(address: &str) -> String {
 /// One for each server that is spoken of, with its ways from the strongest on.
 fn servers(url: &str, endpoints: &[Endpoint]) -> Vec<Discovered> {
     let mut endpoints: Vec<&Endpoint> = endpoints.iter().collect();
-    endpoints.sort_by_key(|endpoint| std::cmp::Reverse((endpoint.mode, endpoint.policy)));
+    endpoints.sort_by_key(|endpoint| {
+        let strong = endpoint.policy.weakness().is_none();
+        std::cmp::Reverse((strong, endpoint.mode, endpoint.policy))
+    });
     let mut found: Vec<Discovered> = Vec::new();
     for endpoint in endpoints {
         let Server { name, uri, product } = endpoint.description.server();
@@ -75,13 +78,20 @@ fn needs(tokens: Tokens) -> Option<&'static str> {
     match tokens {
         tokens if tokens.anonymous => None,
         tokens if tokens.user_name => Some("a user name and a password"),
-        _ => Some("a certificate of the user, which is not spoken here yet"),
+        tokens if tokens.certificate => Some("a certificate of the user, with its key"),
+        _ => Some("a way to sign in that is not spoken here"),
     }
 }
 
 fn words(endpoint: &Endpoint) -> String {
     match (endpoint.policy, &endpoint.certificate) {
         (Policy::None, _) => "no security: everybody on the way can read along".to_owned(),
+        (policy @ (Policy::Basic128Rsa15 | Policy::Basic256), _) => format!(
+            "{} {}; {}",
+            policy.name(),
+            endpoint.mode.name(),
+            policy.weakness().unwrap_or_default()
+        ),
         (
             policy,
             Some(Certificate {
@@ -123,15 +133,17 @@ mod tests {
 
     #[test]
     fn what_is_missing_for_a_sign_in_is_said() {
-        for (anonymous, user_name, part) in [
-            (true, true, None),
-            (false, true, Some("password")),
-            (false, false, Some("certificate")),
+        for (anonymous, user_name, certificate, part) in [
+            (true, true, false, None),
+            (false, true, true, Some("password")),
+            (false, false, true, Some("certificate")),
+            (false, false, false, Some("not spoken here")),
         ] {
             let tokens = Tokens {
                 anonymous,
                 user_name,
-                password_in_the_open: false,
+                certificate,
+                ..Tokens::default()
             };
             let needs = needs(tokens);
             assert_eq!(needs.is_some(), part.is_some());

@@ -34,7 +34,9 @@ use std::sync::Arc;
 
 use fieldgate_kit::{Discovered, Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError};
 
-pub use settings::{Mode, NodeRule, Policy, Security, Select, ServerTrust, Settings, User};
+pub use settings::{
+    Mode, NodeRule, Policy, Security, Select, ServerTrust, Settings, User, UserCertificate,
+};
 
 /// The source's protocol, for the registry.
 #[derive(Debug)]

@@ -57,10 +57,10 @@ async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option
         connection,
         mut driver,
     } = held(probe, "Sign-in", opened)?;
-    let user = settings
-        .user
-        .as_ref()
-        .map_or("anonymous", |user| &user.name);
+    let user = match attempt.user() {
+        "nobody (anonymous)" => "anonymous",
+        user => user,
+    };
     probe.ok("Sign-in", format!("signed in as {user}"));
     let done = tokio::select! {
         why = &mut driver => return held(probe, "Session", Err(attempt.lost(&why))),
@@ -162,11 +162,15 @@ async fn first_value(
 }
 
 fn security_words(endpoint: &security::Endpoint, verdict: &Verdict) -> String {
-    let agreed = format!("{} {}", endpoint.policy.name(), endpoint.mode.name());
-    match (&endpoint.certificate, verdict) {
-        _ if endpoint.policy == crate::settings::Policy::None => {
-            "no security: everybody on the way can read along".to_owned()
+    let mut agreed = format!("{} {}", endpoint.policy.name(), endpoint.mode.name());
+    match endpoint.policy.weakness() {
+        Some(weakness) if endpoint.policy == crate::settings::Policy::None => {
+            return weakness.to_owned();
         }
+        Some(weakness) => agreed.push_str(&format!(" ({weakness})")),
+        None => {}
+    }
+    match (&endpoint.certificate, verdict) {
         (Some(certificate), Verdict::First) => format!(
             "{agreed}; the certificate {} ({}) will be trusted from the first connection on",
             certificate.thumbprint, certificate.subject

@@ -5,6 +5,7 @@
 
 mod calls;
 mod convert;
+mod tokens;
 
 use std::{
     fs,
@@ -25,12 +26,11 @@ use opcua::{
         },
     },
     core::{ResponseMessage, comms::tcp_codec::TcpCodec},
-    crypto::{CertificateStore, X509, X509Data},
+    crypto::{CertificateStore, KeySize, PrivateKey, X509, X509Data},
     sync::RwLock,
     types::{
         DateTime, DecodingOptions, EndpointDescription, Error, GetEndpointsRequest,
-        MessageSecurityMode, NodeId, RequestHeader, StatusCode, UserTokenType,
-        type_loader::FallbackTypeLoader,
+        MessageSecurityMode, NodeId, RequestHeader, StatusCode, type_loader::FallbackTypeLoader,
     },
 };
 use tokio::net::{
@@ -42,7 +42,7 @@ use tokio_util::codec::FramedRead;
 use self::calls::Client;
 use crate::{
     connection::Connection,
-    security::{Certificate, Endpoint, Tokens},
+    security::{Certificate, Endpoint},
     settings::{Mode, Policy},
     status::Status,
     value,
@@ -70,10 +70,7 @@ const MAX_BYTE_STRING_BYTES: usize = 1 << 20;
 const MAX_ARRAY_LENGTH: usize = 64 << 10;
 
 /// Who signs in.
-pub(crate) enum Identity {
-    Anonymous,
-    UserName { name: String, password: String },
-}
+pub(crate) struct Identity(IdentityToken);
 
 /// A signed-in session and what keeps it going.
 pub(crate) struct Opened {
@@ -140,18 +137,12 @@ pub(crate) async fn open(
         }
         _ => bare_store(),
     };
-    let identity = match identity {
-        Identity::Anonymous => IdentityToken::Anonymous,
-        Identity::UserName { name, password } => {
-            IdentityToken::UserName(name, Password::new(password))
-        }
-    };
     let config = config(application_uri);
     let mut description = endpoint.description.0.clone();
     description.endpoint_url = url.into();
     let (session, event_loop) = SessionBuilder::new(&config)
         .with_connector(Dialled::new(stream, url))
-        .user_identity_token(identity)
+        .user_identity_token(identity.0)
         .type_loader(Arc::new(FallbackTypeLoader))
         .connect_to_endpoint_directly(description)
         .and_then(|builder| builder.build(store))
@@ -306,38 +297,18 @@ fn own_certificate(application_uri: &str) -> X509Data {
 }
 
 /// An endpoint in our words; `None` for transports, policies and modes that are not spoken here.
-fn endpoint(description: EndpointDescription) -> Option<Endpoint> {
+fn endpoint(mut description: EndpointDescription) -> Option<Endpoint> {
     if !description.endpoint_url.as_ref().starts_with("opc.tcp:") {
         return None;
     }
-    let policy_name = description
-        .security_policy_uri
-        .as_ref()
-        .rsplit('#')
-        .next()?;
-    let policy = Policy::ALL
-        .into_iter()
-        .find(|policy| policy.name() == policy_name)?;
+    let policy = Policy::named(description.security_policy_uri.as_ref())?;
     let mode = match description.security_mode {
         MessageSecurityMode::None => Mode::None,
         MessageSecurityMode::Sign => Mode::Sign,
         MessageSecurityMode::SignAndEncrypt => Mode::SignAndEncrypt,
         MessageSecurityMode::Invalid => return None,
     };
-    let tokens = description
-        .user_identity_tokens
-        .as_deref()
-        .unwrap_or_default();
-    let offers = |kind| tokens.iter().any(|token| token.token_type == kind);
-    let tokens = Tokens {
-        anonymous: tokens.is_empty() || offers(UserTokenType::Anonymous),
-        user_name: offers(UserTokenType::UserName),
-        password_in_the_open: mode != Mode::SignAndEncrypt
-            && tokens.iter().any(|token| {
-                token.token_type == UserTokenType::UserName
-                    && token.security_policy_uri.as_ref().ends_with("#None")
-            }),
-    };
+    let tokens = tokens::prepare(&mut description, policy, mode);
     Some(Endpoint {
         policy,
         mode,
@@ -348,7 +319,7 @@ fn endpoint(description: EndpointDescription) -> Option<Endpoint> {
 }
 
 /// What of an endpoint only this module understands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Description(EndpointDescription);
 
 /// Who a server says that it is.
@@ -403,6 +374,43 @@ async fn within_status<T>(call: impl Future<Output = Result<T, Status>>) -> Resu
     tokio::time::timeout(REQUEST_TIMEOUT * 2, call)
         .await
         .unwrap_or(Err(Status::named("BadTimeout")))
+}
+
+// === impl Identity ===
+
+impl Identity {
+    pub(crate) fn anonymous() -> Self {
+        Self(IdentityToken::Anonymous)
+    }
+
+    pub(crate) fn user_name(name: &str, password: &str) -> Self {
+        Self(IdentityToken::UserName(
+            name.to_owned(),
+            Password::new(password),
+        ))
+    }
+
+    /// A user's certificate and its private key, both in PEM.
+    ///
+    /// # Errors
+    /// In words, when they are unreadable or do not belong together. The key is not in the words.
+    pub(crate) fn certificate(certificate: &str, key: &str) -> Result<Self, &'static str> {
+        let certificate = X509::from_pem(certificate.as_bytes())
+            .map_err(|_| "the user's certificate is not in PEM")?;
+        let key = PrivateKey::from_pem(key.as_bytes())
+            .map_err(|_| "the user's key is no RSA key in PEM without a passphrase")?;
+        let public = certificate
+            .public_key()
+            .map_err(|_| "the user's certificate has no RSA key")?;
+        let mut signature = vec![0; key.size()];
+        let proven = key
+            .sign_sha256(&[], &mut signature)
+            .and_then(|_| public.verify_sha256(&[], &signature));
+        match proven {
+            Ok(true) => Ok(Self(IdentityToken::new_x509(certificate, key))),
+            _ => Err("the user's key is not the one of the user's certificate"),
+        }
+    }
 }
 
 // === impl Dialled ===

@@ -1,8 +1,10 @@
 //! `Settings` of an OPC UA source, and what is wrong with them.
 
+mod security;
+
 use std::{fmt, str::FromStr, time::Duration};
 
-use fieldgate_kit::{Problem, SecretRef};
+use fieldgate_kit::Problem;
 use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer,
@@ -10,6 +12,7 @@ use serde::{
 };
 use url::Url;
 
+pub use self::security::{Mode, Policy, Security, ServerTrust, User, UserCertificate};
 use crate::{glob::Glob, node_id::NodeAddress};
 
 /// What an OPC UA source reads, and how it gets there.
@@ -21,11 +24,15 @@ pub struct Settings {
     /// How messages are signed and encrypted. Left out: the strongest that both sides offer, never none.
     #[serde(default)]
     pub security: Option<Security>,
-    /// Who signs in. Left out: anonymous.
+    /// Who signs in, with a password. Left out: anonymous.
     #[serde(default)]
     pub user: Option<User>,
-    /// Which server is trusted: `trust_first` keeps the certificate of the first connection and refuses every
-    /// other one from then on; or the thumbprint (40 hexadecimal digits) of the only certificate to be trusted.
+    /// Who signs in, with a certificate of the user instead of a password.
+    #[serde(default)]
+    pub user_certificate: Option<UserCertificate>,
+    /// Which server is trusted: `trust_first` keeps the certificate of the first connection, `ask` waits for a person;
+    /// both put every other one on the Trust page, where a person decides. Or the thumbprint (40 hexadecimal digits)
+    /// of the only certificate to be trusted.
     #[serde(default)]
     pub server_certificate: ServerTrust,
     /// What is read: browse paths such as `Objects/Line/**`, and single nodes.
@@ -43,56 +50,6 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(range(min = 1, max = 100_000))]
     pub queue_size: Option<u32>,
-}
-
-/// How messages are protected.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Security {
-    /// The set of algorithms. `None` sends everything readable for all on the way.
-    pub policy: Policy,
-    /// Left out: signed and encrypted where the server offers it.
-    #[serde(default)]
-    pub mode: Option<Mode>,
-}
-
-/// A security policy (OPC UA Part 7, 6.6.161 and following), weakest first. Deprecated ones are not offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-pub enum Policy {
-    None,
-    Basic256Sha256,
-    #[serde(rename = "Aes128_Sha256_RsaOaep")]
-    Aes128Sha256RsaOaep,
-    #[serde(rename = "Aes256_Sha256_RsaPss")]
-    Aes256Sha256RsaPss,
-}
-
-/// A message security mode, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-pub enum Mode {
-    None,
-    Sign,
-    SignAndEncrypt,
-}
-
-/// Who signs in.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct User {
-    /// The user's name on the server.
-    pub name: String,
-    /// Where the password is kept.
-    pub password: SecretRef,
-}
-
-/// Which server certificate is trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum ServerTrust {
-    /// The first one that is seen, and only that one from then on.
-    #[default]
-    First,
-    /// The one with this SHA-1 thumbprint, 40 lower-case hexadecimal digits (OPC UA Part 6, 6.2.2).
-    Thumbprint(String),
 }
 
 /// One rule of what is read.
@@ -141,6 +98,11 @@ impl Settings {
         Duration::from_millis(self.publishing_ms)
     }
 
+    /// What the settings ask for that protects less than one thinks, in words.
+    pub(crate) fn weakness(&self) -> Option<&'static str> {
+        self.security.as_ref()?.policy.weakness()
+    }
+
     /// Ten times what fits between two publishings, so that a late publishing loses nothing.
     pub(crate) fn queue_size_for(&self, sampling_ms: u64) -> u32 {
         let fitting = self.publishing_ms.div_ceil(sampling_ms.max(1));
@@ -151,7 +113,7 @@ impl Settings {
     pub(crate) fn check(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         problems.extend(check_endpoint(&self.endpoint));
-        problems.extend(self.check_security());
+        problems.extend(security::check(self));
         problems.extend(self.check_numbers());
         if self.select.is_empty() {
             problems.push(Problem::new(
@@ -162,46 +124,6 @@ impl Settings {
         }
         for (at, select) in self.select.iter().enumerate() {
             problems.extend(check_select(&at.to_string(), select));
-        }
-        problems
-    }
-
-    fn check_security(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if let Some(Security { policy, mode }) = &self.security {
-            match (policy, mode) {
-                (Policy::None, Some(Mode::Sign | Mode::SignAndEncrypt)) => {
-                    problems.push(Problem::new(
-                        ["security", "mode"],
-                        "nothing can be signed or encrypted with the policy None",
-                        "choose another policy, or leave the mode out",
-                    ));
-                }
-                (policy, Some(Mode::None)) if *policy != Policy::None => {
-                    problems.push(Problem::new(
-                        ["security", "mode"],
-                        "the mode None goes with the policy None only",
-                        "choose Sign or SignAndEncrypt, or leave the mode out",
-                    ));
-                }
-                _ => {}
-            }
-            if *policy == Policy::None && self.user.is_some() {
-                problems.push(Problem::new(
-                    ["user"],
-                    "a password would travel without encryption, because the policy is None",
-                    "choose another security policy, or leave the user out",
-                ));
-            }
-        }
-        if let Some(user) = &self.user
-            && user.name.is_empty()
-        {
-            problems.push(Problem::new(
-                ["user", "name"],
-                "the user's name is empty",
-                "write the name, or leave the user out to sign in as anonymous",
-            ));
         }
         problems
     }
@@ -315,75 +237,6 @@ fn check_select(at: &str, select: &Select) -> Vec<Problem> {
     problems
 }
 
-// === impl Policy ===
-
-impl Policy {
-    pub(crate) const ALL: [Self; 4] = [
-        Self::None,
-        Self::Basic256Sha256,
-        Self::Aes128Sha256RsaOaep,
-        Self::Aes256Sha256RsaPss,
-    ];
-
-    /// The last part of the policy's URI.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::None => "None",
-            Self::Basic256Sha256 => "Basic256Sha256",
-            Self::Aes128Sha256RsaOaep => "Aes128_Sha256_RsaOaep",
-            Self::Aes256Sha256RsaPss => "Aes256_Sha256_RsaPss",
-        }
-    }
-}
-
-// === impl Mode ===
-
-impl Mode {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::None => "None",
-            Self::Sign => "Sign",
-            Self::SignAndEncrypt => "SignAndEncrypt",
-        }
-    }
-}
-
-// === impl ServerTrust ===
-
-impl<'de> Deserialize<'de> for ServerTrust {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text == "trust_first" {
-            return Ok(Self::First);
-        }
-        let digits: String = text
-            .chars()
-            .filter(|character| !matches!(character, ':' | ' '))
-            .collect::<String>()
-            .to_ascii_lowercase();
-        if digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(Self::Thumbprint(digits));
-        }
-        Err(de::Error::custom(format!(
-            "`{text}` is neither \"trust_first\" nor a thumbprint of 40 hexadecimal digits"
-        )))
-    }
-}
-
-impl JsonSchema for ServerTrust {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "ServerTrust".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "default": "trust_first",
-            "pattern": "^(trust_first|([0-9A-Fa-f]{2}[: ]?){20})$",
-        })
-    }
-}
-
 // === impl Select ===
 
 /// By hand, because an untagged enum would not say which key is wrong.
@@ -482,7 +335,7 @@ mod tests {
             ],
         );
         check(
-            with(json!({ "security": { "policy": "Basic128Rsa15" } })),
+            with(json!({ "security": { "policy": "Basic512" } })),
             &["security", "security.policy"],
         );
         check(
@@ -508,6 +361,28 @@ mod tests {
             })),
             &["user"],
         );
+        let pair = json!({ "certificate": { "file": "a" }, "key": { "file": "b" } });
+        check(
+            with(json!({ "security": { "policy": "None" }, "user_certificate": pair })),
+            &["user_certificate"],
+        );
+        check(
+            with(json!({
+                "user": { "name": "operator", "password": { "env": "PASSWORD" } },
+                "user_certificate": pair,
+            })),
+            &["user_certificate"],
+        );
+        check(with(json!({ "user_certificate": pair })), &[]);
+    }
+
+    #[test]
+    fn the_weak_policies_are_taken_when_they_are_asked_for() {
+        for policy in ["Basic128Rsa15", "Basic256", "None"] {
+            check(with(json!({ "security": { "policy": policy } })), &[]);
+            assert!(Policy::named(policy).unwrap().weakness().is_some());
+        }
+        check(with(json!({ "server_certificate": "ask" })), &[]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod demo;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use opcua::{
+    crypto::SecurityPolicy,
     server::{
         ANONYMOUS_USER_TOKEN_ID, ServerBuilder, ServerEndpoint, ServerHandle, ServerUserToken,
         SubscriptionCache,
@@ -15,8 +16,8 @@ use opcua::{
         node_manager::memory::{SimpleNodeManager, simple_node_manager},
     },
     types::{
-        AttributeId, DataTypeId, DataValue, DateTime, NodeId, ObjectId, QualifiedName, StatusCode,
-        VariableTypeId,
+        AttributeId, DataTypeId, DataValue, DateTime, MessageSecurityMode, NodeId, ObjectId,
+        QualifiedName, StatusCode, VariableTypeId,
     },
 };
 use tokio::{
@@ -29,6 +30,14 @@ use self::demo::Point;
 
 /// The namespace of all simulated nodes.
 pub const NAMESPACE: &str = "urn:fieldgate:demo";
+/// All that the library offers besides `None`.
+const POLICIES: [SecurityPolicy; 5] = [
+    SecurityPolicy::Basic128Rsa15,
+    SecurityPolicy::Basic256,
+    SecurityPolicy::Basic256Sha256,
+    SecurityPolicy::Aes128Sha256RsaOaep,
+    SecurityPolicy::Aes256Sha256RsaPss,
+];
 /// How long a server may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -41,8 +50,12 @@ pub struct Options {
     pub port: u16,
     /// Offers Basic256Sha256 SignAndEncrypt besides no security. Makes a key at first, which takes a moment.
     pub secure: bool,
+    /// Offers every policy and mode, the weak ones too.
+    pub every_policy: bool,
     /// A name and a password that are let in, besides anonymous.
     pub user: Option<(String, String)>,
+    /// The certificate, a file in DER, of a user who is let in.
+    pub user_certificate: Option<PathBuf>,
     /// How often the demonstration's points change.
     pub every: Duration,
     /// Nodes for a bench, besides the demonstration's.
@@ -145,7 +158,9 @@ impl Options {
             folder: folder.into(),
             port: 0,
             secure: false,
+            every_policy: false,
             user: None,
+            user_certificate: None,
             every: Duration::from_millis(250),
             load: None,
         }
@@ -211,7 +226,7 @@ fn builder(options: &Options, port: u16) -> ServerBuilder {
         .host("127.0.0.1")
         .port(port)
         .pki_dir(&options.folder)
-        .create_sample_keypair(options.secure)
+        .create_sample_keypair(options.secure || options.every_policy)
         .certificate_path("own/cert.der")
         .private_key_path("private/private.pem")
         .trust_client_certs(true)
@@ -226,6 +241,13 @@ fn builder(options: &Options, port: u16) -> ServerBuilder {
         tokens.push("user".to_owned());
         builder = builder.add_user_token("user", ServerUserToken::user_pass(name, password));
     }
+    if let Some(certificate) = &options.user_certificate {
+        tokens.push("certificate".to_owned());
+        builder = builder.add_user_token(
+            "certificate",
+            ServerUserToken::x509("certificate", certificate),
+        );
+    }
     let limits = &mut builder.limits_mut().subscriptions;
     limits.max_monitored_items_per_sub = 0;
     limits.max_monitored_item_queue_size = 10_000;
@@ -233,7 +255,17 @@ fn builder(options: &Options, port: u16) -> ServerBuilder {
     limits.min_sampling_interval_ms = 10.0;
     limits.max_notifications_per_publish = 10_000;
     builder = builder.add_endpoint("none", ServerEndpoint::new_none("/", &tokens));
-    if options.secure {
+    if options.every_policy {
+        for policy in POLICIES {
+            for mode in [
+                MessageSecurityMode::Sign,
+                MessageSecurityMode::SignAndEncrypt,
+            ] {
+                let endpoint = ServerEndpoint::new("/", policy, mode, &tokens);
+                builder = builder.add_endpoint(format!("{policy} {mode:?}"), endpoint);
+            }
+        }
+    } else if options.secure {
         let endpoint = ServerEndpoint::new_basic256sha256_sign_encrypt("/", &tokens);
         builder = builder.add_endpoint("secure", endpoint);
     }

@@ -100,6 +100,9 @@ async fn deliver(
     .await?;
     let types = data_types(connection, &items, limits).await.map_err(lost)?;
     let mut pace = format!("publishing every {} ms", subscription.publishing_ms);
+    if let Some(weakness) = settings.weakness() {
+        pace.push_str(&format!("; {weakness}"));
+    }
     if let Some(cut) = cut {
         tracing::warn!(source = %ctx.id, cut, "the selection is too large");
         pace.push_str(&format!("; {cut}"));

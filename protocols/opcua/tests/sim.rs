@@ -196,7 +196,7 @@ async fn values_of_every_type_arrive() {
     let mut rig = run(&folder, open(&server, json!(["Objects/Demo/**"])));
     assert_eq!(
         rig.connected().await,
-        "27 of 27 monitored items, publishing every 100 ms"
+        "27 of 27 monitored items, publishing every 100 ms; without security: everybody on the way can read along"
     );
     let devices = rig.devices.borrow().clone();
     let ids: Vec<&str> = devices.iter().map(|device| device.id.as_str()).collect();

@@ -8,7 +8,7 @@ mod unit;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use fieldgate_kit::{DropCounters, Readings, SinkCtx, SourceCtx};
+use fieldgate_kit::{DropCounters, Intake, Readings, SinkCtx, SourceCtx};
 use fieldgate_store::StoreError;
 use futures::future::join_all;
 use tokio::{sync::watch, task::JoinHandle};
@@ -230,6 +230,7 @@ impl Supervisor {
                     secrets: gateway.secrets.clone(),
                     state_dir: gateway.unit_dir("destination", &config.id),
                     book: gateway.book(),
+                    commands: Intake::default(),
                 },
                 lanes: gateway.lanes.clone(),
                 clock: gateway.clock.clone(),
@@ -249,6 +250,7 @@ impl Supervisor {
             return;
         };
         let (drops, meter, devices) = self.gateway.running(|running| running.source(&config.id));
+        let commands = self.gateway.running(|running| running.commands(&config.id));
         let (readings, pipeline) = self.start_pipeline(drops, meter);
         let gateway = Arc::clone(&self.gateway);
         let (id, settings) = (config.id.clone(), config.settings.clone());
@@ -257,6 +259,7 @@ impl Supervisor {
                 id: id.clone(),
                 readings: readings.clone(),
                 devices: devices.clone(),
+                commands: commands.clone(),
                 health,
                 shutdown,
                 secrets: gateway.secrets.clone(),

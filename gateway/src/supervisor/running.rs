@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fieldgate_kit::{Devices, DropCounters};
+use fieldgate_kit::{Commands, Desk, Devices, DropCounters};
 use fieldgate_model::Device;
 use tokio::sync::watch;
 
@@ -28,6 +28,9 @@ pub struct SourceState {
     pub drops: DropCounters,
     announced: Devices,
     pub devices: watch::Receiver<Vec<Arc<Device>>>,
+    commands: Commands,
+    /// Where its commands go; none before it opened its desk for the first time.
+    pub desk: watch::Receiver<Option<Desk>>,
 }
 
 /// A route as prepared, with its counters.
@@ -93,6 +96,12 @@ impl Running {
         )
     }
 
+    /// Where a source opens its desk for commands.
+    pub fn commands(&mut self, id: &Arc<str>) -> Commands {
+        let state = self.sources.entry(id.clone()).or_default();
+        state.commands.clone()
+    }
+
     /// A route's counters, made when new.
     pub fn route_counters(&mut self, id: &Arc<str>) -> Arc<RouteCounters> {
         Arc::clone(&self.routes.entry(id.clone()).or_default().counters)
@@ -128,11 +137,14 @@ impl Running {
 impl Default for SourceState {
     fn default() -> Self {
         let (announced, devices) = Devices::channel();
+        let (commands, desk) = Commands::channel();
         Self {
             readings: Arc::default(),
             drops: DropCounters::default(),
             announced,
             devices,
+            commands,
+            desk,
         }
     }
 }

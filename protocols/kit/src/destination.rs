@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 use tower::util::BoxService;
 
-use crate::{Probe, Problem, Rung, Secrets, SettingsError, settings, source::ProbeCtx};
+use crate::{Intake, Probe, Problem, Rung, Secrets, SettingsError, settings, source::ProbeCtx};
 
 /// The longest a test of settings may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
@@ -154,6 +154,8 @@ pub struct SinkCtx {
     pub secrets: Secrets,
     pub state_dir: PathBuf,
     pub book: AddressBook,
+    /// Where it hands in the commands of its far side, if its settings take any.
+    pub commands: Intake,
 }
 
 /// The names that stand in topics and messages.

@@ -3,6 +3,7 @@
 //! A source implements [`Source`] and touches nothing but its [`SourceCtx`]. A destination implements
 //! [`Destination`] and yields a [`Link`]. `gateway/src/registry.rs` lists both, one line each.
 
+pub mod command;
 pub mod counters;
 pub mod destination;
 pub mod discovery;
@@ -13,6 +14,7 @@ pub mod settings;
 pub mod source;
 pub mod topic;
 
+pub use command::{Commands, Desk, Intake, NotTaken, Order, Orders, Request};
 pub use counters::DropCounters;
 pub use destination::{
     AddressBook, Batch, BatchLimits, BoxSink, Destination, DestinationKind, Link, Origin, Receipt,

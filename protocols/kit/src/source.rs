@@ -19,7 +19,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AddressBook, Discovered, DropCounters, Probe, Problem, Rung, Secrets, SettingsError, settings,
+    AddressBook, Commands, Discovered, DropCounters, Probe, Problem, Rung, Secrets, SettingsError,
+    settings,
 };
 
 /// The longest a test of settings may take.
@@ -67,6 +68,9 @@ pub trait Source: Send + Sync + 'static {
         probe: &mut Probe,
     ) -> impl Future<Output = ()> + Send;
 
+    /// Whether it opens its desk for commands ([`SourceCtx::commands`]) where its settings allow some.
+    const COMMANDS: bool = false;
+
     /// What a person types to look for something, with an example; none when this protocol has nobody to ask.
     const DISCOVERS: Option<&'static str> = None;
 
@@ -88,6 +92,8 @@ pub struct SourceCtx {
     pub id: Arc<str>,
     pub readings: Readings,
     pub devices: Devices,
+    /// Where it takes commands, if it speaks any.
+    pub commands: Commands,
     pub health: Health,
     pub shutdown: CancellationToken,
     pub secrets: Secrets,
@@ -153,6 +159,8 @@ pub struct SourceKind {
     pub about: &'static str,
     /// What a person types to look for something; none when this protocol has nobody to ask.
     pub discovers: Option<&'static str>,
+    /// It carries out commands where its settings allow some.
+    pub commands: bool,
     schema: fn() -> Json,
     check: fn(Json) -> Result<(), SettingsError>,
     run: fn(Json, SourceCtx) -> BoxFuture<'static, Result<(), SourceError>>,
@@ -293,6 +301,7 @@ impl SourceKind {
             title: S::TITLE,
             about: S::ABOUT,
             discovers: S::DISCOVERS,
+            commands: S::COMMANDS,
             schema: || schemars::schema_for!(S::Settings).to_value(),
             check: |table| typed::<S>(table).map(|_| ()),
             run: |table, ctx| Box::pin(run::<S>(table, ctx)),

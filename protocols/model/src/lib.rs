@@ -3,6 +3,7 @@
 //! Everything else speaks in these types, the browser included, so this crate has no I/O, no async
 //! runtime, and builds for `wasm32-unknown-unknown`.
 
+mod command;
 mod device;
 mod drop_reason;
 mod event;
@@ -13,6 +14,7 @@ mod time_quality;
 mod timestamp;
 mod value;
 
+pub use command::{Action, ActionKind, Answer, Arguments, Command, Offer, Outcome, Parameter};
 pub use device::{Device, Point};
 pub use drop_reason::DropReason;
 pub use event::Event;

@@ -5,8 +5,8 @@
 use std::{path::Path, time::Duration};
 
 use fieldgate_kit::{
-    AddressBook, Batch, DestinationKind, Link, Origin, ProbeCtx, Receipt, RungState, Secrets,
-    Sequenced, SinkCtx, SinkError,
+    AddressBook, Batch, DestinationKind, Intake, Link, Origin, ProbeCtx, Receipt, RungState,
+    Secrets, Sequenced, SinkCtx, SinkError,
 };
 use fieldgate_model::{PointId, Reading, TimeQuality, Timestamp};
 use fieldgate_mqtt::{Mqtt, sim};
@@ -39,6 +39,7 @@ fn ctx() -> SinkCtx {
         secrets: Secrets::new("/nonexistent".into(), "/nonexistent".into()),
         state_dir: Path::new("/nonexistent").to_owned(),
         book: book(),
+        commands: Intake::default(),
     }
 }
 
@@ -227,6 +228,7 @@ async fn a_test_of_settings_climbs_to_the_acknowledgement_or_says_where_it_broke
             secrets,
             state_dir,
             book,
+            ..
         } = ctx();
         let ctx = ProbeCtx {
             id,

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use fieldgate_kit::{
-    Delivery, Devices, DropCounters, Health, Readings, Secrets, SourceCtx, SourceKind,
+    Commands, Delivery, Devices, DropCounters, Health, Readings, Secrets, SourceCtx, SourceKind,
 };
 use fieldgate_opcua::{OpcUa, sim};
 use serde_json::{Value as Json, json};
@@ -65,6 +65,7 @@ async fn measure(settings: Json, folder: &std::path::Path, time: Duration) {
         readings,
         devices,
         health,
+        commands: Commands::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),
         state_dir: folder.join("state"),

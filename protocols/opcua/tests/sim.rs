@@ -8,8 +8,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fieldgate_kit::{
-    AddressBook, Delivery, Devices, DropCounters, Health, HealthReport, ProbeCtx, Readings,
-    RungState, Secrets, SourceCtx, SourceError, SourceKind,
+    AddressBook, Commands, Delivery, Devices, DropCounters, Health, HealthReport, ProbeCtx,
+    Readings, RungState, Secrets, SourceCtx, SourceError, SourceKind,
 };
 use fieldgate_model::{Device, Quality, Reading, Value};
 use fieldgate_opcua::{
@@ -50,6 +50,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         readings: sender,
         devices: devices_sender,
         health: health_sender,
+        commands: Commands::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),
         state_dir: folder.path().join("state"),

@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use fieldgate_kit::{Delivery, Devices, DropCounters, Health, HealthReport, Readings, Secrets};
+use fieldgate_kit::{
+    Commands, Delivery, Devices, DropCounters, Health, HealthReport, Readings, Secrets,
+};
 use fieldgate_model::DeviceId;
 use futures::future::{pending, ready};
 use tokio::{
@@ -143,6 +145,7 @@ fn start() -> Rig {
         readings: sender,
         devices: Devices::channel().0,
         health: health_sender,
+        commands: Commands::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new("/".into(), "/".into()),
         state_dir: "/".into(),

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use fieldgate_kit::{
-    Devices, DropCounters, Health, Readings, Secrets, Source, SourceCtx, settings,
+    Commands, Devices, DropCounters, Health, Readings, Secrets, Source, SourceCtx, settings,
 };
 use fieldgate_opcua::{OpcUa, sim};
 use serde_json::Value as Json;
@@ -108,6 +108,7 @@ fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> So
         readings,
         devices: Devices::channel().0,
         health: Health::channel().0,
+        commands: Commands::default(),
         shutdown,
         secrets: Secrets::new(folder.into(), folder.into()),
         state_dir: folder.into(),

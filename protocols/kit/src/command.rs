@@ -1,0 +1,232 @@
+//! The path of commands: a destination or a person hands one to the gateway, the gateway to a source, and the answer goes back.
+//!
+//! ```text
+//! destination ──Request──▶ Intake ─▶ gateway (permission, time to live, audit) ──Order──▶ Orders ─▶ source
+//!              ◀── Answer ──────────────────────────────────────────────────── ◀── Answer ──┘
+//! ```
+//!
+//! A source opens its [`Commands`] once it can carry them out, and says what it allows; when its attempt ends they are
+//! closed, and whoever asks is told so at once. Nothing waits in a queue for a source that is away.
+
+use std::{fmt, sync::Arc};
+
+use fieldgate_model::{Answer, Command, Offer, PointId};
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot, watch};
+
+mod json;
+
+pub use json::{Draft, DraftError, action_of_json, answer_json, draft_of_json, value_of_json};
+
+/// Commands that wait for a source; one more is refused.
+const WAITING: usize = 16;
+
+/// Where a source opens its desk for commands. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Commands(watch::Sender<Option<Desk>>);
+
+/// An open desk as the gateway sees it, or one that was closed when its source went away.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    /// What is allowed; nothing else is.
+    pub offers: Arc<[Offer]>,
+    orders: mpsc::Sender<Order>,
+}
+
+/// A source's commands, one after the other, as long as it keeps this.
+#[derive(Debug)]
+pub struct Orders(mpsc::Receiver<Order>);
+
+/// A command for a source that may carry it out, and who waits for the answer.
+#[derive(Debug)]
+pub struct Order {
+    pub command: Command,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// Why a desk took no command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The source is away.
+    Closed,
+    /// Too many wait already.
+    Full,
+}
+
+/// A command that came to a destination, as far as it said what it wants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    pub draft: Draft,
+    /// Where exactly it came from, for the record: an MQTT topic.
+    pub through: String,
+}
+
+/// Where a destination hands in the commands of its far side. Cloning shares it.
+#[derive(Clone)]
+pub struct Intake(Arc<dyn Fn(Request) -> BoxFuture<'static, Answer> + Send + Sync>);
+
+// === impl Commands ===
+
+impl Commands {
+    /// A desk that nobody opened yet, and the gateway's side of it.
+    #[must_use]
+    pub fn channel() -> (Self, watch::Receiver<Option<Desk>>) {
+        let (sender, receiver) = watch::channel(None);
+        (Self(sender), receiver)
+    }
+
+    /// Takes commands for these targets until the result is dropped.
+    #[must_use]
+    pub fn open(&self, offers: Vec<Offer>) -> Orders {
+        let (orders, receiver) = mpsc::channel(WAITING);
+        self.0.send_replace(Some(Desk {
+            offers: offers.into(),
+            orders,
+        }));
+        Orders(receiver)
+    }
+}
+
+impl Default for Commands {
+    fn default() -> Self {
+        Self::channel().0
+    }
+}
+
+// === impl Desk ===
+
+impl Desk {
+    /// What is allowed with this target.
+    #[must_use]
+    pub fn offer(&self, target: &PointId) -> Option<&Offer> {
+        self.offers.iter().find(|offer| offer.target == *target)
+    }
+
+    /// The source is there to carry out commands.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.orders.is_closed()
+    }
+
+    /// Hands a command over; what it returns resolves with the answer, or with an error when the source went away.
+    ///
+    /// # Errors
+    /// When the source is away or has too many to do.
+    pub fn order(&self, command: Command) -> Result<oneshot::Receiver<Answer>, NotTaken> {
+        let (reply, answer) = oneshot::channel();
+        match self.orders.try_send(Order { command, reply }) {
+            Ok(()) => Ok(answer),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(NotTaken::Closed),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(NotTaken::Full),
+        }
+    }
+}
+
+// === impl Orders ===
+
+impl Orders {
+    /// The next command; never, when the gateway is stopping.
+    pub async fn next(&mut self) -> Order {
+        match self.0.recv().await {
+            Some(order) => order,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+// === impl Order ===
+
+impl Order {
+    /// Whoever asked may have gone; then nobody needs the answer.
+    pub fn answer(self, answer: Answer) {
+        let _ = self.reply.send(answer);
+    }
+}
+
+// === impl Intake ===
+
+impl Intake {
+    /// Commands go to `take`, which answers every one.
+    #[must_use]
+    pub fn new(
+        take: impl Fn(Request) -> BoxFuture<'static, Answer> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(take))
+    }
+
+    /// Hands a command in. It is carried out to its end also when the result is dropped.
+    #[must_use]
+    pub fn take(&self, request: Request) -> BoxFuture<'static, Answer> {
+        (self.0)(request)
+    }
+}
+
+impl Default for Intake {
+    /// Refuses every command.
+    fn default() -> Self {
+        Self::new(|_| Box::pin(async { Answer::refused("commands are not taken here") }))
+    }
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Intake")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fieldgate_model::{Action, Outcome, Timestamp};
+
+    use super::*;
+
+    fn command() -> Command {
+        Command {
+            id: "1".into(),
+            target: "press/Line/SetPoint".parse().unwrap(),
+            action: Action::Read,
+            issued: Timestamp::default(),
+            expires: Timestamp::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_reaches_its_source_and_the_answer_comes_back() {
+        let (commands, gateway) = Commands::channel();
+        assert!(gateway.borrow().is_none());
+        let mut orders = commands.open(Vec::new());
+        let desk = gateway.borrow().clone().unwrap();
+        let answer = desk.order(command()).unwrap();
+        let order = orders.next().await;
+        assert_eq!(order.command, command());
+        order.answer(Answer::done("read"));
+        assert_eq!(answer.await.unwrap().outcome, Outcome::Done);
+    }
+
+    #[tokio::test]
+    async fn a_desk_is_bounded_and_closed_when_its_source_goes() {
+        let (commands, gateway) = Commands::channel();
+        let orders = commands.open(Vec::new());
+        let desk = gateway.borrow().clone().unwrap();
+        let waiting: Vec<_> = (0..WAITING).map(|_| desk.order(command())).collect();
+        assert!(waiting.iter().all(Result::is_ok));
+        assert_eq!(desk.order(command()).unwrap_err(), NotTaken::Full);
+        assert!(desk.is_open());
+        drop(orders);
+        assert!(!desk.is_open());
+        assert_eq!(desk.order(command()).unwrap_err(), NotTaken::Closed);
+        assert!(waiting.into_iter().next().unwrap().unwrap().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn without_a_gateway_a_command_is_refused() {
+        let request = Request {
+            draft: draft_of_json(br#"{"point":"a/b/c","action":"read"}"#).unwrap(),
+            through: "t".into(),
+        };
+        assert_eq!(
+            Intake::default().take(request).await.outcome,
+            Outcome::Refused
+        );
+    }
+}

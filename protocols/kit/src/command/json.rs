@@ -1,0 +1,305 @@
+//! Commands and answers as JSON: what an MQTT message and the API have in common. Pure.
+//!
+//! ```json
+//! {"id":"7","point":"press/Line/SetPoint","action":"write","value":80.5,"ttl":"10 s"}
+//! {"id":"7","outcome":"done","words":"80.5 was written","status":"Good","old":79.0}
+//! ```
+
+use std::time::Duration;
+
+use fieldgate_model::{Action, ActionKind, Answer, Arguments, PointId, Timestamp, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use crate::{format::value_json, settings::Span};
+
+/// A value nested deeper than this is no value for a device.
+const MAX_DEPTH: usize = 16;
+
+/// A command as it was asked for: the gateway adds what is missing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// Left out: the gateway makes one, and a repetition is not noticed.
+    pub id: Option<String>,
+    pub target: PointId,
+    pub action: Action,
+    /// Left out: now.
+    pub issued: Option<Timestamp>,
+    /// Left out: the gateway's own.
+    pub ttl: Option<Duration>,
+}
+
+/// Why a text is no command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}; send for instance {EXAMPLE}")]
+pub struct DraftError {
+    /// The command's id, where it could be read.
+    pub id: Option<String>,
+    why: String,
+}
+
+const EXAMPLE: &str = r#"{"id":"7","point":"press/Line/SetPoint","action":"write","value":80.5}"#;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    #[serde(default)]
+    id: Option<String>,
+    point: String,
+    action: String,
+    #[serde(default)]
+    value: Option<Json>,
+    #[serde(default)]
+    arguments: Option<Json>,
+    #[serde(default)]
+    issued: Option<Timestamp>,
+    #[serde(default)]
+    ttl: Option<Span>,
+}
+
+/// Reads a command from a message.
+///
+/// # Errors
+/// When it is none: what is wrong, and how one looks.
+pub fn draft_of_json(text: &[u8]) -> Result<Draft, DraftError> {
+    let wrong = |id: Option<String>, why: String| DraftError { id, why };
+    let json: Json = serde_json::from_slice(text)
+        .map_err(|error| wrong(None, format!("the message is no JSON: {error}")))?;
+    let id = json.get("id").and_then(Json::as_str).map(str::to_owned);
+    // A value that is null is one, while a value that is left out is none.
+    let value = json.get("value").cloned();
+    let wire: Wire = serde_json::from_value(json)
+        .map_err(|error| wrong(id.clone(), format!("the message is no command: {error}")))?;
+    let target = wire
+        .point
+        .parse()
+        .map_err(|error| wrong(id.clone(), format!("`point`: {error}")))?;
+    let action = action_of_json(&wire.action, value.or(wire.value), wire.arguments)
+        .map_err(|why| wrong(id.clone(), why))?;
+    Ok(Draft {
+        id: wire.id,
+        target,
+        action,
+        issued: wire.issued,
+        ttl: wire.ttl.map(|span| span.0),
+    })
+}
+
+/// The action by its name, with what belongs to it and nothing else.
+///
+/// # Errors
+/// In words.
+pub fn action_of_json(
+    action: &str,
+    value: Option<Json>,
+    arguments: Option<Json>,
+) -> Result<Action, String> {
+    let kind: ActionKind = action.parse()?;
+    match (kind, value, arguments) {
+        (ActionKind::Write, Some(value), None) => Ok(Action::Write(value_of_json(value)?)),
+        (ActionKind::Write, None, _) => Err("`value` says what is written, and is missing".into()),
+        (ActionKind::Read, None, None) => Ok(Action::Read),
+        (ActionKind::Call, None, arguments) => arguments_of_json(arguments).map(Action::Call),
+        (kind, Some(_), _) => Err(format!("`value` means nothing to `{kind}`; leave it out")),
+        (kind, None, Some(_)) => Err(format!(
+            "`arguments` mean nothing to `{kind}`; leave them out"
+        )),
+    }
+}
+
+fn arguments_of_json(arguments: Option<Json>) -> Result<Arguments, String> {
+    match arguments {
+        None | Some(Json::Null) => Ok(Arguments::Ordered(Vec::new())),
+        Some(Json::Array(values)) => {
+            let values = values.into_iter().map(value_of_json);
+            values.collect::<Result<_, _>>().map(Arguments::Ordered)
+        }
+        Some(Json::Object(fields)) => {
+            let fields = fields
+                .into_iter()
+                .map(|(name, value)| Ok((name, value_of_json(value)?)));
+            fields.collect::<Result<_, String>>().map(Arguments::Named)
+        }
+        Some(_) => Err("`arguments` are a list, or an object by their names".into()),
+    }
+}
+
+/// JSON as a value: whole numbers keep all 64 bits; what they mean to the device is its source's to say.
+///
+/// # Errors
+/// When it is nested too deeply.
+pub fn value_of_json(json: Json) -> Result<Value, String> {
+    nested(json, MAX_DEPTH)
+}
+
+fn nested(json: Json, depth: usize) -> Result<Value, String> {
+    let Some(inner) = depth.checked_sub(1) else {
+        return Err(format!(
+            "a value is nested more than {MAX_DEPTH} times; send a flatter one"
+        ));
+    };
+    Ok(match json {
+        Json::Null => Value::Null,
+        Json::Bool(truth) => Value::Bool(truth),
+        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(number), _, _) => Value::Int(number),
+            (None, Some(number), _) => Value::UInt(number),
+            (None, None, number) => Value::Float(number.unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => Value::Text(text),
+        Json::Array(values) => {
+            let values = values.into_iter().map(|value| nested(value, inner));
+            Value::List(values.collect::<Result<_, _>>()?)
+        }
+        Json::Object(fields) => {
+            let fields = fields
+                .into_iter()
+                .map(|(name, value)| Ok((name, nested(value, inner)?)));
+            Value::Struct(fields.collect::<Result<_, String>>()?)
+        }
+    })
+}
+
+/// An answer, as it goes back.
+#[must_use]
+pub fn answer_json(id: Option<&str>, answer: &Answer) -> Json {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Json| {
+        fields.insert(name.to_owned(), value);
+    };
+    if let Some(id) = id {
+        put("id", json!(id));
+    }
+    put("outcome", json!(answer.outcome.as_str()));
+    put("words", json!(answer.words));
+    if let Some(status) = &answer.status {
+        put("status", json!(status));
+    }
+    if let Some(value) = &answer.value {
+        put("value", value_json(value));
+    }
+    if let Some(old) = &answer.old {
+        put("old", value_json(old));
+    }
+    Json::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(text: &str) -> Result<Draft, String> {
+        draft_of_json(text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn commands_are_read_as_they_are_documented() {
+        let write = draft(
+            r#"{"id":"7","point":"press/Line/SetPoint","action":"write","value":80.5,"issued":"2026-11-29T04:00:00Z","ttl":"10 s"}"#,
+        )
+        .unwrap();
+        assert_eq!(write.action, Action::Write(Value::Float(80.5)));
+        assert_eq!(write.ttl, Some(Duration::from_secs(10)));
+        assert_eq!(write.id.as_deref(), Some("7"));
+        assert!(write.issued.is_some());
+        let action = |rest: &str| {
+            draft(&format!(r#"{{"point":"press/Line/x",{rest}}}"#)).map(|draft| draft.action)
+        };
+        assert_eq!(action(r#""action":"read""#), Ok(Action::Read));
+        assert_eq!(
+            action(r#""action":"write","value":null"#),
+            Ok(Action::Write(Value::Null))
+        );
+        assert_eq!(
+            action(r#""action":"call""#),
+            Ok(Action::Call(Arguments::Ordered(vec![])))
+        );
+        assert_eq!(
+            action(r#""action":"call","arguments":{"b":1,"a":true}"#),
+            Ok(Action::Call(Arguments::Named(vec![
+                ("a".into(), Value::Bool(true)),
+                ("b".into(), Value::Int(1)),
+            ])))
+        );
+        assert_eq!(
+            action(r#""action":"call","arguments":[1]"#),
+            Ok(Action::Call(Arguments::Ordered(vec![Value::Int(1)])))
+        );
+    }
+
+    #[test]
+    fn what_is_no_command_is_told_why() {
+        for (text, expected) in [
+            ("nonsense", "the message is no JSON"),
+            ("{}", "missing field `point`"),
+            (
+                r#"{"point":"x","action":"read"}"#,
+                "`point`: `x` is not of the form",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"erase"}"#,
+                "`erase` is no action",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"write"}"#,
+                "`value` says what is written",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"read","value":1}"#,
+                "`value` means nothing to `read`",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"read","arguments":[]}"#,
+                "`arguments` mean nothing",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"call","arguments":1}"#,
+                "`arguments` are a list",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"read","who":"me"}"#,
+                "unknown field `who`",
+            ),
+        ] {
+            let why = draft(text).unwrap_err();
+            assert!(why.contains(expected), "{text}: {why}");
+        }
+        let deep = format!(
+            r#"{{"id":"9","point":"a/b/c","action":"write","value":{}1{}}}"#,
+            "[".repeat(20),
+            "]".repeat(20)
+        );
+        let error = draft_of_json(deep.as_bytes()).unwrap_err();
+        assert_eq!(error.id.as_deref(), Some("9"));
+        assert!(error.to_string().contains("nested"), "{error}");
+    }
+
+    #[test]
+    fn whole_numbers_keep_all_their_digits() {
+        for (text, expected) in [
+            ("-9223372036854775808", Value::Int(i64::MIN)),
+            ("18446744073709551615", Value::UInt(u64::MAX)),
+            ("1.0", Value::Float(1.0)),
+        ] {
+            assert_eq!(
+                value_of_json(serde_json::from_str(text).unwrap()),
+                Ok(expected)
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_says_what_it_knows_and_no_more() {
+        let answer = Answer::done("80.5 was written")
+            .status("Good")
+            .old(Some(Value::Float(79.0)));
+        assert_eq!(
+            answer_json(Some("7"), &answer),
+            json!({ "id": "7", "outcome": "done", "words": "80.5 was written", "status": "Good", "old": 79.0 })
+        );
+        assert_eq!(
+            answer_json(None, &Answer::expired("too late")),
+            json!({ "outcome": "expired", "words": "too late" })
+        );
+    }
+}

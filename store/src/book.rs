@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::{
     counts::{Contested, Gone},
     error::StoreError,
+    fair::{Need, Standing},
     manifest::{Cursors, PerBit, RouteState},
     replay::Replays,
     types::{RouteBalance, RouteBit, RouteMask, Seq, Tally},
@@ -282,6 +283,30 @@ impl Book {
             .iter()
             .map(|(name, consumer)| (name.clone(), consumer.through, pending(name)))
             .collect()
+    }
+
+    /// Who has everything, and who does not.
+    pub fn standings(&self) -> Vec<Standing> {
+        let standing = |(name, consumer): (&String, &Position)| {
+            let mut own = self
+                .routes
+                .values()
+                .filter(|route| route.state.consumer == *name)
+                .peekable();
+            let need = if own.peek().is_none() {
+                Need::Nothing
+            } else if own.all(|route| route.pending <= 0) {
+                Need::More
+            } else {
+                Need::Stored
+            };
+            Standing {
+                name: name.clone(),
+                through: consumer.through,
+                need,
+            }
+        };
+        self.consumers.iter().map(standing).collect()
     }
 
     /// What every consumer has passed; without consumers, everything.

@@ -48,6 +48,7 @@ impl Owner {
 
     fn hold_back(&mut self, held_back: bool) {
         self.held_back = held_back;
+        self.fairness.hold(held_back, Instant::now());
         locked(&self.shared.figures).held_back = held_back;
         locked(&self.shared.book).wake_on_ack = held_back;
     }

@@ -72,12 +72,18 @@ impl SegmentStore for SledStore {
 
     fn open(&self, dir: &Path) -> Result<Box<dyn Segment>, EngineError> {
         remove_snapshots(dir, Snapshots::Unfinished);
-        match SledSegment::open(dir) {
-            Err(EngineError::Damaged { .. }) if remove_snapshots(dir, Snapshots::All) > 0 => {
-                SledSegment::open(dir).map(|segment| Box::new(segment) as _)
+        let opened = match SledSegment::open(dir) {
+            Err(damaged @ EngineError::Damaged { .. }) => {
+                // Once more without snapshots, and because one call of the system that failed is no damage.
+                remove_snapshots(dir, Snapshots::All);
+                match SledSegment::open(dir) {
+                    Err(EngineError::Locked { .. }) => Err(damaged), // the first try hangs in it still
+                    again => again,
+                }
             }
-            other => other.map(|segment| Box::new(segment) as _),
-        }
+            opened => opened,
+        };
+        opened.map(|segment| Box::new(segment) as _)
     }
 
     fn data_file(&self) -> &'static str {
@@ -319,10 +325,10 @@ fn open_within(dir: &Path, patience: Duration) -> Result<Fenced, EngineError> {
     }
 }
 
-/// Removes snapshot files and says how many there were.
-fn remove_snapshots(dir: &Path, which: Snapshots) -> usize {
+/// Removes snapshot files; sled makes them anew.
+fn remove_snapshots(dir: &Path, which: Snapshots) {
     let Ok(entries) = fs::read_dir(dir) else {
-        return 0;
+        return;
     };
     let doomed = entries.flatten().filter(|entry| {
         let name = entry.file_name();
@@ -330,9 +336,7 @@ fn remove_snapshots(dir: &Path, which: Snapshots) -> usize {
         name.starts_with("snap.")
             && (matches!(which, Snapshots::All) || name.ends_with(".generating"))
     });
-    doomed
-        .filter(|entry| fs::remove_file(entry.path()).is_ok())
-        .count()
+    doomed.for_each(|entry| drop(fs::remove_file(entry.path()))); // one that stays is tried as it is
 }
 
 // === errors ===

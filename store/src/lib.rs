@@ -13,8 +13,8 @@
 //! - **Every record is accounted for, for each route:** `accepted = acked + pending + expired + evicted + dead-lettered +
 //!   lost`. `pending` is counted on its own, so that [`RouteBalance::unaccounted`] is a real check.
 //! - **The disk is bounded** by [`LaneOptions::max_bytes`], really allocated bytes. On full the oldest generation goes and
-//!   what its consumers had not finished is counted as evicted; or appends are held back until there is room; or, from 80 %
-//!   on, records that others tell go first, and each is counted as thinned for every route that still waited for it. Below
+//!   what its consumers had not finished is counted as evicted; or appends are held back until there is room, and nobody
+//!   is held back by a laggard for longer than [`LaneOptions::patience`]; or, from 80 % on, records that others tell go first, and each is counted as thinned for every route that still waited for it. Below
 //!   [`LaneOptions::reserve_bytes`] of free space, and whenever the disk refuses, appends that somebody waits for fail in
 //!   words; patient ones wait, and push back; relaxed ones stay in memory, the newest [`LaneOptions::ring_bytes`] of them, and are written once the disk lets
 //!   them, tried each second. On a full disk what is delivered, and kept for a replay, makes room; then, in a lane that
@@ -82,6 +82,7 @@ mod counts;
 mod doubt;
 mod engine;
 mod error;
+mod fair;
 #[cfg(test)]
 mod faults;
 mod findings;

@@ -15,7 +15,8 @@ pub enum OnFull {
     /// From 80 % on, records that others tell go, as [`crate::Tools::thinner`] chooses, old generations first; each is
     /// counted as thinned. When nothing is left to thin, as [`OnFull::DropOldest`].
     Thin,
-    /// Holds the append until there is room: its ticket stays pending and the bounded channel pushes back.
+    /// Holds the append until there is room: its ticket stays pending and the bounded channel pushes back. A consumer that
+    /// lags holds others back for [`LaneOptions::patience`] only; from then on its own oldest records go, counted.
     RefuseNewest,
 }
 
@@ -61,6 +62,9 @@ pub struct LaneOptions {
     /// Memory for relaxed appends while the disk refuses them, half a KiB for each besides its records; beyond it the oldest
     /// of them are refused.
     pub ring_bytes: usize,
+    /// `RefuseNewest` only: how long one that has everything waits until another, which lags, has made room. A lane with one
+    /// consumer, or whose consumers all lag, waits for ever.
+    pub patience: Duration,
     /// How long [`crate::Lane::close`] may take.
     pub close_timeout: Duration,
     pub engine: EngineKind,
@@ -81,6 +85,7 @@ impl LaneOptions {
             max_age: None,
             keep_delivered: Keep::default(),
             ring_bytes: 16 << 20,
+            patience: Duration::from_secs(30),
             close_timeout: Duration::from_secs(5),
             engine: EngineKind::Sled,
         }

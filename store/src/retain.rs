@@ -48,12 +48,13 @@ impl Owner {
                 .generations
                 .iter()
                 .any(|generation| !generation.info.is_empty());
+            if !held {
+                return Ok(true); // a lone commit that is larger than the lane's rest
+            }
+            let may_drop = self.may_drop_oldest();
             match self.options.on_full {
-                _ if !held => return Ok(true), // a lone commit that is larger than the lane's rest
-                _ if self.shelf.generations.len() == 1 && self.may_drop_oldest() => {
-                    self.start_generation()?
-                }
-                OnFull::RefuseNewest if !self.may_drop_oldest() => return Ok(false),
+                _ if self.shelf.generations.len() == 1 && may_drop => self.start_generation()?,
+                OnFull::RefuseNewest if !may_drop => return Ok(false),
                 OnFull::Thin if started.elapsed() < THIN_PATIENCE => {
                     if !self.thin_one() {
                         self.drop_oldest(Gone::Full)?;
@@ -89,11 +90,18 @@ impl Owner {
     }
 
     /// Whether the oldest generation may go although it is needed. A lane that refuses lets go only of what its consumers
-    /// have passed: a replay never holds back what is new.
-    fn may_drop_oldest(&self) -> bool {
-        let passed = locked(&self.shared.book).passed();
-        self.options.on_full != OnFull::RefuseNewest
-            || self.shelf.generations[0].info.last <= passed.0
+    /// have passed, or what only those need that lag: neither they nor a replay hold back what is new for others.
+    fn may_drop_oldest(&mut self) -> bool {
+        if self.options.on_full != OnFull::RefuseNewest {
+            return true;
+        }
+        let last = Seq(self.shelf.generations[0].info.last);
+        let (passed, standings) = {
+            let book = locked(&self.shared.book);
+            (book.passed(), book.standings())
+        };
+        let (patience, now) = (self.options.patience, Instant::now());
+        last <= passed || self.fairness.may_go(last, &standings, patience, now)
     }
 }
 

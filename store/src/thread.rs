@@ -16,6 +16,7 @@ use crate::{
     block::Packer,
     book::Book,
     error::{AppendError, EngineError, StoreError},
+    fair::Fairness,
     gather::Gather,
     ledger::ACKS_BEFORE_PERSIST,
     manifest::{Cursors, GenerationInfo},
@@ -134,6 +135,7 @@ pub(crate) struct Owner {
     pub persist_at: Option<Instant>,
     /// RefuseNewest and full: what was gathered stays where it is.
     pub held_back: bool,
+    pub fairness: Fairness,
     /// When to look for what is too old.
     pub look_at: Option<Instant>,
     /// Routes retired, and what was appended for them is still being gathered.
@@ -192,10 +194,17 @@ impl Owner {
             return Duration::ZERO;
         }
         let commit = self.gather.deadline().filter(|_| !self.held_back);
-        let next = [commit, self.persist_at, self.look_at, self.trouble.retry_at]
-            .into_iter()
-            .flatten()
-            .min();
+        let fair = self.fairness.due(self.options.patience);
+        let next = [
+            commit,
+            self.persist_at,
+            self.look_at,
+            self.trouble.retry_at,
+            fair,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         next.map_or(IDLE, |at| at.saturating_duration_since(now))
     }
 
@@ -246,6 +255,14 @@ impl Owner {
     fn work(&mut self, now: Instant) {
         if self.gather.is_due(now) && !self.held_back {
             self.commit_gathered();
+        }
+        if self
+            .fairness
+            .due(self.options.patience)
+            .is_some_and(|due| due <= now)
+        {
+            self.commit_gathered();
+            self.fairness.looked(now);
         }
         if self.trouble.retry_at.is_some_and(|at| at <= now) {
             self.try_again();

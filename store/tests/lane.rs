@@ -185,6 +185,63 @@ async fn refuse_newest_holds_appends_until_there_is_room() {
     }
 }
 
+/// With `patience` at hand the healthy consumer gets everything, and only the one that lags loses, each reading counted.
+#[tokio::test]
+async fn a_consumer_that_lags_holds_another_back_no_longer_than_the_patience() {
+    for engine in ENGINES {
+        let dir = tempfile::tempdir().unwrap();
+        let lane = open(
+            dir.path(),
+            LaneOptions {
+                patience: Duration::from_millis(50),
+                ..small(engine, OnFull::RefuseNewest)
+            },
+        );
+        for consumer in ["dead", "well", "idle"] {
+            lane.consumer(consumer).unwrap();
+        }
+        let dead = lane.route_bit("r→dead", "dead").unwrap();
+        let well = lane.route_bit("r→well", "well").unwrap();
+        let both: RouteMask = [dead, well].into_iter().collect();
+        let mut last = 0;
+        while last < 20_000 {
+            (_, last) = append(&lane, entries(both, last, 100, 1000)).await;
+            lane.ack("well", Seq(last), acked(well, 100));
+        }
+        let balance = lane.balance();
+        let of = |key: &str| balance.iter().find(|route| route.key == key).unwrap();
+        assert!(balance.iter().all(|route| route.unaccounted() == 0));
+        assert_eq!((of("r→well").acked, of("r→well").evicted), (last, 0));
+        assert!(of("r→dead").evicted > 5_000, "{balance:?}");
+        assert!(lane.stats().disk_bytes <= lane.stats().max_bytes);
+
+        // Alone, or with everybody behind, nobody loses anything.
+        let held = loop {
+            let mut ticket = lane
+                .append(entries(both, last, 100, 1000), Urgency::Waiting)
+                .await
+                .unwrap();
+            tokio::select! {
+                appended = &mut ticket => last = appended.unwrap().last.0,
+                () = held_back(&lane) => break ticket,
+            }
+        };
+        let evicted = |key: &str| {
+            let balance = lane.balance();
+            balance
+                .iter()
+                .find(|route| route.key == key)
+                .unwrap()
+                .evicted
+        };
+        assert_eq!(evicted("r→well"), 0);
+        lane.ack("well", Seq(last), acked(well, last - of("r→well").acked));
+        tokio::time::timeout(LONG, held).await.unwrap().unwrap();
+        assert_eq!(evicted("r→well"), 0);
+        lane.close().await.unwrap();
+    }
+}
+
 async fn held_back(lane: &Lane) {
     let mut pause = tokio::time::interval(Duration::from_millis(1));
     while !lane.stats().held_back {

@@ -81,7 +81,8 @@ pub enum Full {
     /// the largest, the last and the one nearest to the mean of each minute, of ten, of an hour. Events stay. Each reading
     /// that goes is counted as thinned. When that is not enough, as `drop_oldest`.
     Thin,
-    /// New readings wait, and the sources with them.
+    /// New readings wait, and the sources with them. A destination that is away holds another, which has everything, back for
+    /// 30 s; from then on its own oldest readings go, each counted as evicted.
     RefuseNewest,
 }
 

@@ -4,7 +4,8 @@ Started by tests/src/opcua_server.rs with one argument, a JSON object:
     port, folder (for certificates), nodes, period_ms, first_id (of the numeric node ids),
     namespaces_before (how many to register before ours, which shifts our index),
     secure (Basic256Sha256 SignAndEncrypt instead of no security), certificate (a name: another one is another certificate),
-    user ({"name", "password"} or null: anonymous)
+    user ({"name", "password"} or null: anonymous), expired (the certificate ended a year ago),
+    transfers (subscriptions go on in another session)
 
 Under Objects/Line there are the variables p0, p1, …; each is written once a period, on the multiples of the period since 1970,
 with that moment as its source timestamp. A late server catches up; it never leaves a moment out.
@@ -14,6 +15,7 @@ Speaks JSON by lines: first {"ready": true}; then for each command on stdin one 
     {"do": "go"}              writes again
     {"do": "delete", "node": 7}
     {"do": "large", "node": 8, "bytes": 100000}   while held: one tick more, and then a string of so many bytes
+    {"do": "refuse", "service": "CreateSession", "status": "BadTooManySessions"}   from now on; a status of null lets it through again
 """
 
 import asyncio
@@ -24,9 +26,15 @@ import pathlib
 import sys
 import time
 
+from types import SimpleNamespace
+
 from asyncua import Server, ua
+from asyncua.common.utils import ServiceError
+from asyncua.crypto import cert_gen
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.subscription_service import SubscriptionService
+from asyncua.server.uaprocessor import UaProcessor
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 NAMESPACE = "urn:fieldgate:test:line"
@@ -58,6 +66,29 @@ def observed(node, tick, period_ms):
         SourceTimestamp=at,
         ServerTimestamp=at,
     )
+
+
+# Which services are answered with a status alone, by the type of the request.
+REFUSED = {}
+
+
+async def process_or_refuse(self, typeid, requesthdr, seqhdr, body, process=UaProcessor._process_message):
+    if typeid.Identifier in REFUSED:
+        raise ServiceError(REFUSED[typeid.Identifier])
+    return await process(self, typeid, requesthdr, seqhdr, body)
+
+
+async def transfer(self, params, session_id, callback, transfer=SubscriptionService.transfer_subscriptions):
+    """asyncua 2 gives a transferred subscription the new session's way for answers, and forgets that for requests:
+    it would be silent for ever."""
+    results = await transfer(self, params, session_id, callback)
+    for id in params.SubscriptionIds:
+        if id in self.subscriptions:
+            self.subscriptions[id].pub_request_callback = callback.__self__.get_publish_request
+    return results
+
+
+UaProcessor._process_message = process_or_refuse
 
 
 class OneUser:
@@ -105,6 +136,12 @@ class Line:
     async def secure(self):
         folder = pathlib.Path(self.options["folder"])
         name = self.options["certificate"]
+        if self.options["expired"]:
+            name += "-expired"
+            past = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=730)
+            cert_gen.datetime = SimpleNamespace(
+                datetime=SimpleNamespace(now=lambda zone: past), timezone=datetime.timezone
+            )
         key, certificate = folder / f"{name}.key.pem", folder / f"{name}.der"
         await setup_self_signed_certificate(
             key, certificate, APPLICATION, "localhost", [ExtendedKeyUsageOID.SERVER_AUTH],
@@ -163,12 +200,22 @@ class Line:
                 variable = self.nodes[command["node"]]
                 await self.server.iserver.aspace.write_attribute_value(variable.nodeid, ua.AttributeIds.Value, value)
             return {}
+        if command["do"] == "refuse":
+            request = getattr(ua.ObjectIds, f"{command['service']}Request_Encoding_DefaultBinary")
+            if command["status"]:
+                REFUSED[request] = getattr(ua.StatusCodes, command["status"])
+            else:
+                REFUSED.pop(request, None)
+            return {}
         raise ValueError(command)
 
 
 async def main():
     logging.basicConfig(level=logging.ERROR)
-    line = Line(json.loads(sys.argv[1]))
+    options = json.loads(sys.argv[1])
+    if options["transfers"]:
+        SubscriptionService.transfer_subscriptions = transfer
+    line = Line(options)
     await line.open()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)

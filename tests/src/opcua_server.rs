@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use fieldgate_model::Timestamp;
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -20,7 +21,11 @@ pub struct Options {
     pub secure: bool,
     /// Another name is another certificate.
     pub certificate: &'static str,
+    /// The certificate ended a year ago.
+    pub expired: bool,
     pub user: Option<User>,
+    /// Subscriptions go on in another session, which plain asyncua gets wrong.
+    pub transfers: bool,
 }
 
 /// The one that may sign in.
@@ -58,7 +63,9 @@ impl Default for Options {
             namespaces_before: 0,
             secure: false,
             certificate: "server",
+            expired: false,
             user: None,
+            transfers: true,
         }
     }
 }
@@ -96,6 +103,35 @@ impl OpcUaServer {
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// The port that it listens at.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// SIGSTOP: it stands still, and its connections stay.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.process.signal(Signal::CONT);
+    }
+
+    /// Answers every request of a service, such as `CreateSession`, with this status from now on.
+    #[track_caller]
+    pub fn refuse(&mut self, service: &str, status: &str) {
+        let _: Json =
+            self.command(&json!({ "do": "refuse", "service": service, "status": status }));
+    }
+
+    /// Answers a service again.
+    #[track_caller]
+    pub fn serve(&mut self, service: &str) {
+        let _: Json = self.command(&json!({ "do": "refuse", "service": service, "status": null }));
     }
 
     /// Writes no more values.

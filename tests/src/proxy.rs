@@ -7,17 +7,20 @@ use std::{
         Arc, Mutex, MutexGuard,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use rustix::net::sockopt;
 
-/// A proxy for one server. It accepts until the process ends; nothing of it outlives a test's process.
+/// A proxy for one server. It accepts until it is closed or the process ends; nothing of it outlives a test's process.
 #[derive(Debug)]
 pub struct Proxy {
     pub port: u16,
+    to: u16,
     shared: Arc<Shared>,
+    /// Ends when it is closed.
+    accepting: Option<JoinHandle<()>>,
 }
 
 /// How the network is. The default lets everything through at once.
@@ -48,6 +51,7 @@ struct State {
     weather: Weather,
     streams: Vec<TcpStream>,
     accepted: usize,
+    closed: bool,
 }
 
 /// Which direction of the weather a thread looks at.
@@ -89,18 +93,36 @@ impl Proxy {
         }
         let shared = Arc::new(Shared::default());
         shared.lock().weather = weather;
-        let kept = Arc::clone(&shared);
-        thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                // Without a server the client finds its connection closed.
-                if let Ok(pair) = join(&client, to, &kept) {
-                    let mut state = kept.lock();
-                    state.accepted += 1;
-                    state.streams.extend(pair);
-                }
-            }
-        });
-        Self { port, shared }
+        let accepting = Some(accept(listener, to, &shared));
+        Self {
+            port,
+            to,
+            shared,
+            accepting,
+        }
+    }
+
+    /// Cuts every connection there is, and lets no new one through, until [`Self::open`].
+    ///
+    /// # Panics
+    /// When it is closed already.
+    pub fn close(&mut self) {
+        self.shared.lock().closed = true;
+        // The last one that is accepted: it wakes the thread, which then looks.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        let accepting = self.accepting.take().expect("it is open");
+        accepting.join().expect("it does not panic");
+        let _ = self.cut();
+    }
+
+    /// Lets connections through again.
+    ///
+    /// # Panics
+    /// When its port was taken meanwhile.
+    pub fn open(&mut self) {
+        self.shared.lock().closed = false;
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).expect("its port is free");
+        self.accepting = Some(accept(listener, self.to, &self.shared));
     }
 
     /// The network is like this from now on, for the connections that there are too.
@@ -192,6 +214,23 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("nothing panics while holding it")
     }
+}
+
+fn accept(listener: TcpListener, to: u16, shared: &Arc<Shared>) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            if shared.lock().closed {
+                return;
+            }
+            // Without a server the client finds its connection closed.
+            if let Ok(pair) = join(&client, to, &shared) {
+                let mut state = shared.lock();
+                state.accepted += 1;
+                state.streams.extend(pair);
+            }
+        }
+    })
 }
 
 fn join(client: &TcpStream, to: u16, shared: &Arc<Shared>) -> io::Result<[TcpStream; 2]> {

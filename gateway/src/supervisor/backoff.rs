@@ -15,10 +15,10 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Lost, towards a device: half a second to five.
+    /// Lost, towards a device: half a second to two, so that data flows again within five seconds of the fault's end.
     pub const DEVICE: Self = Self {
         first: Duration::from_millis(500),
-        most: Duration::from_secs(5),
+        most: Duration::from_secs(2),
     };
     /// Lost, towards a cloud: half a second to two minutes.
     pub const CLOUD: Self = Self {
@@ -56,9 +56,9 @@ mod tests {
         for (pace, failures, expected_ms) in [
             (Pace::DEVICE, 1, 500),
             (Pace::DEVICE, 2, 1000),
-            (Pace::DEVICE, 4, 4000),
-            (Pace::DEVICE, 5, 5000),
-            (Pace::DEVICE, u32::MAX, 5000),
+            (Pace::DEVICE, 3, 2000),
+            (Pace::DEVICE, 4, 2000),
+            (Pace::DEVICE, u32::MAX, 2000),
             (Pace::CLOUD, 9, 120_000),
             (Pace::REFUSED, 1, 30_000),
         ] {

@@ -254,6 +254,7 @@ impl Supervisor {
         let (readings, pipeline) = self.start_pipeline(drops, meter);
         let gateway = Arc::clone(&self.gateway);
         let (id, settings) = (config.id.clone(), config.settings.clone());
+        let memory = fieldgate_kit::Memory::default();
         let attempt: Attempt = Box::new(move |health, shutdown| {
             let ctx = SourceCtx {
                 id: id.clone(),
@@ -264,6 +265,7 @@ impl Supervisor {
                 shutdown,
                 secrets: gateway.secrets.clone(),
                 state_dir: gateway.unit_dir("source", &id),
+                memory: memory.clone(),
             };
             let (kind, settings) = (kind.clone(), settings.clone());
             Box::pin(async move { kind.run(settings, ctx).await.map_err(Cause::from) })

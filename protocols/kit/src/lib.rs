@@ -8,6 +8,7 @@ pub mod counters;
 pub mod destination;
 pub mod discovery;
 pub mod format;
+pub mod memory;
 pub mod probe;
 pub mod secret;
 pub mod settings;
@@ -21,6 +22,7 @@ pub use destination::{
     Refusal, Rejected, Sequenced, SinkCtx, SinkError, Throttle,
 };
 pub use discovery::{Discovered, Way};
+pub use memory::Memory;
 pub use probe::{Probe, Rung, RungState};
 pub use secret::{Secret, SecretError, SecretRef, Secrets};
 pub use settings::{Problem, SettingsError};

@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AddressBook, Commands, Discovered, DropCounters, Probe, Problem, Rung, Secrets, SettingsError,
-    settings,
+    AddressBook, Commands, Discovered, DropCounters, Memory, Probe, Problem, Rung, Secrets,
+    SettingsError, settings,
 };
 
 /// The longest a test of settings may take.
@@ -99,6 +99,8 @@ pub struct SourceCtx {
     pub secrets: Secrets,
     /// A folder of this source's own, for instance for certificates; made on first use.
     pub state_dir: PathBuf,
+    /// What the attempt before has left for this one.
+    pub memory: Memory,
 }
 
 /// All that a test of settings may touch.

@@ -58,12 +58,19 @@ impl<'a> Attempt<'a> {
         let stream = target.connect(addresses).await.map_err(SourceError::Lost)?;
         session::endpoints(stream, self.endpoint())
             .await
-            .map_err(|why| {
-                SourceError::Lost(format!(
-                    "{} does not answer as an OPC UA server: {why}; is it one, and is it ready?",
-                    self.endpoint()
-                ))
-            })
+            .map_err(|why| self.unanswered(&why))
+    }
+
+    /// Why nobody answered, or not as hoped.
+    fn unanswered(&self, why: &Status) -> SourceError {
+        let at = self.endpoint();
+        SourceError::Lost(match why.name() {
+            SILENT => silent(at),
+            name if is_busy(name) => busy(at, why),
+            _ => format!(
+                "{at} does not answer as an OPC UA server: {why}; is it one, and is it ready?"
+            ),
+        })
     }
 
     pub(crate) fn choose<'e>(
@@ -184,9 +191,11 @@ impl<'a> Attempt<'a> {
                     None => "`user`",
                 }
             )),
-            "BadTooManySessions" | "BadMaxConnectionsReached" => {
-                SourceError::Refused(format!("the server at {at} is full ({why})"))
-            }
+            "BadTooManySessions" | "BadMaxConnectionsReached" => SourceError::Refused(format!(
+                "the server at {at} is full ({why}); close a session that nobody needs there, or allow more"
+            )),
+            SILENT => SourceError::Lost(silent(at)),
+            name if is_busy(name) => SourceError::Lost(busy(at, why)),
             "BadConfigurationError" => SourceError::Lost(format!(
                 "the gateway's own certificate in {} cannot be made or read; make the folder writable for the gateway's user",
                 self.pki().display()
@@ -214,4 +223,33 @@ impl<'a> Attempt<'a> {
             pki.join("own/cert.der").display()
         )
     }
+}
+
+/// What the session calls a server that takes the connection and says no hello.
+const SILENT: &str = "BadNoCommunication";
+
+fn silent(at: &str) -> String {
+    format!(
+        "{at} takes the connection and then says nothing for {} s; does the server stand still, is the line too slow, or does something on the way swallow what is sent?",
+        session::HELLO_TIMEOUT.as_secs()
+    )
+}
+
+/// The server is there, and has no strength for one more request.
+pub(crate) fn is_busy(name: &str) -> bool {
+    matches!(
+        name,
+        "BadServerTooBusy"
+            | "BadTcpServerTooBusy"
+            | "BadTooManyOperations"
+            | "BadOutOfMemory"
+            | "BadResourceUnavailable"
+            | "BadTcpNotEnoughResources"
+    )
+}
+
+fn busy(at: &str, why: &Status) -> String {
+    format!(
+        "the server at {at} is too busy ({why}); it is tried again, and needs fewer clients or a stronger machine if this stays"
+    )
 }

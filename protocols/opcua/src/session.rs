@@ -48,6 +48,8 @@ use crate::{
     value,
 };
 
+/// How long the server may take to say hello, which costs it nothing: whoever is silent for longer stands still or is cut off.
+pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the server may take for one answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long one Publish request waits on the server; the watchdog notices silence much sooner.
@@ -457,9 +459,12 @@ impl Connector for Dialled {
                 |stream| Ok(halves(stream, url, options)),
             ))
         };
-        StreamConnector::new(take, self.url.clone())
-            .connect(channel, outgoing, config)
-            .await
+        let connector = StreamConnector::new(take, self.url.clone());
+        let hello = connector.connect(channel, outgoing, config);
+        match tokio::time::timeout(HELLO_TIMEOUT, hello).await {
+            Ok(connected) => connected,
+            Err(_) => Err(Error::new(StatusCode::BadNoCommunication, "no hello")),
+        }
     }
 
     fn default_endpoint(&self) -> EndpointDescription {

@@ -100,6 +100,14 @@ fn words(name: &str) -> &'static str {
         "BadTooManySubscriptions" => "the server takes no more subscriptions",
         "BadTooManyPublishRequests" => "the server takes no more publish requests",
         "BadTimeout" | "BadRequestTimeout" => "no answer in time",
+        "BadServerTooBusy" | "BadTcpServerTooBusy" => "the server has too much to do",
+        "BadTooManyOperations" => "the server takes fewer operations at once",
+        "BadOutOfMemory" | "BadResourceUnavailable" | "BadTcpNotEnoughResources" => {
+            "the server has not enough resources"
+        }
+        "BadInvalidTimestamp" => "its clock and the gateway's differ too much; put them right",
+        "BadMessageNotAvailable" => "the server no longer has this message",
+        "BadMaxConnectionsReached" => "the server takes no more connections; close others",
         "BadServerHalted" => "the server has stopped working",
         "BadServerNotConnected" => "the server is not connected",
         "BadShutdown" => "the server is shutting down",

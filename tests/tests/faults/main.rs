@@ -9,6 +9,7 @@ mod disk;
 mod fanout;
 mod machine;
 mod network;
+mod opcua;
 #[allow(dead_code, reason = "the store's tests use all of it")]
 #[path = "../../../store/tests/support/oplog.rs"]
 mod oplog;

@@ -149,6 +149,7 @@ fn start() -> Rig {
         shutdown: shutdown.clone(),
         secrets: Secrets::new("/".into(), "/".into()),
         state_dir: "/".into(),
+        memory: fieldgate_kit::Memory::default(),
     };
     let connection = script.clone();
     let running = tokio::spawn(async move {

@@ -112,6 +112,7 @@ fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> So
         shutdown,
         secrets: Secrets::new(folder.into(), folder.into()),
         state_dir: folder.into(),
+        memory: fieldgate_kit::Memory::default(),
     }
 }
 

@@ -37,12 +37,18 @@ pub enum Direction {
     Parents,
 }
 
-/// How many operations the server takes in one call.
+/// What the server takes: operations in one call, and what it has room for (OPC UA Part 5, 6.3.2 and 6.3.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     pub per_read: usize,
     pub per_browse: usize,
     pub per_monitor: usize,
+    /// Monitored items of one subscription; `None` when it does not say, here and below.
+    pub items_per_subscription: Option<usize>,
+    /// Subscriptions of one session.
+    pub subscriptions: Option<usize>,
+    /// Sessions of all clients.
+    pub sessions: Option<usize>,
 }
 
 /// What a subscription was asked for.
@@ -121,6 +127,13 @@ pub struct Published {
     pub notification: Notification,
 }
 
+/// A message whose readings are durable, so that the server may forget it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledgement {
+    pub subscription: u32,
+    pub sequence: u32,
+}
+
 /// What a call yields.
 pub type Called<'a, T> = BoxFuture<'a, Result<T, Status>>;
 
@@ -131,6 +144,11 @@ pub trait Connection: Send + Sync {
 
     /// What the server says of its limits, or careful defaults.
     fn limits(&self) -> Called<'_, Limits>;
+
+    /// How many sessions the server has now, of all clients.
+    fn session_count(&self) -> Called<'_, usize> {
+        unsupported()
+    }
 
     /// The objects and variables next to each node, in the order of `nodes`; continuation points are followed.
     fn browse(
@@ -147,6 +165,11 @@ pub trait Connection: Send + Sync {
 
     fn subscribe(&self, request: SubscriptionRequest) -> Called<'_, Subscription>;
 
+    /// Deletes a subscription with its items; it does not matter when the server no longer has it.
+    fn unsubscribe(&self, _subscription: u32) -> Called<'_, ()> {
+        unsupported()
+    }
+
     /// One result an item, in their order.
     fn monitor(
         &self,
@@ -157,12 +180,19 @@ pub trait Connection: Send + Sync {
     /// Takes items out of the subscription; it does not matter when the server no longer has them.
     fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()>;
 
-    /// Waits for the next message of any subscription, and acknowledges what was kept so far.
-    fn publish(&self, subscription: u32, acknowledged: Vec<u32>) -> Called<'static, Published>;
+    /// Waits for the next message of any of the session's subscriptions, and acknowledges what was kept so far.
+    fn publish(&self, acknowledged: Vec<Acknowledgement>) -> Called<'static, Published>;
 
     /// A message once more, while the server keeps it.
     fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification>;
 
     /// Deletes the session with its subscriptions, and closes the connection.
     fn close(&self) -> Called<'_, ()>;
+}
+
+/// The answer of a twin that does not have the service.
+fn unsupported<T: Send + 'static>() -> Called<'static, T> {
+    Box::pin(std::future::ready(Err(Status::named(
+        "BadServiceUnsupported",
+    ))))
 }

@@ -23,11 +23,15 @@ mod select;
 mod sequence;
 mod session;
 mod settings;
+mod shares;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod source;
 mod status;
+mod subscribe;
 mod trust;
+#[cfg(test)]
+mod twin;
 mod value;
 
 use std::sync::Arc;

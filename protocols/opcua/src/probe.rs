@@ -141,10 +141,7 @@ async fn first_value(
         let why = results.into_iter().find_map(Result::err);
         return Err(why.map_or_else(|| "the server does not have these nodes".to_owned(), words));
     }
-    let answer = connection
-        .publish(subscription.id, Vec::new())
-        .await
-        .map_err(words)?;
+    let answer = connection.publish(Vec::new()).await.map_err(words)?;
     let changes = answer.notification.changes;
     let mut values = changes
         .into_iter()

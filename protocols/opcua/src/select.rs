@@ -12,7 +12,7 @@ use crate::{
     browse::{BrowsePath, Found},
     connection::{Class, ItemRequest},
     node_id::{NodeAddress, NodeId},
-    settings::{NodeRule, Select, Settings},
+    settings::{NodeRule, Select, Settings, queue_size_for},
 };
 
 /// One point to be monitored.
@@ -27,6 +27,7 @@ pub(crate) struct Item {
     pub name: String,
     /// Survives the server's restart where possible.
     pub address: String,
+    pub publishing_ms: u64,
     pub sampling_ms: u64,
     pub queue_size: u32,
     pub deadband: Option<f64>,
@@ -144,10 +145,11 @@ pub(crate) fn plan(
             device_name,
             name,
             address: node.address(namespaces),
+            publishing_ms: settings.publishing_ms,
             sampling_ms,
             queue_size: settings
                 .queue_size
-                .unwrap_or_else(|| settings.queue_size_for(sampling_ms)),
+                .unwrap_or_else(|| queue_size_for(sampling_ms, settings.publishing_ms)),
             deadband: None,
         });
     }
@@ -173,10 +175,11 @@ fn explicit(
     });
     let device = DeviceId::new(source, &device_name)?;
     let name = names.unique(&device, point_name, node.map_or(0, |node| node.namespace));
+    let publishing_ms = rule.publishing_ms.unwrap_or(settings.publishing_ms);
     let sampling_ms = rule
         .sampling_ms
         .or(settings.sampling_ms)
-        .unwrap_or(settings.publishing_ms);
+        .unwrap_or(publishing_ms);
     Ok(Item {
         node: node.cloned(),
         point: device.point(&name)?,
@@ -184,11 +187,12 @@ fn explicit(
         device_name,
         name,
         address: rule.node.clone(),
+        publishing_ms,
         sampling_ms,
         queue_size: rule
             .queue_size
             .or(settings.queue_size)
-            .unwrap_or_else(|| settings.queue_size_for(sampling_ms)),
+            .unwrap_or_else(|| queue_size_for(sampling_ms, publishing_ms)),
         deadband: rule.deadband,
     })
 }

@@ -5,6 +5,8 @@
 
 mod calls;
 mod convert;
+mod limits;
+mod subscriptions;
 mod tokens;
 
 use std::{

@@ -2,7 +2,7 @@
 
 mod security;
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 
 use fieldgate_kit::Problem;
 use schemars::JsonSchema;
@@ -74,6 +74,10 @@ pub struct NodeRule {
     /// The device's name. Left out: the browse path of the object that the node belongs to.
     #[serde(default)]
     pub device: Option<String>,
+    /// As for the source, for this node alone. Nodes of another interval than the others' are in a subscription of their own.
+    #[serde(default)]
+    #[schemars(range(min = 10, max = 3_600_000))]
+    pub publishing_ms: Option<u64>,
     /// As for the source, for this node alone.
     #[serde(default)]
     #[schemars(range(min = 0, max = 3_600_000))]
@@ -91,22 +95,18 @@ fn default_publishing_ms() -> u64 {
     500
 }
 
+/// Ten times what fits between two publishings, so that a late publishing loses nothing.
+pub(crate) fn queue_size_for(sampling_ms: u64, publishing_ms: u64) -> u32 {
+    let fitting = publishing_ms.div_ceil(sampling_ms.max(1));
+    u32::try_from(fitting.saturating_mul(10).clamp(10, 10_000)).unwrap_or(10)
+}
+
 // === impl Settings ===
 
 impl Settings {
-    pub(crate) fn publishing(&self) -> Duration {
-        Duration::from_millis(self.publishing_ms)
-    }
-
     /// What the settings ask for that protects less than one thinks, in words.
     pub(crate) fn weakness(&self) -> Option<&'static str> {
         self.security.as_ref()?.policy.weakness()
-    }
-
-    /// Ten times what fits between two publishings, so that a late publishing loses nothing.
-    pub(crate) fn queue_size_for(&self, sampling_ms: u64) -> u32 {
-        let fitting = self.publishing_ms.div_ceil(sampling_ms.max(1));
-        u32::try_from(fitting.saturating_mul(10).clamp(10, 10_000)).unwrap_or(10)
     }
 
     /// Everything that is wrong and can be told without asking the server.
@@ -130,17 +130,23 @@ impl Settings {
 
     fn check_numbers(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if !(10..=3_600_000).contains(&self.publishing_ms) {
-            problems.push(Problem::new(
-                ["publishing_ms"],
-                format!("{} is no publishing interval", self.publishing_ms),
-                "write milliseconds from 10 to 3600000",
-            ));
-        }
+        problems.extend(check_publishing(
+            &["publishing_ms"],
+            Some(self.publishing_ms),
+        ));
         problems.extend(check_sampling(&["sampling_ms"], self.sampling_ms));
         problems.extend(check_queue(&["queue_size"], self.queue_size));
         problems
     }
+}
+
+fn check_publishing(path: &[&str], publishing_ms: Option<u64>) -> Option<Problem> {
+    let publishing_ms = publishing_ms.filter(|ms| !(10..=3_600_000).contains(ms))?;
+    Some(Problem::new(
+        path.iter().copied(),
+        format!("{publishing_ms} is no publishing interval"),
+        "write milliseconds from 10 to 3600000",
+    ))
 }
 
 fn check_sampling(path: &[&str], sampling_ms: Option<u64>) -> Option<Problem> {
@@ -219,6 +225,10 @@ fn check_select(at: &str, select: &Select) -> Vec<Problem> {
             ));
         }
     }
+    problems.extend(check_publishing(
+        &["select", at, "publishing_ms"],
+        rule.publishing_ms,
+    ));
     problems.extend(check_sampling(
         &["select", at, "sampling_ms"],
         rule.sampling_ms,
@@ -404,9 +414,8 @@ mod tests {
 
     #[test]
     fn the_queue_holds_ten_times_what_is_sampled() {
-        let settings: Settings = read(with(json!({ "publishing_ms": 500 }))).unwrap();
         for (sampling_ms, expected) in [(500, 10), (100, 50), (1000, 10), (0, 5000)] {
-            assert_eq!(settings.queue_size_for(sampling_ms), expected);
+            assert_eq!(queue_size_for(sampling_ms, 500), expected);
         }
     }
 }

@@ -60,6 +60,16 @@ pub struct Options {
     pub every: Duration,
     /// Nodes for a bench, besides the demonstration's.
     pub load: Option<Load>,
+    /// What there is room for, where it is little.
+    pub room: Option<Room>,
+}
+
+/// What a small server takes. It refuses the rest, and does not say beforehand how much that is.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub sessions: usize,
+    pub subscriptions_per_session: usize,
+    pub items_per_subscription: usize,
 }
 
 /// Nodes of type Double under `Objects/Load`, all changed at once.
@@ -163,6 +173,7 @@ impl Options {
             user_certificate: None,
             every: Duration::from_millis(250),
             load: None,
+            room: None,
         }
     }
 }
@@ -254,6 +265,11 @@ fn builder(options: &Options, port: u16) -> ServerBuilder {
     limits.min_publishing_interval_ms = 50.0;
     limits.min_sampling_interval_ms = 10.0;
     limits.max_notifications_per_publish = 10_000;
+    if let Some(room) = options.room {
+        limits.max_subscriptions_per_session = room.subscriptions_per_session;
+        limits.max_monitored_items_per_sub = room.items_per_subscription;
+        builder.limits_mut().max_sessions = room.sessions;
+    }
     builder = builder.add_endpoint("none", ServerEndpoint::new_none("/", &tokens));
     if options.every_policy {
         for policy in POLICIES {

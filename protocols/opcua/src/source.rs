@@ -9,21 +9,16 @@ use crate::{
     announce::Announcer,
     attempt::Attempt,
     browse,
-    connection::{Connection, ItemRequest, ItemRevised, Limits, Subscription, SubscriptionRequest},
+    connection::{Connection, Limits},
     glob::Glob,
-    publish::{self, Publishing},
+    publish::{self, Points, Publishing},
     select::{self, Item, Rules},
     session::Opened,
     settings::Settings,
     status::Status,
+    subscribe::{self, Monitored, Subscribed},
 };
 
-/// Intervals without news after which the server says that it lives; small, so that silence is noticed soon.
-const KEEP_ALIVE_COUNT: u32 = 4;
-/// How long the server keeps a subscription that nobody asks; time to get through a full queue.
-const LIFETIME: Duration = Duration::from_secs(120);
-/// Values in one message: some 150 kB of numbers, which stays within the limits of most servers, and of our own.
-const MAX_NOTIFICATIONS: u32 = 4_000;
 /// How long leaving in good order may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -88,18 +83,17 @@ async fn deliver(
             "nothing on the server at {at} is selected; compare `select` with its address space"
         )));
     }
-    let subscription = connection
-        .subscribe(subscription_request(settings))
-        .await
-        .map_err(lost)?;
-    let results = stoppable(ctx, async {
-        monitor(connection, subscription, &items, limits)
+    let subscribed = stoppable(ctx, async {
+        subscribe::subscribe(connection, &items, &limits)
             .await
             .map_err(lost)
     })
     .await?;
     let types = data_types(connection, &items, limits).await.map_err(lost)?;
-    let mut pace = format!("publishing every {} ms", subscription.publishing_ms);
+    let mut pace = subscribed.words();
+    if let Some(used) = sessions_used(connection, &limits).await {
+        pace.push_str(&format!("; {used}"));
+    }
     if let Some(weakness) = settings.weakness() {
         pace.push_str(&format!("; {weakness}"));
     }
@@ -107,17 +101,29 @@ async fn deliver(
         tracing::warn!(source = %ctx.id, cut, "the selection is too large");
         pace.push_str(&format!("; {cut}"));
     }
-    let mut announcer = Announcer::new(&items, &types, &results, at, pace);
+    let Subscribed {
+        subscriptions,
+        items: monitored,
+    } = subscribed;
+    let mut announcer = Announcer::new(&items, &types, &monitored, at, pace);
     announcer.announce_all(&ctx.devices);
     announcer.tell(&ctx.devices, &ctx.health);
     tracing::info!(source = %ctx.id, words = announcer.words(), "connected");
-    let missing = missing_readings(&items, &results);
+    let missing = missing_readings(&items, &monitored);
     if !missing.is_empty() {
         ctx.readings.send(missing).await?;
     }
-    Publishing::new(connection, ctx, subscription, &items, &results, announcer)
+    let points = Points::new(ctx, &items, monitored, announcer);
+    Publishing::new(connection, ctx, &subscriptions, points)
         .run()
         .await
+}
+
+/// `3 of 5 sessions used`, where the server says both.
+async fn sessions_used(connection: &dyn Connection, limits: &Limits) -> Option<String> {
+    let most = limits.sessions?;
+    let used = connection.session_count().await.ok()?;
+    Some(format!("{used} of {most} sessions used"))
 }
 
 /// Everything that the settings select on this server.
@@ -160,45 +166,6 @@ pub(crate) async fn select(
     })
 }
 
-fn subscription_request(settings: &Settings) -> SubscriptionRequest {
-    let publishing = settings.publishing();
-    let lifetime = LIFETIME.as_millis() / publishing.as_millis().max(1);
-    SubscriptionRequest {
-        publishing_ms: publishing.as_secs_f64() * 1000.0,
-        keep_alive_count: KEEP_ALIVE_COUNT,
-        lifetime_count: u32::try_from(lifetime)
-            .unwrap_or(u32::MAX)
-            .max(KEEP_ALIVE_COUNT * 3),
-        max_notifications: MAX_NOTIFICATIONS,
-    }
-}
-
-/// One result an item: a node that cannot be monitored does not disturb its neighbours.
-async fn monitor(
-    connection: &dyn Connection,
-    subscription: Subscription,
-    items: &[Item],
-    limits: Limits,
-) -> Result<Vec<Result<ItemRevised, Status>>, Status> {
-    let mut results: Vec<Result<ItemRevised, Status>> = items
-        .iter()
-        .map(|_| Err(Status::named("BadNodeIdUnknown")))
-        .collect();
-    let known: Vec<(usize, ItemRequest)> = items
-        .iter()
-        .enumerate()
-        .filter_map(|(at, item)| Some((at, item.request(at)?)))
-        .collect();
-    for chunk in known.chunks(limits.per_monitor) {
-        let requests = chunk.iter().map(|(_, request)| request.clone()).collect();
-        let answers = connection.monitor(subscription.id, requests).await?;
-        for ((at, _), answer) in chunk.iter().zip(answers) {
-            results[*at] = answer;
-        }
-    }
-    Ok(results)
-}
-
 async fn data_types(
     connection: &dyn Connection,
     items: &[Item],
@@ -222,13 +189,13 @@ async fn data_types(
 }
 
 /// One bad reading for each item that could not be made, so that the far side knows as well.
-fn missing_readings(items: &[Item], results: &[Result<ItemRevised, Status>]) -> Vec<Reading> {
+fn missing_readings(items: &[Item], monitored: &[Monitored]) -> Vec<Reading> {
     let now = publish::now();
-    let missing = |(item, result): (&Item, &Result<_, Status>)| {
-        let why = result.as_ref().err()?;
+    let missing = |(item, made): (&Item, &Monitored)| {
+        let why = made.result.as_ref().err()?;
         Some(item.missing(Quality::Bad(why.to_string().into()), now))
     };
-    items.iter().zip(results).filter_map(missing).collect()
+    items.iter().zip(monitored).filter_map(missing).collect()
 }
 
 /// A step that shutdown cuts short.

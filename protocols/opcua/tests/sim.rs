@@ -291,6 +291,87 @@ async fn a_node_deleted_while_running_is_named() {
     assert_eq!(rig.stop().await, Ok(()));
 }
 
+/// 5,000 nodes on a server that has this room.
+async fn small_server(folder: &TempDir, room: sim::Room) -> Sim {
+    let options = sim::Options {
+        load: Some(sim::Load {
+            nodes: 5_000,
+            every: Duration::from_millis(500),
+        }),
+        room: Some(room),
+        ..sim::Options::new(folder.path().join("server"))
+    };
+    sim::start(options).await.unwrap()
+}
+
+#[tokio::test]
+async fn five_thousand_items_on_a_server_that_allows_two_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = sim::Room {
+        sessions: 2,
+        subscriptions_per_session: 10,
+        items_per_subscription: 1_000,
+    };
+    let server = small_server(&folder, room).await;
+    let settings = open(&server, json!(["Objects/Load/*"]));
+    let mut rig = run(&folder, settings.clone());
+    let words = rig.connected().await;
+    let expected = "5000 of 5000 monitored items, in 5 subscriptions publishing every 100 ms";
+    assert_eq!(words, expected);
+    rig.each(5_000).await;
+    // The other session is free for somebody else, and a third is told why not.
+    let mut other = run(&folder, open(&server, json!(["Objects/Demo/**"])));
+    other.connected().await;
+    refused(
+        run(&folder, settings).end().await,
+        "is full (BadTooManySessions",
+    );
+    assert_eq!(other.stop().await, Ok(()));
+    rig.each(5_000).await;
+    assert_eq!(rig.stop().await, Ok(()));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_full_server_does_not_take_is_told_and_the_rest_is_delivered() {
+    let folder = tempfile::tempdir().unwrap();
+    let room = sim::Room {
+        sessions: 1,
+        subscriptions_per_session: 2,
+        items_per_subscription: 700,
+    };
+    let server = small_server(&folder, room).await;
+    let mut rig = run(&folder, open(&server, json!(["Objects/Load/*"])));
+    let words = rig.connected().await;
+    let expected = "1400 of 5000 monitored items, in 2 subscriptions publishing every 100 ms; 3600 are left out because the server takes no more";
+    assert!(words.starts_with(expected), "{words}");
+    rig.each(5_000).await;
+    let refused = rig.devices.borrow().clone();
+    let refused = refused.iter().flat_map(|device| &device.points);
+    let why = "BadTooManySubscriptions: the server takes no more subscriptions";
+    let problems = refused.filter(|point| point.problem.as_deref() == Some(why));
+    assert_eq!(problems.count(), 3600);
+    assert_eq!(rig.stop().await, Ok(()));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_with_a_pace_of_its_own_is_in_a_subscription_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let select = json!([
+        "Objects/Demo/**",
+        { "node": "nsu=urn:fieldgate:demo;s=Demo/Press/Temperature", "publishing_ms": 1000, "sampling_ms": 100 },
+    ]);
+    let mut rig = run(&folder, open(&server, select));
+    let words = rig.connected().await;
+    let expected = "27 of 27 monitored items, in 2 subscriptions publishing every 100 to 1000 ms";
+    assert_eq!(words, expected);
+    rig.each(27).await;
+    assert_eq!(rig.stop().await, Ok(()));
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_stopped_server_is_lost() {
     let folder = tempfile::tempdir().unwrap();

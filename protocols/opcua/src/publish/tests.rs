@@ -1,15 +1,8 @@
 //! The publish loop against a scripted server: order, gaps, acknowledgement, silence, nodes that go and come back.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-};
-
 use fieldgate_kit::{
     Commands, Delivery, Devices, DropCounters, Health, HealthReport, Readings, Secrets,
 };
-use fieldgate_model::DeviceId;
-use futures::future::{pending, ready};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -19,113 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    connection::{Direction, Limits, Neighbour, Observed, SubscriptionRequest},
-    node_id::NodeId,
+    announce::Announcer,
+    subscribe::Monitored,
+    twin::{Script, item, message, revised},
 };
 
 /// Time is paused, so that this is no waiting.
 const LONG: Duration = Duration::from_secs(3600);
-
-/// A server that says what it is told to say, and remembers what it was asked.
-#[derive(Clone, Default)]
-struct Script(Arc<Mutex<Told>>);
-
-#[derive(Default)]
-struct Told {
-    answers: VecDeque<Result<Published, Status>>,
-    kept: Vec<Notification>,
-    acknowledged: Vec<u32>,
-    republished: Vec<u32>,
-    asked: usize,
-    gone: bool,
-    monitored: usize,
-}
-
-impl Script {
-    fn told<T>(&self, look: impl FnOnce(&mut Told) -> T) -> T {
-        look(&mut self.0.lock().unwrap())
-    }
-
-    fn answer(&self, answer: Result<Published, Status>) {
-        self.told(|told| told.answers.push_back(answer));
-    }
-}
-
-impl Connection for Script {
-    fn namespaces(&self) -> Called<'_, Vec<String>> {
-        Box::pin(pending())
-    }
-
-    fn limits(&self) -> Called<'_, Limits> {
-        Box::pin(pending())
-    }
-
-    fn browse(
-        &self,
-        _: Vec<NodeId>,
-        _: Direction,
-    ) -> Called<'_, Vec<Result<Vec<Neighbour>, Status>>> {
-        Box::pin(pending())
-    }
-
-    fn data_types(&self, _: Vec<NodeId>) -> Called<'_, Vec<Option<String>>> {
-        Box::pin(pending())
-    }
-
-    fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>> {
-        let answer = match self.told(|told| told.gone) {
-            true => Err(Status::named("BadNodeIdUnknown")),
-            false => Ok(()),
-        };
-        Box::pin(ready(Ok(vec![answer; nodes.len()])))
-    }
-
-    fn subscribe(&self, _: SubscriptionRequest) -> Called<'_, Subscription> {
-        Box::pin(pending())
-    }
-
-    fn monitor(
-        &self,
-        _: u32,
-        items: Vec<ItemRequest>,
-    ) -> Called<'_, Vec<Result<ItemRevised, Status>>> {
-        self.told(|told| told.monitored += items.len());
-        Box::pin(ready(Ok(vec![Ok(revised()); items.len()])))
-    }
-
-    fn unmonitor(&self, _: u32, _: Vec<u32>) -> Called<'_, ()> {
-        Box::pin(ready(Ok(())))
-    }
-
-    fn publish(&self, _: u32, acknowledged: Vec<u32>) -> Called<'static, Published> {
-        self.told(|told| {
-            told.acknowledged.extend(acknowledged);
-            told.asked += 1;
-        });
-        let script = self.clone();
-        Box::pin(async move {
-            loop {
-                if let Some(answer) = script.told(|told| told.answers.pop_front()) {
-                    return answer;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-    }
-
-    fn republish(&self, _: u32, sequence: u32) -> Called<'_, Notification> {
-        let kept = self.told(|told| {
-            told.republished.push(sequence);
-            let kept = told.kept.iter().find(|kept| kept.sequence == sequence);
-            kept.cloned().ok_or(Status::named("BadMessageNotAvailable"))
-        });
-        Box::pin(ready(kept))
-    }
-
-    fn close(&self) -> Called<'_, ()> {
-        Box::pin(ready(Ok(())))
-    }
-}
 
 struct Rig {
     script: Script,
@@ -136,6 +29,11 @@ struct Rig {
 }
 
 fn start() -> Rig {
+    start_with(&[7])
+}
+
+/// Each subscription has the item that stands at its place.
+fn start_with(subscriptions: &'static [u32]) -> Rig {
     let script = Script::default();
     let (sender, readings) = Readings::channel(64, DropCounters::default());
     let (health_sender, health) = Health::channel();
@@ -153,15 +51,25 @@ fn start() -> Rig {
     };
     let connection = script.clone();
     let running = tokio::spawn(async move {
-        let items = [item()];
-        let results = [Ok(revised())];
-        let announcer = Announcer::new(&items, &[None], &results, "server", "paced".to_owned());
-        let subscription = Subscription {
-            id: 7,
-            publishing_ms: 500.0,
-            keep_alive_count: 4,
-        };
-        Publishing::new(&connection, &ctx, subscription, &items, &results, announcer)
+        let items: Vec<_> = (0..subscriptions.len()).map(item).collect();
+        let monitored: Vec<_> = (0..subscriptions.len())
+            .map(|subscription| Monitored {
+                subscription,
+                result: Ok(revised()),
+            })
+            .collect();
+        let types = vec![None; items.len()];
+        let announcer = Announcer::new(&items, &types, &monitored, "server", "paced".to_owned());
+        let subscriptions: Vec<_> = subscriptions
+            .iter()
+            .map(|id| Subscription {
+                id: *id,
+                publishing_ms: 500.0,
+                keep_alive_count: 4,
+            })
+            .collect();
+        let points = Points::new(&ctx, &items, monitored, announcer);
+        Publishing::new(&connection, &ctx, &subscriptions, points)
             .run()
             .await
     });
@@ -197,52 +105,28 @@ impl Rig {
     }
 }
 
-fn item() -> Item {
-    let device = DeviceId::new("s", "d").unwrap();
-    Item {
-        node: Some(NodeId::numeric(2, 1)),
-        point: device.point("p").unwrap(),
-        device,
-        device_name: "d".to_owned(),
-        name: "p".to_owned(),
-        address: "ns=2;i=1".to_owned(),
-        sampling_ms: 100,
-        queue_size: 10,
-        deadband: None,
-    }
-}
-
-fn revised() -> ItemRevised {
-    ItemRevised {
-        id: 1,
-        sampling_ms: 100.0,
-        queue_size: 10,
-    }
-}
-
-/// A message whose one value is its own number.
-fn message(sequence: u32) -> Notification {
-    let observed = Observed {
-        value: Value::UInt(sequence.into()),
-        quality: Quality::Good,
-        at: None,
-        overflow: false,
-    };
-    Notification {
-        sequence,
-        changes: vec![Change {
-            handle: 0,
-            observed: Some(observed),
-        }],
-        ..Notification::default()
-    }
-}
-
 fn published(sequence: u32, available: &[u32]) -> Result<Published, Status> {
+    published_of(7, sequence, available)
+}
+
+fn published_of(subscription: u32, sequence: u32, available: &[u32]) -> Result<Published, Status> {
     Ok(Published {
-        subscription: 7,
+        subscription,
         available: available.to_vec(),
         notification: message(sequence),
+    })
+}
+
+fn keep_alive(subscription: u32, sequence: u32) -> Result<Published, Status> {
+    let notification = Notification {
+        sequence,
+        keep_alive: true,
+        ..Notification::default()
+    };
+    Ok(Published {
+        subscription,
+        available: vec![],
+        notification,
     })
 }
 
@@ -261,7 +145,10 @@ async fn a_message_is_acknowledged_once_it_is_durable_and_not_before() {
     rig.script.answer(published(4, &[1, 2, 3, 4]));
     rig.next().await;
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(rig.script.told(|told| told.acknowledged.clone()), [1, 2]);
+    assert_eq!(
+        rig.script.told(|told| told.acknowledged.clone()),
+        [(7, 1), (7, 2)]
+    );
     drop(third);
     let outcome = rig.running.await.unwrap();
     assert!(matches!(outcome, Err(SourceError::Lost(words)) if words.contains("not accepted")));
@@ -279,7 +166,10 @@ async fn a_gap_is_asked_for_and_order_is_kept() {
     for number in 1..=5u64 {
         assert_eq!(rig.next().await.value, Value::UInt(number));
     }
-    assert_eq!(rig.script.told(|told| told.republished.clone()), [2, 3]);
+    assert_eq!(
+        rig.script.told(|told| told.republished.clone()),
+        [(7, 2), (7, 3)]
+    );
     rig.stop().await;
 }
 
@@ -306,7 +196,7 @@ async fn too_much_that_is_not_durable_stops_the_asking() {
     }
     tokio::time::sleep(Duration::from_secs(60)).await;
     let asked = rig.script.told(|told| told.asked);
-    assert_eq!(asked, MAX_UNDURABLE + MAX_OUTSTANDING - 1);
+    assert_eq!(asked, MAX_UNDURABLE + SPARE_REQUESTS);
     while let Ok(delivery) = rig.readings.try_recv() {
         delivery.durable.unwrap().send(Ok(())).unwrap();
     }
@@ -332,23 +222,12 @@ async fn a_silent_node_that_is_gone_is_named_and_monitored_again_when_it_is_back
     rig.script.answer(published(1, &[]));
     rig.next().await;
     rig.script.told(|told| told.gone = true);
-    let keep_alive = |script: &Script| {
-        let notification = Notification {
-            sequence: 2,
-            keep_alive: true,
-            ..Notification::default()
-        };
-        script.answer(Ok(Published {
-            subscription: 7,
-            available: vec![],
-            notification,
-        }));
-    };
+    let alive = |script: &Script| script.answer(keep_alive(7, 2));
     let bad = async {
         loop {
             tokio::select! {
                 delivery = rig.readings.recv() => break delivery.unwrap(),
-                () = tokio::time::sleep(Duration::from_secs(2)) => keep_alive(&rig.script),
+                () = tokio::time::sleep(Duration::from_secs(2)) => alive(&rig.script),
             }
         }
     };
@@ -363,11 +242,89 @@ async fn a_silent_node_that_is_gone_is_named_and_monitored_again_when_it_is_back
     assert_eq!(rig.health.borrow().words, "0 of 1 monitored items, paced");
     rig.script.told(|told| told.gone = false);
     while rig.script.told(|told| told.monitored) == 0 {
-        keep_alive(&rig.script);
+        alive(&rig.script);
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
     rig.script.answer(published(2, &[]));
     assert_eq!(rig.next().await.value, Value::UInt(2));
     assert_eq!(rig.health.borrow().words, "1 of 1 monitored items, paced");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_subscription_has_its_own_order_and_its_own_acknowledgements() {
+    let mut rig = start_with(&[7, 9]);
+    rig.script.told(|told| told.kept = vec![message(2)]);
+    for answer in [
+        published_of(7, 1, &[1]),
+        published_of(9, 1, &[1]),
+        published_of(9, 3, &[1, 2, 3]),
+        published_of(7, 2, &[1, 2]),
+        keep_alive(7, 3),
+        published_of(9, 4, &[1, 2, 3, 4]),
+    ] {
+        rig.script.answer(answer);
+    }
+    for number in [1, 1, 2, 3, 2, 4u64] {
+        assert_eq!(rig.next().await.value, Value::UInt(number));
+    }
+    assert_eq!(rig.script.told(|told| told.republished.clone()), [(9, 2)]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for answer in [
+        published_of(7, 3, &[1, 2, 3]),
+        published_of(9, 5, &[1, 3, 4]),
+    ] {
+        rig.script.answer(answer);
+        rig.next().await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut acknowledged = rig.script.told(|told| told.acknowledged.clone());
+    acknowledged.sort_unstable();
+    let expected = [(7, 1), (7, 2), (9, 1), (9, 2), (9, 3), (9, 4)];
+    for kept in expected {
+        assert!(acknowledged.contains(&kept), "{kept:?} of {acknowledged:?}");
+    }
+    acknowledged.dedup();
+    assert_eq!(
+        acknowledged.len(),
+        rig.script.told(|told| told.acknowledged.len())
+    );
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_silent_subscription_is_noticed_while_others_talk() {
+    let rig = start_with(&[7, 9]);
+    let talking = async {
+        loop {
+            rig.script.answer(keep_alive(7, 1));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = rig.running => outcome.unwrap(),
+        () = talking => unreachable!(),
+    };
+    let Err(SourceError::Lost(words)) = outcome else {
+        panic!("{outcome:?}");
+    };
+    let expected = "of subscription 9, publishing every 500 ms it sent nothing for 5 s";
+    assert!(words.contains(expected), "{words}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_requests_wait_as_there_are_subscriptions_and_fewer_if_the_server_says_so() {
+    let rig = start_with(&[1, 2, 3, 4, 5]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(rig.script.told(|told| told.asked), 5 + SPARE_REQUESTS);
+    for _ in 0..4 {
+        rig.script
+            .answer(Err(Status::named("BadTooManyPublishRequests")));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(rig.script.told(|told| told.asked), 5 + SPARE_REQUESTS);
+    rig.script.answer(keep_alive(1, 1));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(rig.script.told(|told| told.asked), 5 + SPARE_REQUESTS + 1);
     rig.stop().await;
 }

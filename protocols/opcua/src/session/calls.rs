@@ -4,45 +4,30 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use opcua::{
-    client::{
-        Session, UARequest,
-        services::{
-            CreateMonitoredItems, CreateSubscription, DeleteMonitoredItems, Publish, Republish,
-        },
-    },
+    client::Session,
     types::{
-        AttributeId, BrowseDescription, BrowseDirection, BrowseResultMask, ByteString,
-        DataChangeFilter, DataChangeTrigger, DataValue, DeadbandType, ExtensionObject,
-        MonitoredItemCreateRequest, MonitoringMode, MonitoringParameters, NodeClassMask,
-        NodeId as VendorNodeId, ReadValueId, ReferenceTypeId, TimestampsToReturn, VariableId,
-        Variant,
+        AttributeId, BrowseDescription, BrowseDirection, BrowseResultMask, ByteString, DataValue,
+        NodeClassMask, NodeId as VendorNodeId, ReadValueId, ReferenceTypeId, TimestampsToReturn,
+        VariableId, Variant,
     },
 };
 
-use super::{PUBLISH_TIMEOUT, convert, within, within_status};
+use super::{convert, within, within_status};
 use crate::{
     connection::{
-        Called, Connection, Direction, ItemRequest, ItemRevised, Limits, Neighbour, Notification,
-        Published, Subscription, SubscriptionRequest,
+        Acknowledgement, Called, Connection, Direction, ItemRequest, ItemRevised, Limits,
+        Neighbour, Notification, Published, Subscription, SubscriptionRequest,
     },
     node_id::NodeId,
     status::Status,
     value,
 };
 
-/// Used where the server does not say how many operations it takes in one call.
-const CAREFUL: Limits = Limits {
-    per_read: 500,
-    per_browse: 100,
-    per_monitor: 1000,
-};
-/// The most operations of one call, whatever the server says, so that messages stay within our own limits.
-const MOST: usize = 2000;
 /// The most children that are taken from one node.
 const MAX_NEIGHBOURS: usize = 100_000;
 
 pub(super) struct Client {
-    session: Arc<Session>,
+    pub(super) session: Arc<Session>,
 }
 
 impl Client {
@@ -50,7 +35,10 @@ impl Client {
         Self { session }
     }
 
-    async fn read(&self, nodes: &[(VendorNodeId, AttributeId)]) -> Result<Vec<DataValue>, Status> {
+    pub(super) async fn read(
+        &self,
+        nodes: &[(VendorNodeId, AttributeId)],
+    ) -> Result<Vec<DataValue>, Status> {
         let wanted: Vec<ReadValueId> = nodes
             .iter()
             .map(|(node, attribute)| ReadValueId {
@@ -160,25 +148,11 @@ impl Connection for Client {
     }
 
     fn limits(&self) -> Called<'_, Limits> {
-        Box::pin(async {
-            use VariableId as Id;
-            let nodes = [
-                Id::Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
-                Id::Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
-                Id::Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
-            ]
-            .map(|id| (VendorNodeId::from(id), AttributeId::Value));
-            let values = self.read(&nodes).await?;
-            let limit = |at: usize, careful: usize| match values[at].value {
-                Some(Variant::UInt32(limit)) if limit > 0 => (limit as usize).min(MOST),
-                _ => careful,
-            };
-            Ok(Limits {
-                per_read: limit(0, CAREFUL.per_read),
-                per_browse: limit(1, CAREFUL.per_browse),
-                per_monitor: limit(2, CAREFUL.per_monitor),
-            })
-        })
+        Box::pin(self.read_limits())
+    }
+
+    fn session_count(&self) -> Called<'_, usize> {
+        Box::pin(self.read_session_count())
     }
 
     fn browse(
@@ -243,22 +217,11 @@ impl Connection for Client {
     }
 
     fn subscribe(&self, request: SubscriptionRequest) -> Called<'_, Subscription> {
-        Box::pin(async move {
-            let request = CreateSubscription::new(&self.session)
-                .publishing_interval(std::time::Duration::from_secs_f64(
-                    request.publishing_ms / 1000.0,
-                ))
-                .max_keep_alive_count(request.keep_alive_count)
-                .max_lifetime_count(request.lifetime_count)
-                .max_notifications_per_publish(request.max_notifications)
-                .publishing_enabled(true);
-            let made = within(request.send(self.session.channel())).await?;
-            Ok(Subscription {
-                id: made.subscription_id,
-                publishing_ms: made.revised_publishing_interval,
-                keep_alive_count: made.revised_max_keep_alive_count,
-            })
-        })
+        Box::pin(self.create_subscription(request))
+    }
+
+    fn unsubscribe(&self, subscription: u32) -> Called<'_, ()> {
+        Box::pin(self.delete_subscription(subscription))
     }
 
     fn monitor(
@@ -266,64 +229,19 @@ impl Connection for Client {
         subscription: u32,
         items: Vec<ItemRequest>,
     ) -> Called<'_, Vec<Result<ItemRevised, Status>>> {
-        Box::pin(async move {
-            let count = items.len();
-            let request = CreateMonitoredItems::new(subscription, &self.session)
-                .timestamps_to_return(TimestampsToReturn::Both)
-                .items_to_create(items.into_iter().map(create_request).collect());
-            let made = within(request.send(self.session.channel())).await?;
-            let results = made.results.into_iter().map(|item| {
-                let result = item.result;
-                if result.status_code.is_bad() {
-                    return Err(value::status(result.status_code));
-                }
-                Ok(ItemRevised {
-                    id: result.monitored_item_id,
-                    sampling_ms: result.revised_sampling_interval,
-                    queue_size: result.revised_queue_size,
-                })
-            });
-            same_length(results.collect(), count)
-        })
+        Box::pin(self.create_items(subscription, items))
     }
 
     fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()> {
-        Box::pin(async move {
-            let request =
-                DeleteMonitoredItems::new(subscription, &self.session).items_to_delete(ids);
-            within(request.send(self.session.channel()))
-                .await
-                .map(|_| ())
-        })
+        Box::pin(self.delete_items(subscription, ids))
     }
 
-    fn publish(&self, subscription: u32, acknowledged: Vec<u32>) -> Called<'static, Published> {
-        let session = self.session.clone();
-        Box::pin(async move {
-            let request = acknowledged
-                .into_iter()
-                .fold(Publish::new(&session), |request, sequence| {
-                    request.ack(subscription, sequence)
-                });
-            let answer = request.send(session.channel());
-            let answer = tokio::time::timeout(PUBLISH_TIMEOUT * 2, answer)
-                .await
-                .map_err(|_| Status::named("BadTimeout"))?
-                .map_err(|error| super::status(&error))?;
-            Ok(Published {
-                subscription: answer.subscription_id,
-                available: answer.available_sequence_numbers.unwrap_or_default(),
-                notification: convert::notification(answer.notification_message),
-            })
-        })
+    fn publish(&self, acknowledged: Vec<Acknowledgement>) -> Called<'static, Published> {
+        self.publish_request(acknowledged)
     }
 
     fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification> {
-        Box::pin(async move {
-            let request = Republish::new(subscription, sequence, &self.session);
-            let answer = within(request.send(self.session.channel())).await?;
-            Ok(convert::notification(answer.notification_message))
-        })
+        Box::pin(self.message_again(subscription, sequence))
     }
 
     fn close(&self) -> Called<'_, ()> {
@@ -351,33 +269,6 @@ fn browse_description(node: &NodeId, direction: Direction) -> BrowseDescription 
     }
 }
 
-fn create_request(item: ItemRequest) -> MonitoredItemCreateRequest {
-    let filter = item
-        .deadband
-        .map_or_else(ExtensionObject::null, |deadband| {
-            ExtensionObject::from_message(DataChangeFilter {
-                trigger: DataChangeTrigger::StatusValue,
-                deadband_type: DeadbandType::Absolute as u32,
-                deadband_value: deadband,
-            })
-        });
-    MonitoredItemCreateRequest {
-        item_to_monitor: ReadValueId {
-            node_id: convert::vendor_node_id(&item.node),
-            attribute_id: AttributeId::Value as u32,
-            ..ReadValueId::default()
-        },
-        monitoring_mode: MonitoringMode::Reporting,
-        requested_parameters: MonitoringParameters {
-            client_handle: convert::vendor_handle(item.handle),
-            sampling_interval: item.sampling_ms,
-            filter,
-            queue_size: item.queue_size,
-            discard_oldest: true,
-        },
-    }
-}
-
 /// `[]` for each dimension (Part 3, 5.6.2: -1 is a scalar, 0 and more are arrays).
 fn brackets(rank: i32) -> String {
     match usize::try_from(rank) {
@@ -387,7 +278,7 @@ fn brackets(rank: i32) -> String {
 }
 
 /// A server that answers more or less than it was asked is not to be trusted with the rest.
-fn same_length<T>(results: Vec<T>, wanted: usize) -> Result<Vec<T>, Status> {
+pub(super) fn same_length<T>(results: Vec<T>, wanted: usize) -> Result<Vec<T>, Status> {
     if results.len() == wanted {
         Ok(results)
     } else {

@@ -1,0 +1,210 @@
+//! `Points`: the monitored items as values come: their readings, their states, and what is told of them.
+
+use fieldgate_kit::SourceCtx;
+use fieldgate_model::{Class, DropReason, Quality, Reading};
+
+use super::now;
+use crate::{
+    announce::Announcer,
+    connection::{Change, ItemRequest, ItemRevised},
+    node_id::NodeId,
+    roll_call::RollCall,
+    select::Item,
+    status::{self, Status},
+    subscribe::Monitored,
+};
+
+/// All items; a value's handle is its item's index.
+pub(crate) struct Points<'a> {
+    ctx: &'a SourceCtx,
+    items: &'a [Item],
+    monitored: Vec<Monitored>,
+    states: Vec<State>,
+    announcer: Announcer,
+    roll_call: RollCall,
+}
+
+/// What is known of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Values come.
+    Fine,
+    /// The server says through the item that there is no value to be had.
+    Troubled,
+    /// The server has no such item: it could not be made, or its node is gone.
+    Gone,
+}
+
+/// What the server said of nodes that were asked for: those that are back, and readings of those that are gone.
+#[derive(Default)]
+pub(super) struct RollCalled {
+    pub back: Vec<usize>,
+    pub gone: Vec<Reading>,
+}
+
+impl State {
+    /// An item that the server refused for another reason than its node is not made again when the node is there.
+    fn of(result: &Result<ItemRevised, Status>) -> Self {
+        match result {
+            Ok(_) => Self::Fine,
+            Err(why) if why.is("BadNodeIdUnknown") => Self::Gone,
+            Err(_) => Self::Troubled,
+        }
+    }
+}
+
+// === impl Points ===
+
+impl<'a> Points<'a> {
+    pub(crate) fn new(
+        ctx: &'a SourceCtx,
+        items: &'a [Item],
+        monitored: Vec<Monitored>,
+        announcer: Announcer,
+    ) -> Self {
+        Self {
+            ctx,
+            items,
+            states: monitored
+                .iter()
+                .map(|made| State::of(&made.result))
+                .collect(),
+            monitored,
+            announcer,
+            roll_call: RollCall::new(items.len()),
+        }
+    }
+
+    /// Changes as readings.
+    pub(crate) fn readings(&mut self, changes: Vec<Change>) -> Vec<Reading> {
+        let seen = now();
+        let (mut overflowed, mut undecodable, mut turned) = (0, 0, false);
+        let mut readings = Vec::with_capacity(changes.len());
+        for change in changes {
+            let handle = change.handle as usize;
+            let Some(item) = self.items.get(handle) else {
+                continue;
+            };
+            self.roll_call.heard(handle);
+            let Some(observed) = change.observed else {
+                undecodable += 1;
+                continue;
+            };
+            overflowed += u64::from(observed.overflow);
+            turned |= self.turn(handle, &observed.quality);
+            readings.push(Reading {
+                point: item.point.clone(),
+                value: observed.value,
+                quality: observed.quality,
+                at: observed.at.unwrap_or(seen),
+                seen,
+                unit: None,
+                class: Class::Telemetry,
+            });
+        }
+        self.count(DropReason::SourceOverflow, overflowed);
+        self.count(DropReason::Undecodable, undecodable);
+        if turned {
+            self.tell();
+        }
+        readings
+    }
+
+    /// Messages went missing between the server and us.
+    pub(super) fn lost_messages(&mut self, count: u64) {
+        self.announcer.lost_messages(count);
+        self.tell();
+    }
+
+    /// Announces what changed, and tells the health.
+    pub(super) fn tell(&mut self) {
+        self.announcer.tell(&self.ctx.devices, &self.ctx.health);
+    }
+
+    /// Items from which nothing was heard, and their nodes; at most so many, each in turn.
+    pub(super) fn silent(&mut self, most: usize) -> (Vec<usize>, Vec<NodeId>) {
+        let silent = self.roll_call.next(most).into_iter();
+        silent
+            .filter_map(|handle| Some((handle, self.items[handle].node.clone()?)))
+            .unzip()
+    }
+
+    /// The server's answers whether the nodes of silent items exist.
+    pub(super) fn roll_called(
+        &mut self,
+        answers: impl Iterator<Item = (usize, Result<(), Status>)>,
+    ) -> RollCalled {
+        let seen = now();
+        let mut called = RollCalled::default();
+        for (handle, answer) in answers {
+            match answer {
+                Ok(()) if self.states[handle] == State::Gone => called.back.push(handle),
+                Ok(()) => {}
+                Err(why) => {
+                    let quality = Quality::Bad(why.to_string().into());
+                    let fine = self.states[handle] == State::Fine;
+                    if status::is_problem(&quality)
+                        && self.trouble(handle, State::Gone, &quality)
+                        && fine
+                    {
+                        called.gone.push(self.items[handle].missing(quality, seen));
+                    }
+                }
+            }
+        }
+        called
+    }
+
+    /// The place of the subscription in which the item is.
+    pub(super) fn subscription(&self, handle: usize) -> usize {
+        self.monitored[handle].subscription
+    }
+
+    /// Takes the server's number of an item, when it has one.
+    pub(super) fn take_id(&mut self, handle: usize) -> Option<u32> {
+        let result = &mut self.monitored[handle].result;
+        let id = result.as_ref().ok()?.id;
+        *result = Err(Status::named("BadNodeIdUnknown"));
+        Some(id)
+    }
+
+    /// The item was made again, or not.
+    pub(super) fn made_again(&mut self, handle: usize, result: Result<ItemRevised, Status>) {
+        self.monitored[handle].result = result;
+    }
+
+    /// The wish for an item's values.
+    pub(super) fn request(&self, handle: usize) -> Option<ItemRequest> {
+        self.items[handle].request(handle)
+    }
+
+    /// What a value's quality says of its point; true when it is news.
+    fn turn(&mut self, handle: usize, quality: &Quality) -> bool {
+        if status::is_problem(quality) {
+            return self.trouble(handle, State::Troubled, quality);
+        }
+        if self.states[handle] == State::Fine {
+            return false;
+        }
+        self.states[handle] = State::Fine;
+        self.announcer.relief(handle);
+        true
+    }
+
+    /// True when it is news.
+    fn trouble(&mut self, handle: usize, state: State, quality: &Quality) -> bool {
+        if self.states[handle] == state {
+            return false;
+        }
+        self.states[handle] = state;
+        self.announcer
+            .trouble(handle, quality.why().unwrap_or_default());
+        true
+    }
+
+    fn count(&self, reason: DropReason, readings: u64) {
+        if readings > 0 {
+            self.ctx.readings.dropped(reason, readings);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Makes the subscriptions that the items need, and goes on with fewer where the server has no room for more.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::{
+    connection::{Connection, ItemRequest, ItemRevised, Limits, Subscription, SubscriptionRequest},
+    select::Item,
+    shares::{Share, shares},
+    status::Status,
+};
+
+/// Intervals without news after which the server says that it lives; small, so that silence is noticed soon.
+const KEEP_ALIVE_COUNT: u32 = 4;
+/// How long the server keeps a subscription that nobody asks; time to get through a full queue.
+const LIFETIME: Duration = Duration::from_secs(120);
+/// Values in one message: some 150 kB of numbers, which stays within the limits of most servers, and of our own.
+const MAX_NOTIFICATIONS: u32 = 4_000;
+const FULL: Status = Status::named("BadTooManyMonitoredItems");
+const NO_MORE: &str = "BadTooManySubscriptions";
+
+/// What the server made of the selection.
+pub(crate) struct Subscribed {
+    pub subscriptions: Vec<Subscription>,
+    /// One for each item.
+    pub items: Vec<Monitored>,
+}
+
+/// One item on the server.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Monitored {
+    /// The place of its subscription; where it would go if it has none.
+    pub subscription: usize,
+    pub result: Result<ItemRevised, Status>,
+}
+
+/// One result an item: a node that cannot be monitored does not disturb its neighbours.
+///
+/// # Errors
+/// When the server has not even one subscription, or breaks off.
+pub(crate) async fn subscribe(
+    connection: &dyn Connection,
+    items: &[Item],
+    limits: &Limits,
+) -> Result<Subscribed, Status> {
+    let known = items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| item.node.is_some());
+    let mut waiting: VecDeque<Share> =
+        shares(known.map(|(at, item)| (at, item.publishing_ms)), limits).into();
+    let mut making = Making::new(connection, items, limits.per_monitor);
+    if waiting.is_empty() {
+        // Nothing is there yet, but it may come; and silence of the server has to be noticed.
+        let publishing_ms = items.first().map_or(1000, |item| item.publishing_ms);
+        making.open(publishing_ms).await?;
+    }
+    while let Some(share) = waiting.pop_front() {
+        let left = match making.open(share.publishing_ms).await {
+            Ok(at) => making.fill(at, share.items.clone()).await?,
+            Err(why) if why.is(NO_MORE) && !making.subscriptions.is_empty() => {
+                making.squeeze(share.items, &why).await?;
+                continue;
+            }
+            Err(why) => return Err(why),
+        };
+        if left.len() == share.items.len() {
+            // An empty subscription that takes nothing: it is the server that is full.
+            making.close_last().await;
+            making.squeeze(left, &FULL).await?;
+        } else if !left.is_empty() {
+            waiting.push_front(Share {
+                items: left,
+                ..share
+            });
+        }
+    }
+    Ok(making.done())
+}
+
+/// What is made so far.
+struct Making<'a> {
+    connection: &'a dyn Connection,
+    items: &'a [Item],
+    per_monitor: usize,
+    subscriptions: Vec<Subscription>,
+    /// Whether each takes no more.
+    full: Vec<bool>,
+    made: Vec<Monitored>,
+}
+
+// === impl Making ===
+
+impl<'a> Making<'a> {
+    fn new(connection: &'a dyn Connection, items: &'a [Item], per_monitor: usize) -> Self {
+        let none = |item: &Item| Monitored {
+            subscription: 0,
+            result: Err(match item.node {
+                Some(_) => FULL,
+                None => Status::named("BadNodeIdUnknown"),
+            }),
+        };
+        Self {
+            connection,
+            items,
+            per_monitor: per_monitor.max(1),
+            subscriptions: Vec::new(),
+            full: Vec::new(),
+            made: items.iter().map(none).collect(),
+        }
+    }
+
+    async fn open(&mut self, publishing_ms: u64) -> Result<usize, Status> {
+        let made = self.connection.subscribe(request(publishing_ms)).await?;
+        self.subscriptions.push(made);
+        self.full.push(false);
+        Ok(self.subscriptions.len() - 1)
+    }
+
+    /// Takes the last one back, unless it is the only one.
+    async fn close_last(&mut self) {
+        if self.subscriptions.len() > 1
+            && let Some(last) = self.subscriptions.pop()
+        {
+            self.full.pop();
+            // If it stays, it only costs its place.
+            let _deleted = self.connection.unsubscribe(last.id).await;
+        }
+    }
+
+    /// Puts items where there still is room; the others are refused for this reason.
+    async fn squeeze(&mut self, mut items: Vec<usize>, why: &Status) -> Result<(), Status> {
+        for at in 0..self.subscriptions.len() {
+            if !self.full[at] && !items.is_empty() {
+                items = self.fill(at, items).await?;
+            }
+        }
+        for item in items {
+            self.made[item].result = Err(why.clone());
+        }
+        Ok(())
+    }
+
+    /// Monitors items until the subscription is full; what it does not take is returned.
+    async fn fill(&mut self, at: usize, items: Vec<usize>) -> Result<Vec<usize>, Status> {
+        let subscription = self.subscriptions[at].id;
+        let mut left = VecDeque::from(items);
+        let mut most = self.per_monitor;
+        while !left.is_empty() && !self.full[at] {
+            let chunk: Vec<usize> = left.iter().take(most).copied().collect();
+            let requests: Vec<ItemRequest> = chunk
+                .iter()
+                .filter_map(|item| self.items[*item].request(*item))
+                .collect();
+            match self.connection.monitor(subscription, requests).await {
+                Ok(results) => {
+                    left.drain(..chunk.len());
+                    for (item, result) in chunk.into_iter().zip(results).rev() {
+                        if result.as_ref().is_err_and(|why| *why == FULL) {
+                            self.full[at] = true;
+                            left.push_front(item);
+                        } else {
+                            self.made[item] = Monitored {
+                                subscription: at,
+                                result,
+                            };
+                        }
+                    }
+                }
+                // Some servers refuse the call as a whole when not all of its items fit.
+                Err(why) if fewer_may_do(&why) && most > 1 => {
+                    most = chunk.len().div_ceil(2).min(most - 1)
+                }
+                Err(why) if why == FULL => self.full[at] = true,
+                Err(why) => return Err(why),
+            }
+        }
+        Ok(left.into())
+    }
+
+    fn done(self) -> Subscribed {
+        Subscribed {
+            subscriptions: self.subscriptions,
+            items: self.made,
+        }
+    }
+}
+
+fn fewer_may_do(why: &Status) -> bool {
+    *why == FULL
+        || [
+            "BadTooManyOperations",
+            "BadRequestTooLarge",
+            "BadResponseTooLarge",
+            "BadEncodingLimitsExceeded",
+        ]
+        .iter()
+        .any(|name| why.is(name))
+}
+
+fn request(publishing_ms: u64) -> SubscriptionRequest {
+    let lifetime = LIFETIME.as_millis() / u128::from(publishing_ms.max(1));
+    SubscriptionRequest {
+        publishing_ms: Duration::from_millis(publishing_ms).as_secs_f64() * 1000.0,
+        keep_alive_count: KEEP_ALIVE_COUNT,
+        lifetime_count: u32::try_from(lifetime)
+            .unwrap_or(u32::MAX)
+            .max(KEEP_ALIVE_COUNT * 3),
+        max_notifications: MAX_NOTIFICATIONS,
+    }
+}
+
+// === impl Subscribed ===
+
+impl Subscribed {
+    /// `in 3 subscriptions, publishing every 100 to 500 ms; 12 left out: …`
+    pub(crate) fn words(&self) -> String {
+        let paces = self.subscriptions.iter().map(|made| made.publishing_ms);
+        let fastest = paces.clone().fold(f64::INFINITY, f64::min);
+        let slowest = paces.fold(0.0, f64::max);
+        let mut words = if fastest < slowest {
+            format!("publishing every {fastest} to {slowest} ms")
+        } else {
+            format!("publishing every {slowest} ms")
+        };
+        if self.subscriptions.len() > 1 {
+            words.insert_str(
+                0,
+                &format!("in {} subscriptions ", self.subscriptions.len()),
+            );
+        }
+        let refused = |status: &str| {
+            let why = |item: &&Monitored| item.result.as_ref().is_err_and(|why| why.is(status));
+            self.items.iter().filter(why).count()
+        };
+        let left_out = refused(FULL.name()) + refused(NO_MORE);
+        if left_out > 0 {
+            words.push_str(&format!(
+                "; {left_out} are left out because the server takes no more: select fewer, or raise its limits of monitored items and subscriptions"
+            ));
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests;

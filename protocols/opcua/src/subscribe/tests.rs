@@ -1,0 +1,105 @@
+//! Subscriptions against servers with little room: as much as fits is delivered, and the rest is told.
+
+use super::*;
+use crate::twin::{Room, Script, item};
+
+const LIMITS: Limits = Limits {
+    per_read: 100,
+    per_browse: 100,
+    per_monitor: 4,
+    items_per_subscription: None,
+    subscriptions: None,
+    sessions: None,
+};
+
+/// Ten items on a server with this room, of which the gateway is told nothing: items in each subscription, and the words.
+async fn check(room: Room, expected: &[usize], words: &str) {
+    let script = Script::default();
+    script.told(|told| told.room = room);
+    let items: Vec<_> = (0..10).map(item).collect();
+    let made = subscribe(&script, &items, &LIMITS).await.unwrap();
+    let monitored: Vec<usize> = (0..made.subscriptions.len())
+        .map(|at| {
+            let of_this = |item: &&Monitored| item.subscription == at && item.result.is_ok();
+            made.items.iter().filter(of_this).count()
+        })
+        .collect();
+    assert_eq!(monitored, expected, "{room:?}");
+    let there: Vec<usize> = script.told(|told| told.subscriptions.values().copied().collect());
+    assert_eq!(there, expected, "{room:?}");
+    assert_eq!(made.words(), words, "{room:?}");
+}
+
+#[tokio::test]
+async fn a_full_subscription_is_followed_by_another() {
+    let plain = "publishing every 500 ms";
+    check(Room::default(), &[10], plain).await;
+    let room = Room {
+        per_call: 3,
+        ..Room::default()
+    };
+    check(room, &[10], plain).await;
+    for all_or_none in [false, true] {
+        let room = Room {
+            items_per_subscription: 3,
+            all_or_none,
+            ..Room::default()
+        };
+        let words = "in 4 subscriptions publishing every 500 ms";
+        check(room, &[3, 3, 3, 1], words).await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_gets_what_fits_and_the_rest_is_told() {
+    let told = |count: usize| {
+        format!(
+            "; {count} are left out because the server takes no more: select fewer, or raise its limits of monitored items and subscriptions"
+        )
+    };
+    let two = "in 2 subscriptions publishing every 500 ms";
+    for all_or_none in [false, true] {
+        let room = Room {
+            items_per_subscription: 3,
+            subscriptions: 2,
+            all_or_none,
+            ..Room::default()
+        };
+        check(room, &[3, 3], &(two.to_owned() + &told(4))).await;
+        let room = Room {
+            items: 7,
+            all_or_none,
+            ..Room::default()
+        };
+        check(
+            room,
+            &[7],
+            &("publishing every 500 ms".to_owned() + &told(3)),
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_second_subscription_another_interval_goes_into_the_first() {
+    let script = Script::default();
+    script.told(|told| told.room.subscriptions = 1);
+    let mut items: Vec<_> = (0..3).map(item).collect();
+    items[1].publishing_ms = 100;
+    let made = subscribe(&script, &items, &LIMITS).await.unwrap();
+    assert_eq!(made.words(), "publishing every 100 ms");
+    assert!(made.items.iter().all(|item| item.result.is_ok()));
+}
+
+#[tokio::test]
+async fn a_server_without_any_subscription_is_an_error_and_a_missing_namespace_is_none() {
+    let script = Script::default();
+    let mut items = [item(0)];
+    items[0].node = None;
+    let made = subscribe(&script, &items, &LIMITS).await.unwrap();
+    assert_eq!(made.subscriptions.len(), 1);
+    assert!(made.items[0].result.is_err());
+    script.told(|told| told.room.subscriptions = 0);
+    let outcome = subscribe(&script, &items, &LIMITS).await;
+    assert_eq!(outcome.err(), Some(Status::named(NO_MORE)));
+}

@@ -1,0 +1,238 @@
+//! `Script`: a server that says what it is told to say, and remembers what it was asked. For tests only.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use fieldgate_model::{DeviceId, Quality, Value};
+use futures::future::{pending, ready};
+
+use crate::{
+    connection::{
+        Acknowledgement, Called, Change, Connection, Direction, ItemRequest, ItemRevised, Limits,
+        Neighbour, Notification, Observed, Published, Subscription, SubscriptionRequest,
+    },
+    node_id::NodeId,
+    select::Item,
+    status::Status,
+};
+
+/// Clones are the same server.
+#[derive(Clone, Default)]
+pub(crate) struct Script(Arc<Mutex<Told>>);
+
+#[derive(Default)]
+pub(crate) struct Told {
+    pub answers: VecDeque<Result<Published, Status>>,
+    pub kept: Vec<Notification>,
+    /// Subscription and number.
+    pub acknowledged: Vec<(u32, u32)>,
+    pub republished: Vec<(u32, u32)>,
+    pub asked: usize,
+    pub gone: bool,
+    pub monitored: usize,
+    /// The items of each subscription, by its number, which is the count of those before it.
+    pub subscriptions: BTreeMap<u32, usize>,
+    pub room: Room,
+}
+
+/// What the server has room for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub subscriptions: usize,
+    pub items_per_subscription: usize,
+    pub items: usize,
+    /// Items of one call.
+    pub per_call: usize,
+    /// Refuses a call as a whole when not all of its items fit.
+    pub all_or_none: bool,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            subscriptions: usize::MAX,
+            items_per_subscription: usize::MAX,
+            items: usize::MAX,
+            per_call: usize::MAX,
+            all_or_none: false,
+        }
+    }
+}
+
+impl Script {
+    pub fn told<T>(&self, look: impl FnOnce(&mut Told) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+
+    pub fn answer(&self, answer: Result<Published, Status>) {
+        self.told(|told| told.answers.push_back(answer));
+    }
+}
+
+impl Told {
+    fn monitor(
+        &mut self,
+        subscription: u32,
+        count: usize,
+    ) -> Result<Vec<Result<ItemRevised, Status>>, Status> {
+        if count > self.room.per_call {
+            return Err(Status::named("BadTooManyOperations"));
+        }
+        let all: usize = self.subscriptions.values().sum();
+        let of_this = self.subscriptions.entry(subscription).or_default();
+        let room = (self.room.items_per_subscription - *of_this).min(self.room.items - all);
+        if self.room.all_or_none && count > room {
+            return Err(Status::named("BadTooManyMonitoredItems"));
+        }
+        *of_this += count.min(room);
+        self.monitored += count.min(room);
+        let result = |at| match at < room {
+            true => Ok(revised()),
+            false => Err(Status::named("BadTooManyMonitoredItems")),
+        };
+        Ok((0..count).map(result).collect())
+    }
+}
+
+impl Connection for Script {
+    fn namespaces(&self) -> Called<'_, Vec<String>> {
+        Box::pin(pending())
+    }
+
+    fn limits(&self) -> Called<'_, Limits> {
+        Box::pin(pending())
+    }
+
+    fn browse(
+        &self,
+        _: Vec<NodeId>,
+        _: Direction,
+    ) -> Called<'_, Vec<Result<Vec<Neighbour>, Status>>> {
+        Box::pin(pending())
+    }
+
+    fn data_types(&self, _: Vec<NodeId>) -> Called<'_, Vec<Option<String>>> {
+        Box::pin(pending())
+    }
+
+    fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>> {
+        let answer = match self.told(|told| told.gone) {
+            true => Err(Status::named("BadNodeIdUnknown")),
+            false => Ok(()),
+        };
+        Box::pin(ready(Ok(vec![answer; nodes.len()])))
+    }
+
+    fn subscribe(&self, request: SubscriptionRequest) -> Called<'_, Subscription> {
+        let made = self.told(|told| {
+            if told.subscriptions.len() >= told.room.subscriptions {
+                return Err(Status::named("BadTooManySubscriptions"));
+            }
+            let id = u32::try_from(told.subscriptions.len()).unwrap();
+            told.subscriptions.insert(id, 0);
+            Ok(Subscription {
+                id,
+                publishing_ms: request.publishing_ms,
+                keep_alive_count: request.keep_alive_count,
+            })
+        });
+        Box::pin(ready(made))
+    }
+
+    fn unsubscribe(&self, subscription: u32) -> Called<'_, ()> {
+        self.told(|told| told.subscriptions.remove(&subscription));
+        Box::pin(ready(Ok(())))
+    }
+
+    fn monitor(
+        &self,
+        subscription: u32,
+        items: Vec<ItemRequest>,
+    ) -> Called<'_, Vec<Result<ItemRevised, Status>>> {
+        Box::pin(ready(
+            self.told(|told| told.monitor(subscription, items.len())),
+        ))
+    }
+
+    fn unmonitor(&self, _: u32, _: Vec<u32>) -> Called<'_, ()> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn publish(&self, acknowledged: Vec<Acknowledgement>) -> Called<'static, Published> {
+        self.told(|told| {
+            let acknowledged = acknowledged.iter();
+            told.acknowledged
+                .extend(acknowledged.map(|kept| (kept.subscription, kept.sequence)));
+            told.asked += 1;
+        });
+        let script = self.clone();
+        Box::pin(async move {
+            loop {
+                if let Some(answer) = script.told(|told| told.answers.pop_front()) {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+    }
+
+    fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification> {
+        let kept = self.told(|told| {
+            told.republished.push((subscription, sequence));
+            let kept = told.kept.iter().find(|kept| kept.sequence == sequence);
+            kept.cloned().ok_or(Status::named("BadMessageNotAvailable"))
+        });
+        Box::pin(ready(kept))
+    }
+
+    fn close(&self) -> Called<'_, ()> {
+        Box::pin(ready(Ok(())))
+    }
+}
+
+/// The point `s/d/p0` and so on.
+pub(crate) fn item(at: usize) -> Item {
+    let device = DeviceId::new("s", "d").unwrap();
+    let name = format!("p{at}");
+    Item {
+        node: Some(NodeId::numeric(2, u32::try_from(at).unwrap())),
+        point: device.point(&name).unwrap(),
+        device,
+        device_name: "d".to_owned(),
+        name,
+        address: format!("ns=2;i={at}"),
+        publishing_ms: 500,
+        sampling_ms: 100,
+        queue_size: 10,
+        deadband: None,
+    }
+}
+
+pub(crate) fn revised() -> ItemRevised {
+    ItemRevised {
+        id: 1,
+        sampling_ms: 100.0,
+        queue_size: 10,
+    }
+}
+
+/// A message whose one value is its own number.
+pub(crate) fn message(sequence: u32) -> Notification {
+    let observed = Observed {
+        value: Value::UInt(sequence.into()),
+        quality: Quality::Good,
+        at: None,
+        overflow: false,
+    };
+    Notification {
+        sequence,
+        changes: vec![Change {
+            handle: 0,
+            observed: Some(observed),
+        }],
+        ..Notification::default()
+    }
+}

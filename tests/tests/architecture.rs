@@ -25,6 +25,7 @@ const VENDORS: &[Vendor] = &[
             "protocols/opcua/src/session.rs",
             "protocols/opcua/src/session/",
             "protocols/opcua/src/value.rs",
+            "protocols/opcua/src/value/",
             "protocols/opcua/src/sim.rs",
             "protocols/opcua/src/sim/",
         ],

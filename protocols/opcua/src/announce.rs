@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use fieldgate_kit::{Devices, Health};
 use fieldgate_model::{Device, DeviceId, Point};
 
-use crate::{connection::ItemRevised, select::Item, status::Status, subscribe::Monitored};
+use crate::{
+    connection::{ItemRevised, ValueType},
+    select::Item,
+    status::Status,
+    subscribe::Monitored,
+};
 
 /// Keeps announcements and health up to date. An item is known by its index in the plan.
 pub(crate) struct Announcer {
@@ -24,7 +29,7 @@ pub(crate) struct Announcer {
 impl Announcer {
     pub(crate) fn new(
         items: &[Item],
-        types: &[Option<String>],
+        types: &[ValueType],
         monitored: &[Monitored],
         server: &str,
         pace: String,
@@ -38,12 +43,12 @@ impl Announcer {
             lost_messages: 0,
         };
         let mut known: BTreeMap<DeviceId, usize> = BTreeMap::new();
-        for ((item, data_type), made) in items.iter().zip(types).zip(monitored) {
+        for ((item, value_type), made) in items.iter().zip(types).zip(monitored) {
             let at = *known.entry(item.device.clone()).or_insert_with(|| {
                 announcer.devices.push(device(item, server));
                 announcer.devices.len() - 1
             });
-            let point = point(item, data_type.clone(), &made.result);
+            let point = point(item, value_type.name.clone(), &made.result);
             announcer.troubled += usize::from(point.problem.is_some());
             let points = &mut announcer.devices[at].points;
             announcer.places.push((at, points.len()));

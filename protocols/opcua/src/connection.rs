@@ -1,10 +1,12 @@
 //! `Connection`: all that the source asks of a server, in our own types, so that the vendor stays in `session.rs` and a
 //! scripted twin can stand in its place.
 
+use std::sync::Arc;
+
 use fieldgate_model::{Quality, Timestamp, Value};
 use futures::future::BoxFuture;
 
-use crate::{node_id::NodeId, status::Status};
+use crate::{enumeration::Enumeration, node_id::NodeId, status::Status};
 
 /// A browse name: its namespace's number in this session, and the name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,6 +51,15 @@ pub struct Limits {
     pub subscriptions: Option<usize>,
     /// Sessions of all clients.
     pub sessions: Option<usize>,
+}
+
+/// What a variable holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ValueType {
+    /// `Double` or `UInt16[]`; `None` where unknown.
+    pub name: Option<String>,
+    /// What its numbers mean, where they mean something.
+    pub enumeration: Option<Arc<Enumeration>>,
 }
 
 /// What a subscription was asked for.
@@ -159,6 +170,18 @@ pub trait Connection: Send + Sync {
 
     /// The names of the variables' data types, `Double` or `UInt16[]`, in the order of `nodes`; `None` where unknown.
     fn data_types(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Option<String>>>;
+
+    /// The variables' data types with the names of their numbers, in the order of `nodes`.
+    fn value_types(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<ValueType>> {
+        Box::pin(async move {
+            let nameless = |name| ValueType {
+                name,
+                enumeration: None,
+            };
+            let names = self.data_types(nodes).await?;
+            Ok(names.into_iter().map(nameless).collect())
+        })
+    }
 
     /// Whether the nodes exist, in their order.
     fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>>;

@@ -12,6 +12,7 @@ mod browse;
 mod connection;
 mod dial;
 mod discover;
+mod enumeration;
 mod glob;
 mod node_id;
 mod probe;

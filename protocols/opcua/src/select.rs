@@ -4,13 +4,17 @@
 //! variables that it is nested in before it, joined by dots. No id holds a node id that a glob found, so that ids
 //! survive a server that numbers its nodes anew.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use fieldgate_model::{DeviceId, IdError};
+use fieldgate_model::{DeviceId, IdError, Value};
 
 use crate::{
     browse::{BrowsePath, Found},
     connection::{Class, ItemRequest},
+    enumeration::Enumeration,
     node_id::{NodeAddress, NodeId},
     settings::{NodeRule, Select, Settings, queue_size_for},
 };
@@ -31,11 +35,21 @@ pub(crate) struct Item {
     pub sampling_ms: u64,
     pub queue_size: u32,
     pub deadband: Option<f64>,
+    /// What its numbers mean; known once its data type was read.
+    pub enumeration: Option<Arc<Enumeration>>,
 }
 
 // === impl Item ===
 
 impl Item {
+    /// The value as consumers get it: a number that has a name with its name.
+    pub(crate) fn dress(&self, value: Value) -> Value {
+        match &self.enumeration {
+            Some(enumeration) => enumeration.dress(value),
+            None => value,
+        }
+    }
+
     /// The wish for its values; `None` when the server does not have the node's namespace.
     pub(crate) fn request(&self, handle: usize) -> Option<ItemRequest> {
         #[expect(
@@ -151,6 +165,7 @@ pub(crate) fn plan(
                 .queue_size
                 .unwrap_or_else(|| queue_size_for(sampling_ms, settings.publishing_ms)),
             deadband: None,
+            enumeration: None,
         });
     }
     Ok(items)
@@ -194,6 +209,7 @@ fn explicit(
             .or(settings.queue_size)
             .unwrap_or_else(|| queue_size_for(sampling_ms, publishing_ms)),
         deadband: rule.deadband,
+        enumeration: None,
     })
 }
 

@@ -5,9 +5,11 @@
 
 mod calls;
 mod convert;
+mod lexicon;
 mod limits;
 mod subscriptions;
 mod tokens;
+mod value_types;
 
 use std::{
     fs,
@@ -32,7 +34,7 @@ use opcua::{
     sync::RwLock,
     types::{
         DateTime, DecodingOptions, EndpointDescription, Error, GetEndpointsRequest,
-        MessageSecurityMode, NodeId, RequestHeader, StatusCode, type_loader::FallbackTypeLoader,
+        MessageSecurityMode, NodeId, RequestHeader, StatusCode,
     },
 };
 use tokio::net::{
@@ -69,9 +71,6 @@ const CERTIFICATE_DAYS: u32 = 3650;
 const MAX_CHUNK_BYTES: usize = 65_535;
 const MAX_CHUNKS: usize = 64;
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
-const MAX_TEXT_BYTES: usize = 1 << 20;
-const MAX_BYTE_STRING_BYTES: usize = 1 << 20;
-const MAX_ARRAY_LENGTH: usize = 64 << 10;
 
 /// Who signs in.
 pub(crate) struct Identity(IdentityToken);
@@ -147,7 +146,7 @@ pub(crate) async fn open(
     let (session, event_loop) = SessionBuilder::new(&config)
         .with_connector(Dialled::new(stream, url))
         .user_identity_token(identity.0)
-        .type_loader(Arc::new(FallbackTypeLoader))
+        .type_loader(Arc::new(value::RawLoader))
         .connect_to_endpoint_directly(description)
         .and_then(|builder| builder.build(store))
         .map_err(|error| status(&error))?;
@@ -227,9 +226,9 @@ fn config(application_uri: &str) -> ClientConfig {
         .max_incoming_chunk_size(MAX_CHUNK_BYTES)
         .max_chunk_count(MAX_CHUNKS)
         .max_message_size(MAX_MESSAGE_BYTES)
-        .max_string_length(MAX_TEXT_BYTES)
-        .max_byte_string_length(MAX_BYTE_STRING_BYTES)
-        .max_array_length(MAX_ARRAY_LENGTH)
+        .max_string_length(value::MAX_TEXT_BYTES)
+        .max_byte_string_length(value::MAX_BYTE_STRING_BYTES)
+        .max_array_length(value::MAX_ARRAY_LENGTH)
         .into_config()
 }
 

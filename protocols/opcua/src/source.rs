@@ -9,7 +9,7 @@ use crate::{
     announce::Announcer,
     attempt::Attempt,
     browse,
-    connection::{Connection, Limits},
+    connection::{Connection, Limits, ValueType},
     glob::Glob,
     publish::{self, Points, Publishing},
     select::{self, Item, Rules},
@@ -76,8 +76,11 @@ async fn deliver(
     let lost = |why: Status| SourceError::Lost(format!("the server at {at} broke off: {why}"));
     ctx.health
         .connecting(format!("looking for what is selected at {at}"));
-    let Selection { items, cut, limits } =
-        stoppable(ctx, select(connection, settings, &ctx.id)).await?;
+    let Selection {
+        mut items,
+        cut,
+        limits,
+    } = stoppable(ctx, select(connection, settings, &ctx.id)).await?;
     if items.is_empty() {
         return Err(SourceError::Lost(format!(
             "nothing on the server at {at} is selected; compare `select` with its address space"
@@ -89,7 +92,12 @@ async fn deliver(
             .map_err(lost)
     })
     .await?;
-    let types = data_types(connection, &items, limits).await.map_err(lost)?;
+    let types = value_types(connection, &items, limits)
+        .await
+        .map_err(lost)?;
+    for (item, value_type) in items.iter_mut().zip(&types) {
+        item.enumeration.clone_from(&value_type.enumeration);
+    }
     let mut pace = subscribed.words();
     if let Some(used) = sessions_used(connection, &limits).await {
         pace.push_str(&format!("; {used}"));
@@ -166,12 +174,12 @@ pub(crate) async fn select(
     })
 }
 
-async fn data_types(
+async fn value_types(
     connection: &dyn Connection,
     items: &[Item],
     limits: Limits,
-) -> Result<Vec<Option<String>>, Status> {
-    let mut types = vec![None; items.len()];
+) -> Result<Vec<ValueType>, Status> {
+    let mut types = vec![ValueType::default(); items.len()];
     let known: Vec<usize> = (0..items.len())
         .filter(|at| items[*at].node.is_some())
         .collect();
@@ -181,8 +189,8 @@ async fn data_types(
             .iter()
             .filter_map(|at| items[*at].node.clone())
             .collect();
-        for (at, data_type) in chunk.iter().zip(connection.data_types(nodes).await?) {
-            types[*at] = data_type;
+        for (at, value_type) in chunk.iter().zip(connection.value_types(nodes).await?) {
+            types[*at] = value_type;
         }
     }
     Ok(types)

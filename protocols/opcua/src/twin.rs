@@ -208,6 +208,7 @@ pub(crate) fn item(at: usize) -> Item {
         sampling_ms: 100,
         queue_size: 10,
         deadband: None,
+        enumeration: None,
     }
 }
 

@@ -2,35 +2,116 @@
 //!
 //! Variants are OPC UA Part 6, 5.1.9; what a DataValue's status and timestamps mean is Part 4, 7.11.
 
+mod guarded;
+mod raw;
+mod resolve;
+mod standard;
+mod structure;
+mod types;
+
 use bytes::Bytes;
 use fieldgate_model::{Quality, Timestamp, Value};
 use opcua::types::{
-    Array, ByteString, ContextOwned, DataValue, DateTime, ExtensionObject, StatusCode, Variant,
-    status_code::SubStatusCode, type_loader::ByteStringBody,
+    Array, ByteString, ContextOwned, DataValue, DateTime, DiagnosticInfo, ExtensionObject,
+    LocalizedText, NodeId, StatusCode, Variant, VariantScalarTypeId, status_code::SubStatusCode,
+    type_loader::ByteStringBody,
 };
 
+pub(crate) use self::{
+    raw::RawLoader,
+    resolve::{Described, learn},
+    types::Types,
+};
 use crate::{connection::Observed, status::Status};
+
+// What one value may hold.
+pub(crate) const MAX_TEXT_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTE_STRING_BYTES: usize = 1 << 20;
+pub(crate) const MAX_ARRAY_LENGTH: usize = 64 << 10;
+/// Values within one value: elements, fields, and theirs. Each takes some 100 bytes of memory.
+const MAX_VALUES: usize = 200_000;
+/// Structures within structures.
+const MAX_DEPTH: usize = 32;
 
 /// Decimals at which a Float is still sure to fit an exact product of 10 in a double.
 const MAX_DECIMALS: i32 = 9;
+/// The unit of picoseconds in a DataValue is 10 ps (Part 4, 7.11), and there are fewer than fit into a tick of 100 ns.
+const PICOSECONDS_A_NANOSECOND: u16 = 100;
+const MAX_PICOSECONDS: u16 = 9_999;
 
-/// A DataValue in our words; `None` when the value is of a kind that has none.
-pub(crate) fn observed(data: DataValue) -> Option<Observed> {
-    let status = data.status.unwrap_or(StatusCode::Good);
-    let time = |at: Option<DateTime>| at.as_ref().and_then(timestamp);
-    Some(Observed {
-        value: match data.value {
-            Some(variant) => value(variant)?,
-            None => Value::Null,
-        },
-        quality: quality(status),
-        at: time(data.source_timestamp).or_else(|| time(data.server_timestamp)),
-        overflow: status.overflow(),
-    })
+/// What is left of the limits for one value.
+#[derive(Debug)]
+struct Budget {
+    values: usize,
+    depth: usize,
 }
 
-/// A Variant in our words; `None` for a DiagnosticInfo, which is no value.
-pub(crate) fn value(variant: Variant) -> Option<Value> {
+// === impl Budget ===
+
+impl Budget {
+    fn new() -> Self {
+        Self {
+            values: MAX_VALUES,
+            depth: MAX_DEPTH,
+        }
+    }
+
+    /// One more value; `None` when it is one too many.
+    fn count(&mut self) -> Option<()> {
+        self.values = self.values.checked_sub(1)?;
+        Some(())
+    }
+
+    /// One level deeper; `None` when it is too deep.
+    fn enter(&mut self) -> Option<()> {
+        self.depth = self.depth.checked_sub(1)?;
+        Some(())
+    }
+
+    fn leave(&mut self) {
+        self.depth += 1;
+    }
+}
+
+/// A DataValue in our words, its structures by what is known of the server's types. One that is too large, or nested
+/// too deeply, has no value and says so.
+pub(crate) fn observed(data: DataValue, types: &Types) -> Observed {
+    let status = data.status.unwrap_or(StatusCode::Good);
+    let source = data
+        .source_timestamp
+        .and_then(|at| timestamp(at, data.source_picoseconds));
+    let server = || {
+        data.server_timestamp
+            .and_then(|at| timestamp(at, data.server_picoseconds))
+    };
+    let at = source.or_else(server);
+    let (value, quality) = match data.value {
+        None => (Value::Null, quality(status)),
+        Some(variant) => match value(variant, types) {
+            Some(value) => (value, quality(status)),
+            None => (Value::Null, too_large()),
+        },
+    };
+    Observed {
+        value,
+        quality,
+        at,
+        overflow: status.overflow(),
+    }
+}
+
+fn too_large() -> Quality {
+    let why = "the value has too many elements, or is nested too deeply; it is not read";
+    Quality::Bad(format!("BadEncodingLimitsExceeded: {why}").into())
+}
+
+/// A Variant in our words; `None` when it is too large or too deep.
+pub(crate) fn value(variant: Variant, types: &Types) -> Option<Value> {
+    counted(variant, types, &mut Budget::new())
+}
+
+fn counted(variant: Variant, types: &Types, budget: &mut Budget) -> Option<Value> {
+    budget.count()?;
     Some(match variant {
         Variant::Empty => Value::Null,
         Variant::Boolean(truth) => Value::Bool(truth),
@@ -57,12 +138,22 @@ pub(crate) fn value(variant: Variant) -> Option<Value> {
         Variant::LocalizedText(text) => Value::Text(text.text.into()),
         Variant::NodeId(node) => Value::Text(node.to_string()),
         Variant::ExpandedNodeId(node) => Value::Text(node.to_string()),
-        Variant::ExtensionObject(object) => extension_object(object),
-        Variant::Variant(inner) => value(*inner)?,
-        Variant::DataValue(inner) => observed(*inner)?.value,
-        Variant::DiagnosticInfo(_) => return None,
-        Variant::Array(array) => list(*array)?,
+        Variant::ExtensionObject(object) => extension_object(object, types, budget)?,
+        Variant::Variant(inner) => deeper(budget, |budget| counted(*inner, types, budget))?,
+        Variant::DataValue(inner) => deeper(budget, |budget| match inner.value {
+            Some(inner) => counted(inner, types, budget),
+            None => Some(Value::Null),
+        })?,
+        Variant::DiagnosticInfo(info) => diagnostic_info(*info, budget)?,
+        Variant::Array(array) => list(*array, types, budget)?,
     })
+}
+
+fn deeper<T>(budget: &mut Budget, inner: impl FnOnce(&mut Budget) -> Option<T>) -> Option<T> {
+    budget.enter()?;
+    let value = inner(budget)?;
+    budget.leave();
+    Some(value)
 }
 
 /// The status by its name.
@@ -84,13 +175,14 @@ fn quality(code: StatusCode) -> Quality {
 }
 
 /// `None` for "no time" (the year 1601) and for years outside of 1677 to 2262.
-fn timestamp(at: &DateTime) -> Option<Timestamp> {
+fn timestamp(at: DateTime, picoseconds: Option<u16>) -> Option<Timestamp> {
     if at.is_null() {
         return None;
     }
-    at.as_chrono()
-        .timestamp_nanos_opt()
-        .map(Timestamp::from_nanos)
+    let ticks = at.as_chrono().timestamp_nanos_opt()?;
+    let beyond = picoseconds.filter(|count| *count <= MAX_PICOSECONDS);
+    let nanos = i64::from(beyond.unwrap_or(0) / PICOSECONDS_A_NANOSECOND);
+    Some(Timestamp::from_nanos(ticks.saturating_add(nanos)))
 }
 
 fn date_time(at: &DateTime) -> String {
@@ -129,23 +221,52 @@ fn bytes_of(bytes: ByteString) -> Value {
 }
 
 /// A matrix becomes nested lists; its last dimension changes fastest (Part 6, 5.2.2.16).
-fn list(array: Array) -> Option<Value> {
-    let flat: Option<Vec<Value>> = array.values.into_iter().map(value).collect();
-    let flat = flat?;
-    let dimensions: Vec<usize> = array
+fn list(array: Array, types: &Types, budget: &mut Budget) -> Option<Value> {
+    let lengths: Vec<usize> = array
         .dimensions
         .unwrap_or_default()
         .into_iter()
         .map(|length| usize::try_from(length).unwrap_or(usize::MAX))
         .collect();
-    let product = dimensions
+    let locales = speaks_in_tongues(&array.values);
+    let flat: Option<Vec<Value>> = array
+        .values
+        .into_iter()
+        .map(|element| match element {
+            Variant::LocalizedText(text) if locales => Some(with_locale(*text)),
+            element => counted(element, types, budget),
+        })
+        .collect();
+    Some(nested(flat?, &lengths))
+}
+
+/// The same text in several languages: then, and only then, it matters which is which.
+fn speaks_in_tongues(values: &[Variant]) -> bool {
+    let mut locales = values.iter().map(|value| match value {
+        Variant::LocalizedText(text) => text.locale.as_ref(),
+        _ => "",
+    });
+    let first = locales.next();
+    locales.any(|locale| Some(locale) != first)
+}
+
+fn with_locale(text: LocalizedText) -> Value {
+    Value::Struct(vec![
+        ("Locale".to_owned(), Value::Text(text.locale.into())),
+        ("Text".to_owned(), Value::Text(text.text.into())),
+    ])
+}
+
+/// Rows of rows; flat where the dimensions are one, or do not fit.
+fn nested(flat: Vec<Value>, lengths: &[usize]) -> Value {
+    let product = lengths
         .iter()
         .try_fold(1usize, |product, length| product.checked_mul(*length));
-    if dimensions.len() < 2 || product != Some(flat.len()) || flat.is_empty() {
-        return Some(Value::List(flat));
+    if lengths.len() < 2 || product != Some(flat.len()) || flat.is_empty() {
+        return Value::List(flat);
     }
     let mut level = flat;
-    for length in dimensions.iter().skip(1).rev() {
+    for length in lengths.iter().skip(1).rev() {
         let mut values = level.into_iter();
         let mut rows = Vec::new();
         loop {
@@ -157,206 +278,101 @@ fn list(array: Array) -> Option<Value> {
         }
         level = rows;
     }
-    Some(Value::List(level))
+    Value::List(level)
 }
 
-/// Its type and its bytes; the fields of structures are not read yet.
-fn extension_object(object: ExtensionObject) -> Value {
-    let Some(body) = &object.body else {
-        return Value::Null;
+/// What of it is there; its numbers are places in a table of texts that the answer to a request has.
+fn diagnostic_info(info: DiagnosticInfo, budget: &mut Budget) -> Option<Value> {
+    let number = |number: Option<i32>| number.map(|number| Value::Int(number.into()));
+    let inner = match info.inner_diagnostic_info {
+        Some(inner) => Some(deeper(budget, |budget| {
+            budget.count()?;
+            diagnostic_info(*inner, budget)
+        })?),
+        None => None,
     };
-    let (type_id, bytes) = match object.inner_as::<ByteStringBody>() {
-        Some(raw) => (
-            raw.encoding_id().to_string(),
-            raw.raw_body().value.clone().unwrap_or_default(),
+    let fields = [
+        ("SymbolicId", number(info.symbolic_id)),
+        ("NamespaceUri", number(info.namespace_uri)),
+        ("Locale", number(info.locale)),
+        ("LocalizedText", number(info.localized_text)),
+        (
+            "AdditionalInfo",
+            info.additional_info.map(|text| Value::Text(text.into())),
         ),
-        None => {
-            let mut bytes = Vec::new();
-            let context = ContextOwned::default();
-            if body.encode_binary(&mut bytes, &context.context()).is_err() {
-                bytes.clear();
-            }
-            (body.binary_type_id().to_string(), bytes)
-        }
+        (
+            "InnerStatusCode",
+            info.inner_status_code
+                .map(|code| Value::from(status(code).name())),
+        ),
+        ("InnerDiagnosticInfo", inner),
+    ];
+    let present = fields
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Some(Value::Struct(present.collect()))
+}
+
+/// Its fields where its definition is known and fits, else its type and its bytes.
+fn extension_object(object: ExtensionObject, types: &Types, budget: &mut Budget) -> Option<Value> {
+    let Some((encoding, bytes)) = body(object) else {
+        return Some(Value::Null);
     };
-    Value::Struct(vec![
-        ("TypeId".to_owned(), Value::Text(type_id)),
+    if let Some(structure) = types.structure(&encoding) {
+        let depth = budget.depth;
+        if let Some(fields) = structure::fields(structure, &bytes, types, budget) {
+            return Some(fields);
+        }
+        budget.depth = depth;
+    }
+    budget.count()?;
+    Some(Value::Struct(vec![
+        ("TypeId".to_owned(), Value::Text(encoding.to_string())),
         ("Body".to_owned(), Value::Bytes(bytes.into())),
-    ])
+    ]))
+}
+
+/// The id of its encoding, and its bytes.
+fn body(object: ExtensionObject) -> Option<(NodeId, Vec<u8>)> {
+    let body = object.body.as_ref()?;
+    let encoding = body.binary_type_id().node_id;
+    if object.inner_is::<ByteStringBody>() {
+        let raw = object.into_inner_as::<ByteStringBody>()?;
+        return Some((encoding, raw.into_raw().value.unwrap_or_default()));
+    }
+    let mut bytes = Vec::new();
+    let context = ContextOwned::default();
+    if body.encode_binary(&mut bytes, &context.context()).is_err() {
+        bytes.clear();
+    }
+    Some((encoding, bytes))
+}
+
+/// The encodings in a value whose structures are not known yet, and which the server was not asked for.
+pub(crate) fn news(variant: &Variant, types: &Types, found: &mut Vec<NodeId>) {
+    match variant {
+        Variant::ExtensionObject(object) => {
+            if let Some(raw) = object.inner_as::<ByteStringBody>()
+                && types.is_news(raw.encoding_id())
+                && !found.contains(raw.encoding_id())
+            {
+                found.push(raw.encoding_id().clone());
+            }
+        }
+        Variant::Variant(inner) => news(inner, types, found),
+        Variant::Array(array)
+            if matches!(
+                array.value_type,
+                VariantScalarTypeId::ExtensionObject | VariantScalarTypeId::Variant
+            ) =>
+        {
+            for element in &array.values {
+                news(element, types, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use opcua::types::{
-        DiagnosticInfo, EUInformation, Guid, LocalizedText, NodeId, QualifiedName, UAString,
-        VariantScalarTypeId,
-    };
-
-    use super::*;
-
-    fn check(variant: impl Into<Variant>, expected: Value) {
-        let variant = variant.into();
-        assert_eq!(value(variant.clone()), Some(expected), "{variant:?}");
-    }
-
-    #[test]
-    fn every_scalar_keeps_its_meaning() {
-        check(true, Value::Bool(true));
-        check(i8::MIN, Value::Int(-128));
-        check(u8::MAX, Value::UInt(255));
-        check(i16::MIN, Value::Int(-32768));
-        check(u16::MAX, Value::UInt(65535));
-        check(i32::MIN, Value::Int(i32::MIN.into()));
-        check(u32::MAX, Value::UInt(u32::MAX.into()));
-        check(i64::MIN, Value::Int(i64::MIN));
-        check(u64::MAX, Value::UInt(u64::MAX));
-        check(0.1f64, Value::Float(0.1));
-        check("text", Value::from("text"));
-        check(UAString::null(), Value::from(""));
-        check(
-            ByteString::from(vec![1, 2]),
-            Value::Bytes(vec![1, 2].into()),
-        );
-        check(StatusCode::BadTimeout, Value::from("BadTimeout"));
-        check(LocalizedText::new("de", "heiß"), Value::from("heiß"));
-        check(QualifiedName::new(2, "Name"), Value::from("2:Name"));
-        check(NodeId::new(2, "Temp"), Value::from("ns=2;s=Temp"));
-        check(
-            Guid::null(),
-            Value::from("00000000-0000-0000-0000-000000000000"),
-        );
-        check(
-            DateTime::ymd_hms(2026, 11, 23, 18, 22, 52),
-            Value::from("2026-11-23T18:22:52.000Z"),
-        );
-        check(Variant::Empty, Value::Null);
-        check(Variant::Variant(Box::new(Variant::Int16(7))), Value::Int(7));
-        assert_eq!(
-            value(Variant::DiagnosticInfo(Box::new(DiagnosticInfo::null()))),
-            None
-        );
-    }
-
-    #[test]
-    fn a_float_prints_as_it_was_meant() {
-        for (number, text) in [
-            (21.3f32, "21.3"),
-            (0.1, "0.1"),
-            (-273.15, "-273.15"),
-            (1.0, "1"),
-            (16_777_216.0, "16777216"),
-            (1e-7, "0.0000001"),
-            (123_456.79, "123456.79"),
-            (f32::MAX, &f64::from(f32::MAX).to_string()),
-            (f32::INFINITY, "inf"),
-        ] {
-            assert_eq!(widen(number).to_string(), text);
-        }
-        assert!(widen(f32::NAN).is_nan());
-    }
-
-    #[test]
-    fn a_float_survives_the_way_there_and_back() {
-        let mut bits = 1u32;
-        for _ in 0..20_000 {
-            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let number = f32::from_bits(bits);
-            if number.is_finite() {
-                #[expect(clippy::cast_possible_truncation, reason = "the way back")]
-                let back = widen(number) as f32;
-                assert_eq!(back.to_bits(), number.to_bits(), "{number}");
-                if (1e-3..1e6).contains(&number.abs()) {
-                    assert_eq!(widen(number), number.to_string().parse::<f64>().unwrap());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_matrix_becomes_nested_lists() {
-        let numbers = |range: std::ops::Range<i32>| range.map(Variant::Int32).collect::<Vec<_>>();
-        let matrix =
-            Array::new_multi(VariantScalarTypeId::Int32, numbers(0..6), vec![2u32, 3]).unwrap();
-        let row = |range: std::ops::Range<i64>| Value::List(range.map(Value::Int).collect());
-        check(matrix, Value::List(vec![row(0..3), row(3..6)]));
-        check(
-            vec![1i32, 2],
-            Value::List(vec![Value::Int(1), Value::Int(2)]),
-        );
-        let mut lying = Array::new(VariantScalarTypeId::Int32, numbers(0..3)).unwrap();
-        lying.dimensions = Some(vec![u32::MAX, u32::MAX, u32::MAX]);
-        check(
-            lying,
-            Value::List(vec![Value::Int(0), Value::Int(1), Value::Int(2)]),
-        );
-    }
-
-    #[test]
-    fn a_structure_keeps_its_bytes() {
-        let raw = ByteStringBody::new(ByteString::from(vec![1]), NodeId::new(2, 5001));
-        let expected = |type_id: &str, body: Vec<u8>| {
-            Value::Struct(vec![
-                ("TypeId".to_owned(), Value::from(type_id)),
-                ("Body".to_owned(), Value::Bytes(body.into())),
-            ])
-        };
-        check(
-            ExtensionObject::from_message(raw),
-            expected("ns=2;i=5001", vec![1]),
-        );
-        let Some(Value::Struct(fields)) =
-            value(ExtensionObject::from_message(EUInformation::default()).into())
-        else {
-            panic!("a structure");
-        };
-        assert!(matches!(&fields[1].1, Value::Bytes(bytes) if !bytes.is_empty()));
-    }
-
-    #[test]
-    fn times_fall_back_and_never_panic() {
-        let at = |source: DateTime, server: DateTime| {
-            let data = DataValue {
-                value: Some(Variant::Empty),
-                source_timestamp: Some(source),
-                server_timestamp: Some(server),
-                ..DataValue::null()
-            };
-            observed(data).unwrap().at
-        };
-        let (early, late) = (DateTime::ymd(2020, 1, 1), DateTime::ymd(2021, 1, 1));
-        assert_eq!(at(early, late), timestamp(&early));
-        assert_eq!(at(DateTime::null(), late), timestamp(&late));
-        assert_eq!(at(DateTime::endtimes(), late), timestamp(&late));
-        assert_eq!(at(DateTime::endtimes(), DateTime::null()), None);
-        check(
-            DateTime::endtimes(),
-            Value::from("9999-12-31T23:59:59+00:00"),
-        );
-    }
-
-    #[test]
-    fn the_status_becomes_the_quality() {
-        let with = |code: StatusCode| {
-            observed(DataValue {
-                status: Some(code),
-                ..DataValue::null()
-            })
-            .unwrap()
-        };
-        assert_eq!(with(StatusCode::Good).quality, Quality::Good);
-        assert_eq!(
-            with(StatusCode::BadNodeIdUnknown).quality,
-            Quality::Bad("BadNodeIdUnknown: the server no longer has this node".into())
-        );
-        assert_eq!(
-            with(StatusCode::UncertainSubNormal).quality,
-            Quality::Uncertain("UncertainSubNormal: fewer good sources than required".into())
-        );
-        let overflow = with(StatusCode::from(0x480));
-        assert_eq!((overflow.quality, overflow.overflow), (Quality::Good, true));
-        assert_eq!(
-            with(StatusCode::from(0x80FE_0000)).quality.why(),
-            Some("0x80FE0000")
-        );
-    }
-}
+mod tests;

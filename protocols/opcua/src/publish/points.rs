@@ -94,7 +94,7 @@ impl<'a> Points<'a> {
             turned |= self.turn(handle, &observed.quality);
             readings.push(Reading {
                 point: item.point.clone(),
-                value: observed.value,
+                value: item.dress(observed.value),
                 quality: observed.quality,
                 at: observed.at.unwrap_or(seen),
                 seen,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     announce::Announcer,
+    connection::ValueType,
     subscribe::Monitored,
     twin::{Script, item, message, revised},
 };
@@ -58,7 +59,7 @@ fn start_with(subscriptions: &'static [u32]) -> Rig {
                 result: Ok(revised()),
             })
             .collect();
-        let types = vec![None; items.len()];
+        let types = vec![ValueType::default(); items.len()];
         let announcer = Announcer::new(&items, &types, &monitored, "server", "paced".to_owned());
         let subscriptions: Vec<_> = subscriptions
             .iter()

@@ -1,6 +1,6 @@
 //! `Client`: each call of [`Connection`] as one of the vendor's requests.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use opcua::{
@@ -12,11 +12,11 @@ use opcua::{
     },
 };
 
-use super::{convert, within, within_status};
+use super::{convert, lexicon::Lexicon, within, within_status};
 use crate::{
     connection::{
         Acknowledgement, Called, Connection, Direction, ItemRequest, ItemRevised, Limits,
-        Neighbour, Notification, Published, Subscription, SubscriptionRequest,
+        Neighbour, Notification, Published, Subscription, SubscriptionRequest, ValueType,
     },
     node_id::NodeId,
     status::Status,
@@ -28,11 +28,15 @@ const MAX_NEIGHBOURS: usize = 100_000;
 
 pub(super) struct Client {
     pub(super) session: Arc<Session>,
+    pub(super) lexicon: Arc<Lexicon>,
 }
 
 impl Client {
     pub(super) fn new(session: Arc<Session>) -> Self {
-        Self { session }
+        Self {
+            session,
+            lexicon: Arc::default(),
+        }
     }
 
     pub(super) async fn read(
@@ -109,26 +113,6 @@ impl Client {
         }
         Ok(still)
     }
-
-    /// The type names behind data type nodes, asked once for each.
-    async fn type_names(
-        &self,
-        types: Vec<VendorNodeId>,
-    ) -> Result<HashMap<VendorNodeId, String>, Status> {
-        let wanted: Vec<_> = types
-            .into_iter()
-            .map(|node| (node, AttributeId::BrowseName))
-            .collect();
-        let names = self.read(&wanted).await?;
-        Ok(wanted
-            .into_iter()
-            .zip(names)
-            .filter_map(|((node, _), name)| match name.value {
-                Some(Variant::QualifiedName(name)) => Some((node, name.name.into())),
-                _ => None,
-            })
-            .collect())
-    }
 }
 
 impl Connection for Client {
@@ -165,40 +149,16 @@ impl Connection for Client {
 
     fn data_types(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Option<String>>> {
         Box::pin(async move {
-            let wanted: Vec<_> = nodes
-                .iter()
-                .map(convert::vendor_node_id)
-                .flat_map(|node| {
-                    [
-                        (node.clone(), AttributeId::DataType),
-                        (node, AttributeId::ValueRank),
-                    ]
-                })
-                .collect();
-            let values = self.read(&wanted).await?;
-            let types: Vec<(Option<VendorNodeId>, i32)> = values
-                .chunks(2)
-                .map(|pair| match (&pair[0].value, &pair[1].value) {
-                    (Some(Variant::NodeId(node)), Some(Variant::Int32(rank))) => {
-                        (Some((**node).clone()), *rank)
-                    }
-                    (Some(Variant::NodeId(node)), _) => (Some((**node).clone()), -1),
-                    _ => (None, -1),
-                })
-                .collect();
-            let mut unique: Vec<VendorNodeId> = Vec::new();
-            for node in types.iter().filter_map(|(node, _)| node.as_ref()) {
-                if !unique.contains(node) {
-                    unique.push(node.clone());
-                }
-            }
-            let names = self.type_names(unique).await?;
-            let named = |(node, rank): &(Option<VendorNodeId>, i32)| {
-                let name = names.get(node.as_ref()?)?;
-                Some(format!("{name}{}", brackets(*rank)))
-            };
-            Ok(types.iter().map(named).collect())
+            let types = self.read_value_types(&nodes).await?;
+            Ok(types
+                .into_iter()
+                .map(|value_type| value_type.name)
+                .collect())
         })
+    }
+
+    fn value_types(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<ValueType>> {
+        Box::pin(async move { self.read_value_types(&nodes).await })
     }
 
     fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>> {
@@ -266,14 +226,6 @@ fn browse_description(node: &NodeId, direction: Direction) -> BrowseDescription 
         include_subtypes: true,
         node_class_mask: (NodeClassMask::OBJECT | NodeClassMask::VARIABLE).bits(),
         result_mask: BrowseResultMask::All as u32,
-    }
-}
-
-/// `[]` for each dimension (Part 3, 5.6.2: -1 is a scalar, 0 and more are arrays).
-fn brackets(rank: i32) -> String {
-    match usize::try_from(rank) {
-        Ok(dimensions) => "[]".repeat(dimensions.clamp(1, 8)),
-        Err(_) => String::new(),
     }
 }
 

@@ -9,7 +9,7 @@ use opcua::types::{
 use crate::{
     connection::{BrowseName, Change, Class, Neighbour, Notification},
     node_id::{Identifier, NodeId},
-    value,
+    value::{self, Types},
 };
 
 pub(super) fn node_id(node: VendorNodeId) -> NodeId {
@@ -69,7 +69,20 @@ pub(super) fn neighbour(reference: ReferenceDescription) -> Option<Neighbour> {
     })
 }
 
-pub(super) fn notification(message: NotificationMessage) -> Notification {
+/// The ids of structures in a message that nothing is known of yet.
+pub(super) fn news(message: &NotificationMessage, types: &Types) -> Vec<VendorNodeId> {
+    let mut found = Vec::new();
+    let parts = message.notification_data.iter().flatten();
+    for data in parts.filter_map(|part| part.inner_as::<DataChangeNotification>()) {
+        let values = data.monitored_items.iter().flatten();
+        for variant in values.filter_map(|item| item.value.value.as_ref()) {
+            value::news(variant, types, &mut found);
+        }
+    }
+    found
+}
+
+pub(super) fn notification(message: NotificationMessage, types: &Types) -> Notification {
     let data = message.notification_data.unwrap_or_default();
     let mut notification = Notification {
         sequence: message.sequence_number,
@@ -77,13 +90,13 @@ pub(super) fn notification(message: NotificationMessage) -> Notification {
         ..Notification::default()
     };
     for part in data {
-        add(&mut notification, part);
+        add(&mut notification, part, types);
     }
     notification
 }
 
 /// Events are not subscribed yet, so that a list of them can only be a server's mistake; it is left out.
-fn add(notification: &mut Notification, part: ExtensionObject) {
+fn add(notification: &mut Notification, part: ExtensionObject, types: &Types) {
     if part.inner_is::<DataChangeNotification>() {
         let items = part
             .into_inner_as::<DataChangeNotification>()
@@ -93,7 +106,7 @@ fn add(notification: &mut Notification, part: ExtensionObject) {
         let changes = items.into_iter().filter_map(|item| {
             Some(Change {
                 handle: item.client_handle.checked_sub(1)?,
-                observed: value::observed(item.value),
+                observed: Some(value::observed(item.value, types)),
             })
         });
         notification.changes.extend(changes);

@@ -97,7 +97,7 @@ impl Client {
         &self,
         acknowledged: Vec<Acknowledgement>,
     ) -> Called<'static, Published> {
-        let session = self.session.clone();
+        let (session, lexicon) = (self.session.clone(), self.lexicon.clone());
         Box::pin(async move {
             let request = acknowledged
                 .into_iter()
@@ -109,10 +109,11 @@ impl Client {
                 .await
                 .map_err(|_| Status::named("BadTimeout"))?
                 .map_err(|error| super::status(&error))?;
+            let message = answer.notification_message;
             Ok(Published {
                 subscription: answer.subscription_id,
                 available: answer.available_sequence_numbers.unwrap_or_default(),
-                notification: convert::notification(answer.notification_message),
+                notification: lexicon.notification(&session, message).await,
             })
         })
     }
@@ -124,7 +125,8 @@ impl Client {
     ) -> Result<Notification, Status> {
         let request = Republish::new(subscription, sequence, &self.session);
         let answer = within(request.send(self.session.channel())).await?;
-        Ok(convert::notification(answer.notification_message))
+        let message = answer.notification_message;
+        Ok(self.lexicon.notification(&self.session, message).await)
     }
 }
 

@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod dead;
 #[cfg(feature = "demo")]
 mod demo;
+pub mod explorers;
 pub mod filling;
 pub mod forward;
 pub mod gateway;

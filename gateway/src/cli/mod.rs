@@ -7,6 +7,7 @@
 //! | 2 | the command line or the configuration has problems |
 //! | 3 | no gateway answers |
 
+mod browse;
 pub mod check;
 mod client;
 mod dead;
@@ -48,6 +49,8 @@ enum Verb {
     /// Dead letters: what destinations refused for its own sake.
     #[command(subcommand)]
     Dead(dead::Verb),
+    /// Look around on a server: what is below a path, or where a name is.
+    Browse(browse::Args),
 }
 
 impl Cli {
@@ -59,6 +62,7 @@ impl Cli {
             Verb::Check { files } => check::run(&files),
             Verb::Queue(verb) => output::exit_code(verb.act()),
             Verb::Dead(verb) => output::exit_code(verb.act()),
+            Verb::Browse(args) => output::exit_code(browse::run(args)),
         }
     }
 }

@@ -251,6 +251,9 @@ impl Supervisor {
         };
         let (drops, meter, devices) = self.gateway.running(|running| running.source(&config.id));
         let commands = self.gateway.running(|running| running.commands(&config.id));
+        let exploring = self
+            .gateway
+            .running(|running| running.exploring(&config.id));
         let (readings, pipeline) = self.start_pipeline(drops, meter);
         let gateway = Arc::clone(&self.gateway);
         let (id, settings) = (config.id.clone(), config.settings.clone());
@@ -262,6 +265,7 @@ impl Supervisor {
                 devices: devices.clone(),
                 commands: commands.clone(),
                 health,
+                exploring: exploring.clone(),
                 shutdown,
                 secrets: gateway.secrets.clone(),
                 state_dir: gateway.unit_dir("source", &id),

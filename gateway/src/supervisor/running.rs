@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fieldgate_kit::{Commands, Desk, Devices, DropCounters};
+use fieldgate_kit::{Commands, Desk, Devices, DropCounters, Exploring};
 use fieldgate_model::Device;
 use tokio::sync::watch;
 
@@ -26,6 +26,8 @@ pub struct Running {
 pub struct SourceState {
     pub readings: Arc<Meter>,
     pub drops: DropCounters,
+    /// Where it offers its session to who wants to look around.
+    pub exploring: Exploring,
     announced: Devices,
     pub devices: watch::Receiver<Vec<Arc<Device>>>,
     commands: Commands,
@@ -102,6 +104,12 @@ impl Running {
         state.commands.clone()
     }
 
+    /// Where a source offers its session, made when new.
+    pub fn exploring(&mut self, id: &Arc<str>) -> Exploring {
+        let state = self.sources.entry(id.clone()).or_default();
+        state.exploring.clone()
+    }
+
     /// A route's counters, made when new.
     pub fn route_counters(&mut self, id: &Arc<str>) -> Arc<RouteCounters> {
         Arc::clone(&self.routes.entry(id.clone()).or_default().counters)
@@ -141,6 +149,7 @@ impl Default for SourceState {
         Self {
             readings: Arc::default(),
             drops: DropCounters::default(),
+            exploring: Exploring::default(),
             announced,
             devices,
             commands,

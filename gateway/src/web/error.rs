@@ -130,6 +130,13 @@ impl Failure {
     }
 }
 
+/// What the far side says.
+impl From<String> for Failure {
+    fn from(words: String) -> Self {
+        Self::Unavailable(super::value::shown(&words))
+    }
+}
+
 impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
         self.kind().0

@@ -23,6 +23,7 @@ fn all(registry: &Registry) -> Kinds {
         about: about.into(),
         schema,
         discovers: None,
+        explores: false,
     };
     let sources = registry.sources.iter();
     let destinations = registry.destinations.iter();
@@ -30,6 +31,7 @@ fn all(registry: &Registry) -> Kinds {
         sources: sources
             .map(|source| Kind {
                 discovers: source.discovers.map(str::to_owned),
+                explores: source.explores,
                 ..kind(source.kind, source.title, source.about, source.schema())
             })
             .collect(),

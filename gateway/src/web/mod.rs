@@ -17,6 +17,7 @@ mod destinations;
 mod devices;
 mod discover;
 mod error;
+mod explore;
 mod export;
 mod guard;
 mod health;
@@ -55,7 +56,7 @@ use actix_web::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Desired, gateway::Gateway};
+use crate::{config::Desired, explorers::Explorers, gateway::Gateway};
 pub use check::PATH as QUEUE_CHECK_PATH;
 pub use dead::EXPORT_PATH as DEAD_EXPORT_PATH;
 pub use export::PATH as QUEUE_EXPORT_PATH;
@@ -75,6 +76,8 @@ const BACKLOG: u32 = 64;
 const MAX_SOCKETS: usize = 64;
 /// Tests of settings at once; one more is refused.
 const MAX_TRIALS: usize = 4;
+/// Questions about a far side at once; one more is refused.
+const MAX_EXPLORATIONS: usize = 8;
 /// Threads for what touches the disk.
 const BLOCKING_THREADS: usize = 4;
 /// What a stop waits for answers under way, in seconds.
@@ -103,6 +106,8 @@ struct Shared {
     rates: Mutex<Rates>,
     sockets: Arc<Semaphore>,
     trials: Semaphore,
+    explorations: Semaphore,
+    explorers: Explorers,
     shutdown: CancellationToken,
 }
 
@@ -176,6 +181,8 @@ impl Shared {
             rates: Mutex::default(),
             sockets: Arc::new(Semaphore::new(MAX_SOCKETS)),
             trials: Semaphore::new(MAX_TRIALS),
+            explorations: Semaphore::new(MAX_EXPLORATIONS),
+            explorers: Explorers::new(shutdown.clone()),
             shutdown,
         }
     }
@@ -201,6 +208,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     kinds::mount(&mut mounts);
     sources::mount(&mut mounts);
     discover::mount(&mut mounts);
+    explore::mount(&mut mounts);
     destinations::mount(&mut mounts);
     routes::mount(&mut mounts);
     devices::mount(&mut mounts);

@@ -5,7 +5,7 @@ use fieldgate_api::{
     endpoint::{TestDestination, TestRoute, TestSource},
     trouble::ConfigProblem,
 };
-use fieldgate_kit::{ProbeCtx, Problem, Rung, RungState, SettingsError, settings};
+use fieldgate_kit::{ProbeCtx, Problem, Rung, RungState, SettingsError, SourceKind, settings};
 use fieldgate_model::Reading;
 use serde_json::Value as Json;
 
@@ -28,14 +28,23 @@ const SAMPLES: usize = 10;
 /// `TestSource`
 pub async fn source(call: Call<TestSource>) -> Answer<TestSource> {
     let _turn = turn(&call.shared)?;
-    let trial = trial(&call.shared, Section::Source, &call.place, call.body).await?;
-    let gateway = &call.shared.gateway;
-    let kind = gateway.registry.source(&trial.kind).cloned();
-    let kind = kind.ok_or_else(|| unknown_kind(Section::Source, &call.place, &trial.kind))?;
-    let checked = kind.check(trial.settings.clone());
-    expect_good(checked, Section::Source, &call.place, &trial)?;
+    let (kind, trial) = good_source(&call.shared, &call.place, call.body).await?;
     let ctx = context(&call.shared, "source", &call.place, &trial);
     Ok(report(kind.probe(trial.settings.clone(), ctx).await))
+}
+
+/// Settings of a source that nobody saved, and their kind; what is wrong in them is told at its field.
+pub async fn good_source(
+    shared: &Shared,
+    id: &str,
+    draft: Draft,
+) -> Result<(SourceKind, Trial), Failure> {
+    let trial = trial(shared, Section::Source, id, draft).await?;
+    let kind = shared.gateway.registry.source(&trial.kind).cloned();
+    let kind = kind.ok_or_else(|| unknown_kind(Section::Source, id, &trial.kind))?;
+    let checked = kind.check(trial.settings.clone());
+    expect_good(checked, Section::Source, id, &trial)?;
+    Ok((kind, trial))
 }
 
 /// `TestDestination`

@@ -7,6 +7,7 @@ pub mod command;
 pub mod counters;
 pub mod destination;
 pub mod discovery;
+pub mod explore;
 pub mod format;
 pub mod memory;
 pub mod probe;
@@ -22,6 +23,7 @@ pub use destination::{
     Refusal, Rejected, Sequenced, SinkCtx, SinkError, Throttle,
 };
 pub use discovery::{Discovered, Way};
+pub use explore::{Explore, ExploreCtx, ExploreError, Exploring};
 pub use memory::Memory;
 pub use probe::{Probe, Rung, RungState};
 pub use secret::{Secret, SecretError, SecretRef, Secrets};

@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AddressBook, Commands, Discovered, DropCounters, Memory, Probe, Problem, Rung, Secrets,
-    SettingsError, settings,
+    AddressBook, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory, Probe, Problem,
+    Rung, Secrets, SettingsError, settings,
 };
 
 /// The longest a test of settings may take.
@@ -71,6 +71,23 @@ pub trait Source: Send + Sync + 'static {
     /// Whether it opens its desk for commands ([`SourceCtx::commands`]) where its settings allow some.
     const COMMANDS: bool = false;
 
+    /// Whether one can look around at its far side.
+    const EXPLORES: bool = false;
+
+    /// Opens a session for looking around, offers it, and keeps it until shutdown (`Ok`) or until it is lost. Keeps nothing.
+    fn explore(
+        settings: Arc<Self::Settings>,
+        ctx: ExploreCtx,
+    ) -> impl Future<Output = Result<(), SourceError>> + Send {
+        async move {
+            let _nobody = (settings, ctx);
+            Err(SourceError::Misconfigured(format!(
+                "{} has nothing to look around in",
+                Self::TITLE
+            )))
+        }
+    }
+
     /// What a person types to look for something, with an example; none when this protocol has nobody to ask.
     const DISCOVERS: Option<&'static str> = None;
 
@@ -95,6 +112,8 @@ pub struct SourceCtx {
     /// Where it takes commands, if it speaks any.
     pub commands: Commands,
     pub health: Health,
+    /// Where it offers its session to who wants to look around, while it has one.
+    pub exploring: Exploring,
     pub shutdown: CancellationToken,
     pub secrets: Secrets,
     /// A folder of this source's own, for instance for certificates; made on first use.
@@ -163,10 +182,13 @@ pub struct SourceKind {
     pub discovers: Option<&'static str>,
     /// It carries out commands where its settings allow some.
     pub commands: bool,
+    /// Whether one can look around at its far side.
+    pub explores: bool,
     schema: fn() -> Json,
     check: fn(Json) -> Result<(), SettingsError>,
     run: fn(Json, SourceCtx) -> BoxFuture<'static, Result<(), SourceError>>,
     probe: fn(Json, ProbeCtx) -> BoxFuture<'static, Vec<Rung>>,
+    explore: fn(Json, ExploreCtx) -> BoxFuture<'static, Result<(), SourceError>>,
     discover: fn(String) -> BoxFuture<'static, Result<Vec<Discovered>, String>>,
 }
 
@@ -304,10 +326,12 @@ impl SourceKind {
             about: S::ABOUT,
             discovers: S::DISCOVERS,
             commands: S::COMMANDS,
+            explores: S::EXPLORES,
             schema: || schemars::schema_for!(S::Settings).to_value(),
             check: |table| typed::<S>(table).map(|_| ()),
             run: |table, ctx| Box::pin(run::<S>(table, ctx)),
             probe: |table, ctx| Box::pin(probe::<S>(table, ctx)),
+            explore: |table, ctx| Box::pin(explore::<S>(table, ctx)),
             discover: |address| Box::pin(S::discover(address)),
         }
     }
@@ -339,6 +363,14 @@ impl SourceKind {
         (self.probe)(table, ctx).await
     }
 
+    /// A session for looking around, until nobody looks any more.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is lost.
+    pub async fn explore(&self, table: Json, ctx: ExploreCtx) -> Result<(), SourceError> {
+        (self.explore)(table, ctx).await
+    }
+
     /// Asks at an address what there could be a source of, within ten seconds.
     ///
     /// # Errors
@@ -367,6 +399,12 @@ async fn run<S: Source>(table: Json, ctx: SourceCtx) -> Result<(), SourceError> 
     let settings =
         typed::<S>(table).map_err(|problems| SourceError::Misconfigured(problems.to_string()))?;
     S::run(Arc::new(settings), ctx).await
+}
+
+async fn explore<S: Source>(table: Json, ctx: ExploreCtx) -> Result<(), SourceError> {
+    let settings =
+        typed::<S>(table).map_err(|problems| SourceError::Misconfigured(problems.to_string()))?;
+    S::explore(Arc::new(settings), ctx).await
 }
 
 async fn probe<S: Source>(table: Json, ctx: ProbeCtx) -> Vec<Rung> {

@@ -6,7 +6,12 @@ use std::sync::Arc;
 use fieldgate_model::{Quality, Timestamp, Value};
 use futures::future::BoxFuture;
 
-use crate::{enumeration::Enumeration, node_id::NodeId, status::Status};
+use crate::{
+    enumeration::Enumeration,
+    explore::asked::{Attributes, Read, References},
+    node_id::NodeId,
+    status::Status,
+};
 
 /// A browse name: its namespace's number in this session, and the name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -208,6 +213,40 @@ pub trait Connection: Send + Sync {
 
     /// A message once more, while the server keeps it.
     fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification>;
+
+    /// What hangs on each node with at most so many references at once, in the order of `nodes`; what is left can be asked for.
+    fn references(
+        &self,
+        _nodes: Vec<NodeId>,
+        _most: u32,
+    ) -> Called<'_, Vec<Result<References, Status>>> {
+        unsupported()
+    }
+
+    /// What was left, in the order of the marks.
+    fn more_references(&self, _marks: Vec<Vec<u8>>) -> Called<'_, Vec<Result<References, Status>>> {
+        unsupported()
+    }
+
+    /// Gives back the server's memory of what was left.
+    fn forget_references(&self, _marks: Vec<Vec<u8>>) -> Called<'_, ()> {
+        unsupported()
+    }
+
+    /// What is known of one node; absent attributes are left out.
+    fn attributes(&self, _node: NodeId) -> Called<'_, Attributes> {
+        unsupported()
+    }
+
+    /// The nodes' browse names, in their order; `None` where there is none.
+    fn names(&self, _nodes: Vec<NodeId>) -> Called<'_, Vec<Option<String>>> {
+        unsupported()
+    }
+
+    /// The nodes' values as they are now, in their order.
+    fn read_values(&self, _nodes: Vec<NodeId>) -> Called<'_, Vec<Read>> {
+        unsupported()
+    }
 
     /// Deletes the session with its subscriptions, and closes the connection.
     fn close(&self) -> Called<'_, ()>;

@@ -13,6 +13,7 @@ mod connection;
 mod dial;
 mod discover;
 mod enumeration;
+mod explore;
 mod glob;
 mod node_id;
 mod probe;
@@ -37,7 +38,9 @@ mod value;
 
 use std::sync::Arc;
 
-use fieldgate_kit::{Discovered, Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError};
+use fieldgate_kit::{
+    Discovered, ExploreCtx, Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError,
+};
 
 pub use settings::{
     Mode, NodeRule, Policy, Security, Select, ServerTrust, Settings, User, UserCertificate,
@@ -64,6 +67,12 @@ impl Source for OpcUa {
 
     async fn probe(settings: Arc<Settings>, ctx: ProbeCtx, probe: &mut Probe) {
         probe::probe(settings, ctx, probe).await;
+    }
+
+    const EXPLORES: bool = true;
+
+    async fn explore(settings: Arc<Settings>, ctx: ExploreCtx) -> Result<(), SourceError> {
+        explore::host(settings, ctx).await
     }
 
     const DISCOVERS: Option<&'static str> =

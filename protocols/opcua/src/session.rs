@@ -5,6 +5,7 @@
 
 mod calls;
 mod convert;
+mod explore;
 mod lexicon;
 mod limits;
 mod subscriptions;

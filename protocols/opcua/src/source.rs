@@ -4,12 +4,14 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use fieldgate_kit::{SourceCtx, SourceError};
 use fieldgate_model::{Quality, Reading};
+use futures::future::BoxFuture;
 
 use crate::{
     announce::Announcer,
     attempt::Attempt,
     browse,
     connection::{Connection, Limits, ValueType},
+    explore::{Explorer, Owner},
     glob::Glob,
     publish::{self, Points, Publishing},
     select::{self, Item, Rules},
@@ -40,11 +42,24 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
         connection,
         mut driver,
     } = opened;
+    let explorer = Explorer::new(
+        Arc::clone(&connection),
+        Arc::clone(&settings),
+        Arc::clone(&ctx.id),
+        Owner::Source,
+    );
+    let offer = ctx.exploring.offer(Arc::new(explorer));
     let outcome = tokio::select! {
         why = &mut driver => return Err(attempt.lost(&why)),
         outcome = deliver(&*connection, &settings, &ctx) => outcome,
     };
-    // The driver carries the good-bye; whether it arrives is the server's concern.
+    drop(offer);
+    good_bye(&*connection, driver).await;
+    outcome
+}
+
+/// The driver carries the good-bye; whether it arrives is the server's concern.
+pub(crate) async fn good_bye(connection: &dyn Connection, driver: BoxFuture<'static, Status>) {
     let good_bye = async {
         tokio::select! {
             _ = driver => {}
@@ -52,7 +67,6 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
         }
     };
     let _in_time = tokio::time::timeout(CLOSE_TIMEOUT, good_bye).await;
-    outcome
 }
 
 async fn connect(attempt: &Attempt<'_>, ctx: &SourceCtx) -> Result<Opened, SourceError> {

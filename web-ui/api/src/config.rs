@@ -28,6 +28,9 @@ pub struct Kind {
     /// What a person types to look for one, with an example; none where nothing can be looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovers: Option<String>,
+    /// Whether one can look around at its far side.
+    #[serde(default)]
+    pub explores: bool,
 }
 
 /// A source, destination or route as configured, or as someone wants it to be.

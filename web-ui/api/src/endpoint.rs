@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, dead, discovery, queue, receipt, state};
+use crate::{config, dead, discovery, explore, queue, receipt, state};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,6 +181,19 @@ endpoints! {
 
     /// What answers at an address and could be a source; nothing is saved, and nobody else is asked.
     DiscoverSources: Post "/api/v1/sources/discover", discovery::DiscoverDraft => Vec<discovery::Found>;
+
+    /// Where one looks around, and what the far side says of itself.
+    AboutExplored: Post "/api/v1/explore/about", explore::ExploreAt => explore::ExploreAbout;
+    /// What is below a node of a source's far side, a page at a time.
+    ExploreNodes: Post "/api/v1/explore/children", explore::ExploreChildren => explore::ExplorePage;
+    /// What is known of a node, with its value as it is now.
+    ExploreNodeDetail: Post "/api/v1/explore/node", explore::ExploreLook => explore::ExploreDetail;
+    /// Nodes whose name or address holds a text, two seconds' part of the search with each call.
+    SearchNodes: Post "/api/v1/explore/search", explore::ExploreSearch => explore::ExploreFound;
+    /// How many points rules would mean, and how many of them are there already.
+    PreviewRules: Post "/api/v1/explore/preview", explore::ExploreRules => explore::ExplorePreview;
+    /// Watches for some seconds which points of rules change, and how often.
+    SampleRules: Post "/api/v1/explore/sample", explore::ExploreTest => explore::ExploreSample;
 
     /// All destinations.
     GetDestinations: Get "/api/v1/destinations", () => Vec<state::DestinationView>;

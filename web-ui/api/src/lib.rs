@@ -7,6 +7,7 @@ pub mod config;
 pub mod dead;
 pub mod discovery;
 pub mod endpoint;
+pub mod explore;
 pub mod live;
 pub mod queue;
 pub mod receipt;

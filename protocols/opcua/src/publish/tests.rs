@@ -45,6 +45,7 @@ fn start_with(subscriptions: &'static [u32]) -> Rig {
         devices: Devices::channel().0,
         health: health_sender,
         commands: Commands::default(),
+        exploring: fieldgate_kit::Exploring::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new("/".into(), "/".into()),
         state_dir: "/".into(),

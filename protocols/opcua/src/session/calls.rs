@@ -18,6 +18,7 @@ use crate::{
         Acknowledgement, Called, Connection, Direction, ItemRequest, ItemRevised, Limits,
         Neighbour, Notification, Published, Subscription, SubscriptionRequest, ValueType,
     },
+    explore::asked::{Attributes, Read, References},
     node_id::NodeId,
     status::Status,
     value,
@@ -202,6 +203,34 @@ impl Connection for Client {
 
     fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification> {
         Box::pin(self.message_again(subscription, sequence))
+    }
+
+    fn references(
+        &self,
+        nodes: Vec<NodeId>,
+        most: u32,
+    ) -> Called<'_, Vec<Result<References, Status>>> {
+        Box::pin(async move { self.references_of(&nodes, most).await })
+    }
+
+    fn more_references(&self, marks: Vec<Vec<u8>>) -> Called<'_, Vec<Result<References, Status>>> {
+        Box::pin(self.references_left(marks))
+    }
+
+    fn forget_references(&self, marks: Vec<Vec<u8>>) -> Called<'_, ()> {
+        Box::pin(self.references_forgotten(marks))
+    }
+
+    fn attributes(&self, node: NodeId) -> Called<'_, Attributes> {
+        Box::pin(self.attributes_of(node))
+    }
+
+    fn names(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Option<String>>> {
+        Box::pin(async move { self.names_of(&nodes).await })
+    }
+
+    fn read_values(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Read>> {
+        Box::pin(async move { self.values_of(&nodes).await })
     }
 
     fn close(&self) -> Called<'_, ()> {

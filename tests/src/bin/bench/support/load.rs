@@ -109,6 +109,7 @@ fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> So
         devices: Devices::channel().0,
         health: Health::channel().0,
         commands: Commands::default(),
+        exploring: fieldgate_kit::Exploring::default(),
         shutdown,
         secrets: Secrets::new(folder.into(), folder.into()),
         state_dir: folder.into(),

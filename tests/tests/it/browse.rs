@@ -1,0 +1,142 @@
+//! Looking around on a real server: `fieldgate browse` and the API below it, by a source that runs, one that is paused, and an address.
+
+use std::{path::Path, process::Output};
+
+use fieldgate_api::{
+    endpoint::{AboutExplored, ExploreNodeDetail, PreviewRules, SampleRules},
+    explore::{ExploreAt, ExploreLook, ExploreRules, ExploreTest},
+};
+use fieldgate_tests::{
+    broker::Broker,
+    gateway::{self, Gateway},
+    opcua_server::{OpcUaServer, Options},
+    wait::{SOON, until_true},
+};
+use serde_json::{Value as Json, json};
+
+use crate::line;
+
+fn browse(state: &Path, words: &[&str]) -> Output {
+    let state = state.to_str().unwrap();
+    let mut all = vec!["browse"];
+    all.extend(words);
+    all.extend(["--state", state]);
+    gateway::fieldgate(&all, Path::new("/")).1
+}
+
+#[track_caller]
+fn nodes(state: &Path, words: &[&str]) -> Vec<Json> {
+    let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
+    let output = browse(state, &words);
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{words:?}: {complaint}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn of(source: &str) -> ExploreAt {
+    ExploreAt {
+        source: Some(source.to_owned()),
+        draft: None,
+    }
+}
+
+#[test]
+fn a_server_is_browsed_beside_delivery_in_the_sources_own_session() {
+    let (server, broker) = (OpcUaServer::start(Options::default()), Broker::start());
+    let gateway = Gateway::start(&line::config(&server.endpoint(), &broker.url()));
+    let state = gateway.state();
+    until_true("readings to be delivered", SOON, || {
+        gateway.api.ledger().acked >= 100
+    });
+    let about = gateway.api.call::<AboutExplored>(&[], &of("line")).unwrap();
+    assert!(about.shared, "{}", about.words);
+
+    let top = nodes(&state, &["line"]);
+    assert!(
+        top.iter().any(|node| node["path"] == "Objects/Line"),
+        "{top:?}"
+    );
+    let points = nodes(&state, &["line", "Objects/Line"]);
+    assert_eq!(points.len(), 500);
+    let first = points[0]["address"].as_str().unwrap();
+    assert!(first.starts_with("nsu="), "{first}");
+    let found = nodes(
+        &state,
+        &["line", "--search", points[7]["name"].as_str().unwrap()],
+    );
+    assert!(
+        found
+            .iter()
+            .any(|node| node["address"] == points[7]["address"])
+    );
+    let text = browse(&state, &["line", "Line", "--depth", "2"]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("variable"));
+    assert!(String::from_utf8_lossy(&text.stderr).contains("session of the running source"));
+    let missing = browse(&state, &["line", "Objects/Nowhere"]);
+    assert_eq!(missing.status.code(), Some(2));
+    let nothing = browse(&state, &["line", "--search", "no such name"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    let unknown = browse(&state, &["nobody"]);
+    assert_eq!(unknown.status.code(), Some(1));
+
+    let look = ExploreLook {
+        at: of("line"),
+        node: first.to_owned(),
+    };
+    let detail = gateway.api.call::<ExploreNodeDetail>(&[], &look).unwrap();
+    assert_eq!(detail.node.path, points[0]["path"]);
+    let value = detail.value.expect("it is a variable");
+    assert!(
+        value.source_at.is_some() && value.server_at.is_some(),
+        "{value:?}"
+    );
+
+    let rules = ExploreRules {
+        at: of("line"),
+        select: vec![json!("Objects/Line/**")],
+        present: vec![json!({ "node": first })],
+    };
+    let preview = gateway.api.call::<PreviewRules>(&[], &rules).unwrap();
+    assert_eq!(
+        (preview.points, preview.covered, preview.before),
+        (500, 1, 1)
+    );
+    let test = ExploreTest {
+        at: of("line"),
+        select: vec![json!({ "node": first })],
+        seconds: 2,
+    };
+    let sample = gateway.api.call::<SampleRules>(&[], &test).unwrap();
+    assert!(sample.watched[0].changes >= 1, "{sample:?}");
+    assert_eq!(gateway.api.ledger().unaccounted, 0);
+}
+
+#[test]
+fn an_address_that_nobody_configured_is_browsed_in_a_session_of_its_own() {
+    let (server, broker) = (OpcUaServer::start(Options::default()), Broker::start());
+    // The configured source reads nothing of it: it is paused.
+    let config = line::config(&server.endpoint(), &broker.url());
+    let config = config.replacen("kind = \"opcua\"", "kind = \"opcua\"\npaused = true", 1);
+    let gateway = Gateway::start(&config);
+    let state = gateway.state();
+    for source in [server.endpoint().as_str(), "line"] {
+        let points = nodes(&state, &[source, "Objects/Line"]);
+        assert_eq!(points.len(), 500, "{source}");
+    }
+    let about = gateway.api.call::<AboutExplored>(&[], &of("line")).unwrap();
+    assert!(!about.shared, "{}", about.words);
+    // The server counts the watched points' changes through a subscription.
+    let test = ExploreTest {
+        at: of("line"),
+        select: vec![json!("Objects/Line/**")],
+        seconds: 2,
+    };
+    let sample = gateway.api.call::<SampleRules>(&[], &test).unwrap();
+    assert_eq!((sample.points, sample.watched.len()), (500, 500));
+    assert!(sample.watched[0].changes >= 1, "{}", sample.words);
+    assert!(sample.words.contains("subscription"), "{}", sample.words);
+    let nobody = browse(&state, &["opc.tcp://127.0.0.1:1"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(words.contains("refuses the connection"), "{words}");
+}

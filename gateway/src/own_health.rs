@@ -165,6 +165,8 @@ fn announcement(device: &DeviceId, observed: &[Reading]) -> Device {
         id: reading.point.clone(),
         name: reading.point.point().to_owned(),
         unit: reading.unit.as_deref().map(ToOwned::to_owned),
+        range: None,
+        description: None,
         data_type: None,
         address: reading.point.to_string(),
         remark: None,

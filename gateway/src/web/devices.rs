@@ -160,6 +160,8 @@ fn point_view(gateway: &Gateway, point: &Point) -> PointView {
         unit: unit
             .or(last.as_ref().and_then(|last| last.unit.as_deref()))
             .map(shown),
+        range: point.range,
+        description: point.description.as_deref().map(shown),
         data_type: point.data_type.as_deref().map(shown),
         address: shown(&point.address),
         remark: point.remark.as_deref().map(shown),

@@ -129,6 +129,8 @@ fn bare(id: PointId) -> Point {
         address: id.to_string(),
         id,
         unit: None,
+        range: None,
+        description: None,
         data_type: None,
         remark: None,
         problem: None,

@@ -142,6 +142,8 @@ impl Rig {
                     name: id.point().to_owned(),
                     id,
                     unit: Some("Cel".into()),
+                    range: None,
+                    description: None,
                     data_type: Some("Double".into()),
                     address: "ns=2;s=T".into(),
                     remark: None,

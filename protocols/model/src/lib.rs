@@ -15,7 +15,7 @@ mod timestamp;
 mod value;
 
 pub use command::{Action, ActionKind, Answer, Arguments, Command, Offer, Outcome, Parameter};
-pub use device::{Device, Point};
+pub use device::{Device, Point, Range};
 pub use drop_reason::DropReason;
 pub use event::Event;
 pub use id::{DeviceId, IdError, PointId, escape_segment, unescape_segment};

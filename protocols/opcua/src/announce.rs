@@ -7,6 +7,7 @@ use fieldgate_model::{Device, DeviceId, Point};
 
 use crate::{
     connection::{ItemRevised, ValueType},
+    facts::Facts,
     select::Item,
     status::Status,
     subscribe::Monitored,
@@ -55,6 +56,16 @@ impl Announcer {
             points.push(point);
         }
         announcer
+    }
+
+    /// What the server says of the items is known now, of those that it says something of.
+    pub(crate) fn learned(&mut self, items: &[Item]) {
+        for (item, (device, point)) in items.iter().zip(&self.places) {
+            if let Some(facts) = item.facts.get() {
+                learn(&mut self.devices[*device].points[*point], facts);
+                self.changed.insert(*device);
+            }
+        }
     }
 
     /// Announces everything.
@@ -134,6 +145,8 @@ fn point(item: &Item, data_type: Option<String>, result: &Result<ItemRevised, St
         id: item.point.clone(),
         name: item.name.clone(),
         unit: None,
+        range: None,
+        description: None,
         data_type,
         address: item.address.clone(),
         remark: result
@@ -141,6 +154,21 @@ fn point(item: &Item, data_type: Option<String>, result: &Result<ItemRevised, St
             .ok()
             .and_then(|revised| remark(item, revised)),
         problem: result.as_ref().err().map(ToString::to_string),
+    }
+}
+
+fn learn(point: &mut Point, facts: &Facts) {
+    if let Some(name) = &facts.name {
+        point.name.clone_from(name);
+    }
+    point.description.clone_from(&facts.description);
+    point.unit = facts.unit.as_deref().map(str::to_owned);
+    point.range = facts.range;
+    if let Some(states) = &facts.states {
+        point.remark = Some(match point.remark.take() {
+            Some(remark) => format!("{remark}; {states}"),
+            None => states.clone(),
+        });
     }
 }
 

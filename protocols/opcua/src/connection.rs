@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use crate::{
     enumeration::Enumeration,
     explore::asked::{Attributes, Read, References},
+    facts::Facts,
     node_id::NodeId,
     status::Status,
 };
@@ -186,6 +187,11 @@ pub trait Connection: Send + Sync {
             let names = self.data_types(nodes).await?;
             Ok(names.into_iter().map(nameless).collect())
         })
+    }
+
+    /// What the variables say of themselves, in the order of `nodes`; at most `per_read` attributes are read in one call.
+    fn facts(&self, _nodes: Vec<NodeId>, _per_read: usize) -> Called<'_, Vec<Facts>> {
+        unsupported()
     }
 
     /// Whether the nodes exist, in their order.

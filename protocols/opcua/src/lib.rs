@@ -14,6 +14,7 @@ mod dial;
 mod discover;
 mod enumeration;
 mod explore;
+mod facts;
 mod glob;
 mod node_id;
 mod probe;
@@ -34,6 +35,7 @@ mod subscribe;
 mod trust;
 #[cfg(test)]
 mod twin;
+mod units;
 mod value;
 
 use std::sync::Arc;

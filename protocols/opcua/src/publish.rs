@@ -52,6 +52,8 @@ pub(crate) struct Publishing<'a> {
     outstanding: FuturesUnordered<Called<'static, Published>>,
     max_outstanding: usize,
     undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
+    /// Learns what the server says of the items; values do not wait for it.
+    learning: Option<BoxFuture<'a, ()>>,
 }
 
 /// A message whose readings are durable, or not: the place of its subscription, its number.
@@ -85,6 +87,15 @@ impl<'a> Publishing<'a> {
             outstanding: FuturesUnordered::new(),
             max_outstanding: (subscriptions.len() + SPARE_REQUESTS).min(MAX_OUTSTANDING),
             undurable: FuturesOrdered::new(),
+            learning: None,
+        }
+    }
+
+    /// With something to be learned meanwhile, which is announced once it is.
+    pub(crate) fn learning(self, facts: impl Future<Output = ()> + Send + 'a) -> Self {
+        Self {
+            learning: Some(Box::pin(facts)),
+            ..self
         }
     }
 
@@ -94,6 +105,8 @@ impl<'a> Publishing<'a> {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asking: OptionFuture<BoxFuture<'a, Answers>> = None.into();
         let mut idle = true;
+        let mut learning: OptionFuture<BoxFuture<'a, ()>> = self.learning.take().into();
+        let mut learned = false;
         loop {
             if self.outstanding.is_empty() {
                 self.listen_anew();
@@ -124,6 +137,10 @@ impl<'a> Publishing<'a> {
                     if let Some(answers) = answers {
                         self.roll_called(answers).await?;
                     }
+                }
+                _ = &mut learning, if !learned => {
+                    learned = true;
+                    self.points.learned();
                 }
                 () = sleep_until(deadline), if !self.outstanding.is_empty() => self.silence()?,
             }

@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use fieldgate_model::{DeviceId, IdError, Value};
@@ -15,6 +15,7 @@ use crate::{
     browse::{BrowsePath, Found},
     connection::{Class, ItemRequest},
     enumeration::Enumeration,
+    facts::Facts,
     node_id::{NodeAddress, NodeId},
     settings::{NodeRule, Select, Settings, queue_size_for},
 };
@@ -37,6 +38,8 @@ pub(crate) struct Item {
     pub deadband: Option<f64>,
     /// What its numbers mean; known once its data type was read.
     pub enumeration: Option<Arc<Enumeration>>,
+    /// What the server says of it besides; known a while after values flow.
+    pub facts: Arc<OnceLock<Facts>>,
 }
 
 // === impl Item ===
@@ -48,6 +51,11 @@ impl Item {
             Some(enumeration) => enumeration.dress(value),
             None => value,
         }
+    }
+
+    /// The unit of its values, once it is known.
+    pub(crate) fn unit(&self) -> Option<Arc<str>> {
+        self.facts.get()?.unit.clone()
     }
 
     /// The wish for its values; `None` when the server does not have the node's namespace.
@@ -166,6 +174,7 @@ pub(crate) fn plan(
                 .unwrap_or_else(|| queue_size_for(sampling_ms, settings.publishing_ms)),
             deadband: None,
             enumeration: None,
+            facts: Arc::default(),
         });
     }
     Ok(items)
@@ -210,6 +219,7 @@ fn explicit(
             .unwrap_or_else(|| queue_size_for(sampling_ms, publishing_ms)),
         deadband: rule.deadband,
         enumeration: None,
+        facts: Arc::default(),
     })
 }
 

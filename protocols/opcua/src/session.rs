@@ -6,6 +6,7 @@
 mod calls;
 mod convert;
 mod explore;
+mod facts;
 mod lexicon;
 mod limits;
 mod subscriptions;

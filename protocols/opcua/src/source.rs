@@ -12,6 +12,7 @@ use crate::{
     browse,
     connection::{Connection, Limits, ValueType},
     explore::{Explorer, Owner},
+    facts,
     glob::Glob,
     publish::{self, Points, Publishing},
     select::{self, Item, Rules},
@@ -137,6 +138,7 @@ async fn deliver(
     }
     let points = Points::new(ctx, &items, monitored, announcer);
     Publishing::new(connection, ctx, &subscriptions, points)
+        .learning(facts::learn(connection, &items, limits))
         .run()
         .await
 }

@@ -209,6 +209,7 @@ pub(crate) fn item(at: usize) -> Item {
         queue_size: 10,
         deadband: None,
         enumeration: None,
+        facts: Arc::default(),
     }
 }
 

@@ -12,9 +12,9 @@ mod types;
 use bytes::Bytes;
 use fieldgate_model::{Quality, Timestamp, Value};
 use opcua::types::{
-    Array, ByteString, ContextOwned, DataValue, DateTime, DiagnosticInfo, ExtensionObject,
-    LocalizedText, NodeId, StatusCode, Variant, VariantScalarTypeId, status_code::SubStatusCode,
-    type_loader::ByteStringBody,
+    Array, ByteString, ContextOwned, DataValue, DateTime, DiagnosticInfo, ExpandedNodeId,
+    ExtensionObject, LocalizedText, NodeId, StatusCode, Variant, VariantScalarTypeId,
+    status_code::SubStatusCode, type_loader::ByteStringBody,
 };
 
 pub(crate) use self::{
@@ -22,7 +22,7 @@ pub(crate) use self::{
     resolve::{Described, learn},
     types::Types,
 };
-use crate::{connection::Observed, status::Status};
+use crate::{connection::Observed, node_id, status::Status};
 
 // What one value may hold.
 pub(crate) const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -137,7 +137,7 @@ fn counted(variant: Variant, types: &Types, budget: &mut Budget) -> Option<Value
         }),
         Variant::LocalizedText(text) => Value::Text(text.text.into()),
         Variant::NodeId(node) => Value::Text(node.to_string()),
-        Variant::ExpandedNodeId(node) => Value::Text(node.to_string()),
+        Variant::ExpandedNodeId(node) => Value::Text(expanded(&node)),
         Variant::ExtensionObject(object) => extension_object(object, types, budget)?,
         Variant::Variant(inner) => deeper(budget, |budget| counted(*inner, types, budget))?,
         Variant::DataValue(inner) => deeper(budget, |budget| match inner.value {
@@ -147,6 +147,21 @@ fn counted(variant: Variant, types: &Types, budget: &mut Budget) -> Option<Value
         Variant::DiagnosticInfo(info) => diagnostic_info(*info, budget)?,
         Variant::Array(array) => list(*array, types, budget)?,
     })
+}
+
+/// `ns=2;i=7`, `nsu=urn:plant;i=7` where the namespace is spelled, `svr=1;…` for a node of another server.
+fn expanded(node: &ExpandedNodeId) -> String {
+    let mut text = match node.server_index {
+        0 => String::new(),
+        server => format!("svr={server};"),
+    };
+    if node.namespace_uri.is_empty() {
+        text.push_str(&node.node_id.to_string());
+    } else {
+        let uri = node_id::escape_uri(node.namespace_uri.as_ref());
+        text.push_str(&format!("nsu={uri};{}", node.node_id.identifier));
+    }
+    text
 }
 
 fn deeper<T>(budget: &mut Budget, inner: impl FnOnce(&mut Budget) -> Option<T>) -> Option<T> {

@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod flow;
 mod opcua_security;
+mod opcua_values;
 mod primitives;
 mod queue_page;
 mod tls;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fieldgate_model::{QualityLevel, Timestamp};
+use fieldgate_model::{QualityLevel, Range, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -244,6 +244,10 @@ pub struct PointView {
     pub id: String,
     pub name: String,
     pub unit: Option<String>,
+    /// What is usual, in the point's unit.
+    pub range: Option<Range>,
+    /// What it is, in the device's words.
+    pub description: Option<String>,
     pub data_type: Option<String>,
     pub address: String,
     pub remark: Option<String>,

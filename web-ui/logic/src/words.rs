@@ -138,6 +138,15 @@ pub fn unit(ucum: &str) -> &str {
     }
 }
 
+/// What is usual: `-40 to 150 °C`.
+#[must_use]
+pub fn range(low: f64, high: f64, ucum: Option<&str>) -> String {
+    match ucum.map(unit).filter(|unit| !unit.is_empty()) {
+        Some(unit) => format!("{low} to {high} {unit}"),
+        None => format!("{low} to {high}"),
+    }
+}
+
 /// A number at a chart: at most four digits that matter.
 #[must_use]
 pub fn short(number: f64) -> String {

@@ -184,6 +184,10 @@ fn row(point: &PointView, charts: Charts) -> Row {
 fn name_cell(point: &PointView, name: &str, value: RwSignal<Option<LiveValue>>) -> AnyView {
     let problem = point.problem.as_deref().map(words::plain);
     let remark = point.remark.as_deref().map(words::plain);
+    let description = point.description.as_deref().map(words::plain);
+    let range = point
+        .range
+        .map(|range| words::range(range.low, range.high, point.unit.as_deref()));
     let count = words::counted(point.count, "reading");
     let times = move || {
         value.get().map(|value| {
@@ -199,6 +203,8 @@ fn name_cell(point: &PointView, name: &str, value: RwSignal<Option<LiveValue>>) 
         <details class="point-details">
             <summary>"Details"<span class="unseen">{format!(" of {}", words::plain(name))}</span></summary>
             <dl class="facts">
+                {description.map(|description| view! { <div><dt>"Description"</dt><dd>{description}</dd></div> })}
+                {range.map(|range| view! { <div><dt>"Range"</dt><dd>{range}</dd></div> })}
                 <div><dt>"Id"</dt><dd>{copy_text(&point.id, "the id", "")}</dd></div>
                 <div><dt>"Address"</dt><dd>{copy_text(&point.address, "the address", "")}</dd></div>
                 {times}

@@ -98,7 +98,7 @@ impl<'a> Points<'a> {
                 quality: observed.quality,
                 at: observed.at.unwrap_or(seen),
                 seen,
-                unit: None,
+                unit: item.unit(),
                 class: Class::Telemetry,
             });
         }
@@ -108,6 +108,12 @@ impl<'a> Points<'a> {
             self.tell();
         }
         readings
+    }
+
+    /// What the server says of the items is known now.
+    pub(super) fn learned(&mut self) {
+        self.announcer.learned(self.items);
+        self.tell();
     }
 
     /// Messages went missing between the server and us.

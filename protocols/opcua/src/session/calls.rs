@@ -19,6 +19,7 @@ use crate::{
         Neighbour, Notification, Published, Subscription, SubscriptionRequest, ValueType,
     },
     explore::asked::{Attributes, Read, References},
+    facts::Facts,
     node_id::NodeId,
     status::Status,
     value,
@@ -160,6 +161,10 @@ impl Connection for Client {
 
     fn value_types(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<ValueType>> {
         Box::pin(async move { self.read_value_types(&nodes).await })
+    }
+
+    fn facts(&self, nodes: Vec<NodeId>, per_read: usize) -> Called<'_, Vec<Facts>> {
+        Box::pin(async move { self.read_facts(&nodes, per_read).await })
     }
 
     fn exist(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>> {

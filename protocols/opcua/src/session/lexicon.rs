@@ -203,7 +203,7 @@ fn definition(value: Option<Variant>) -> Option<DataTypeDefinition> {
 }
 
 /// EnumStrings and OptionSetValues are texts, counted from 0; EnumValues have their numbers (Part 3, 5.8.3 and 8.39).
-fn names(value: Variant) -> Option<Vec<(i64, String)>> {
+pub(super) fn names(value: Variant) -> Option<Vec<(i64, String)>> {
     let Variant::Array(array) = value else {
         return None;
     };

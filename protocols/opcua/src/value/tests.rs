@@ -35,6 +35,12 @@ fn every_scalar_keeps_its_meaning() {
     check(LocalizedText::new("de", "heiß"), Value::from("heiß"));
     check(QualifiedName::new(2, "Name"), Value::from("2:Name"));
     check(NodeId::new(2, "Temp"), Value::from("ns=2;s=Temp"));
+    let mut node = ExpandedNodeId::new(NodeId::new(2, 7u32));
+    check(node.clone(), Value::from("ns=2;i=7"));
+    node.namespace_uri = "urn:a;b".into();
+    check(node.clone(), Value::from("nsu=urn:a%3Bb;i=7"));
+    node.server_index = 1;
+    check(node, Value::from("svr=1;nsu=urn:a%3Bb;i=7"));
     check(
         Guid::null(),
         Value::from("00000000-0000-0000-0000-000000000000"),

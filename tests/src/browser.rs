@@ -30,6 +30,7 @@ pub struct Browser {
 pub enum Key<'a> {
     Left,
     Right,
+    Down,
     Home,
     /// One that writes.
     Text(&'a str),
@@ -66,6 +67,7 @@ impl<'a> Key<'a> {
         match self {
             Self::Left => "\u{e012}",
             Self::Right => "\u{e014}",
+            Self::Down => "\u{e015}",
             Self::Home => "\u{e011}",
             Self::Text(text) => text,
         }

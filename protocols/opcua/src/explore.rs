@@ -1,6 +1,6 @@
 //! Looking around on a server: in the running source's session, or in one that is opened for it and closed again.
 //!
-//! One question at a time, so that the source's own calls never wait for more than one of ours; every question ends in
+//! One question at a time beside one test, so that the source's own calls never wait for more than one of ours; every question ends in
 //! time, and what a server answers is taken in bounded parts.
 
 pub(crate) mod asked;
@@ -56,6 +56,8 @@ pub(crate) struct Explorer {
     owner: Owner,
     namespaces: OnceCell<Vec<String>>,
     turn: Semaphore,
+    /// A test takes seconds of waiting, in which others may ask.
+    watching: Semaphore,
     pages: Mutex<Kept<Page>>,
     searches: Mutex<Kept<Search>>,
     types: Mutex<HashMap<NodeId, String>>,
@@ -123,6 +125,7 @@ impl Explorer {
             owner,
             namespaces: OnceCell::new(),
             turn: Semaphore::new(1),
+            watching: Semaphore::new(1),
             pages: Mutex::new(Kept::new(8)),
             searches: Mutex::new(Kept::new(4)),
             types: Mutex::default(),
@@ -140,6 +143,13 @@ impl Explorer {
         };
         let turn = timeout(TURN_LIMIT, self.turn.acquire()).await;
         let _turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+        self.in_time(question).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        question: impl Future<Output = Result<T, ExploreError>>,
+    ) -> Result<T, ExploreError> {
         timeout(ANSWER_LIMIT, question).await.unwrap_or_else(|_| {
             Err(ExploreError::Refused(format!(
                 "{} did not answer within {} s; ask for less, or ask again later",
@@ -280,7 +290,14 @@ impl Explore for Explorer {
     }
 
     fn sample(&self, rules: Vec<Json>, time: Duration) -> Explored<'_, Sample> {
-        Box::pin(self.in_turn(self.sampled(rules, time)))
+        Box::pin(async move {
+            let Ok(_only) = self.watching.try_acquire() else {
+                return Err(ExploreError::Refused(
+                    "another test is under way; try again in some seconds".to_owned(),
+                ));
+            };
+            self.in_time(self.sampled(rules, time)).await
+        })
     }
 }
 

@@ -83,6 +83,8 @@ fn every_page_is_accessible_in_both_themes_at_every_width() {
         "/routes",
         "/routes/new",
         "/routes/everything",
+        "/explore",
+        "/explore?source=line",
         "/queue",
         "/config",
         "/nothing-is-here",

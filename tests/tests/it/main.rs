@@ -8,6 +8,7 @@ mod causes;
 mod config;
 mod drain;
 mod examples;
+mod explore_page;
 mod faults;
 mod flow;
 mod opcua_security;

@@ -10,6 +10,7 @@ pub enum Place {
     Items(Section),
     New(Section),
     Item(Section, String),
+    Explore,
     Queue,
     Configuration,
     Unknown,
@@ -36,6 +37,7 @@ impl Place {
             ("", None) => Self::Overview,
             ("devices", None) => Self::Devices,
             ("devices", Some(id)) => Self::Device(id),
+            ("explore", None) => Self::Explore,
             ("queue", None) => Self::Queue,
             ("config", None) => Self::Configuration,
             (first, rest) => match (Section::of(first), rest) {
@@ -57,6 +59,7 @@ impl Place {
             Self::Items(section) => format!("/{}", section.name()),
             Self::New(section) => format!("/{}/new", section.name()),
             Self::Item(section, id) => format!("/{}/{}", section.name(), encode(id)),
+            Self::Explore => "/explore".to_owned(),
             Self::Queue => "/queue".to_owned(),
             Self::Configuration => "/config".to_owned(),
         }
@@ -71,6 +74,7 @@ impl Place {
             Self::Device(id) | Self::Item(_, id) => id.clone(),
             Self::Items(section) => section.title().to_owned(),
             Self::New(section) => format!("Add a {}", section.one()),
+            Self::Explore => "Explore".to_owned(),
             Self::Queue => "Queue".to_owned(),
             Self::Configuration => "Configuration".to_owned(),
             Self::Unknown => "Nothing is here".to_owned(),
@@ -196,6 +200,7 @@ mod tests {
             Place::Items(Section::Sources),
             Place::New(Section::Routes),
             Place::Item(Section::Destinations, "größe".into()),
+            Place::Explore,
             Place::Queue,
             Place::Configuration,
         ] {

@@ -5,6 +5,7 @@ mod device;
 mod devices;
 mod discovery;
 mod editor;
+mod explore;
 mod items;
 mod overview;
 mod point_picker;
@@ -27,6 +28,7 @@ pub fn page(place: &Place) -> AnyView {
         Place::Item(Section::Routes, id) => route_editor::page(Some(id.clone())),
         Place::New(section) => editor::page(*section, None),
         Place::Item(section, id) => editor::page(*section, Some(id.clone())),
+        Place::Explore => explore::page(),
         Place::Queue => queue::page(),
         Place::Configuration => configuration::page(),
         Place::Unknown => view! {

@@ -9,6 +9,7 @@ pub enum Icon {
     Overview,
     Devices,
     Sources,
+    Explore,
     Routes,
     Queue,
     Destinations,
@@ -27,6 +28,7 @@ pub fn icon(icon: Icon) -> AnyView {
         Icon::Overview => "M3 12h4l3-8 4 16 3-8h4",
         Icon::Devices => "M6 4h12v16H6zM9 8h6M9 12h6M12 16h.01",
         Icon::Sources => "M12 3v8M8 7l4 4 4-4M4 14v5h16v-5",
+        Icon::Explore => "M10.5 4a6.5 6.5 0 1 1-.01 0M15.5 15.5L21 21",
         Icon::Routes => "M6 6h4a4 4 0 0 1 4 4v4a4 4 0 0 0 4 4M18 15l3 3-3 3M6 6a2 2 0 1 1-.01 0",
         Icon::Queue => "M4 6h16M4 12h16M4 18h16M8 4v4M13 10v4M17 16v4",
         Icon::Destinations => {

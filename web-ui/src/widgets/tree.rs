@@ -50,6 +50,18 @@ impl Tree {
         }
     }
 
+    /// The row that was last looked at; empty before. Tracked.
+    pub fn here(self) -> String {
+        self.at.get()
+    }
+
+    /// Opens a branch whose children are there.
+    pub fn unfold(self, key: &str) {
+        if let Some(mut open) = self.open.try_write() {
+            open.insert(key.to_owned());
+        }
+    }
+
     pub fn view(self, label: &'static str) -> AnyView {
         let rows = move || {
             self.roots

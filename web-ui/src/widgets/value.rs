@@ -35,19 +35,20 @@ fn shown(value: &LiveValue) -> AnyView {
     view! {
         <span class="number" data-test="value-text">{text}</span>
         {unit.filter(|unit| !unit.is_empty()).map(|unit| view! { <span class="unit">{format!(" {unit}")}</span> })}
-        {quality(value)}
+        {quality(value.quality, value.why.as_deref())}
         <span class="age">{move || words::age(live.now.get() - seen)}</span>
     }
     .into_any()
 }
 
-fn quality(value: &LiveValue) -> AnyView {
-    let (class, picture, word) = match value.quality {
+/// How far a value can be trusted, and why not.
+pub fn quality(level: QualityLevel, why: Option<&str>) -> AnyView {
+    let (class, picture, word) = match level {
         QualityLevel::Good => ("quality good", Icon::Good, "good"),
         QualityLevel::Uncertain => ("quality warning", Icon::Warning, "uncertain"),
         QualityLevel::Bad => ("quality bad", Icon::Bad, "bad"),
     };
-    let why = value.why.as_deref().map(words::plain);
+    let why = why.map(words::plain);
     view! {
         <span class=class>
             {icon(picture)}

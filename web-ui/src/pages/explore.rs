@@ -1,0 +1,271 @@
+//! Explore ▸ OPC UA: where to look around, the tree of what is there, what is known of a node, and the basket of what is chosen.
+
+mod basket;
+mod detail;
+mod search;
+mod target;
+
+use std::collections::BTreeMap;
+
+use fieldgate_api::config::Draft;
+use fieldgate_api::endpoint::{AboutExplored, ExploreNodes};
+use fieldgate_api::explore::{ExploreAt, ExploreChildren, ExploreKind, ExploreNode};
+use fieldgate_api::trouble::Trouble;
+use fieldgate_ui_logic::basket::{Known, patterns, rules};
+use fieldgate_ui_logic::place::Section;
+use fieldgate_ui_logic::tree::{Branch, Children};
+use fieldgate_ui_logic::words;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use serde_json::Value as Json;
+
+use crate::client::change;
+use crate::fetched::asked;
+use crate::items::{self, Loaded};
+use crate::nav::Nav;
+use crate::widgets::page::{heading, trouble_note};
+use crate::widgets::tree::{Tree, branch};
+
+/// Where the tree begins.
+const TOP: &str = "Objects";
+/// Children of a folder that are read without being asked for.
+const FIRST: usize = 1000;
+
+/// What all parts of the page share.
+#[derive(Clone, Copy)]
+struct Session {
+    at: StoredValue<ExploreAt>,
+    /// The source as it is saved; an item for a configured one.
+    loaded: StoredValue<Loaded>,
+    rules: RwSignal<Vec<Json>>,
+    /// Every node that was read, by its path.
+    known: RwSignal<BTreeMap<String, Known>>,
+    /// What was read of each folder so far.
+    below: StoredValue<BTreeMap<String, Vec<Branch>>>,
+    /// Folders that go on, with the mark of their next page.
+    more: RwSignal<Vec<(String, String)>>,
+    words: RwSignal<Option<String>>,
+    trouble: RwSignal<Option<Trouble>>,
+    tree: StoredValue<Option<Tree>>,
+}
+
+pub fn page() -> AnyView {
+    let nav = Nav::expect();
+    // Settings that were found at an address, as long as the page is open.
+    let found = RwSignal::new(None::<Draft>);
+    let chosen = Memo::new(move |_| nav.value("source"));
+    let session = move || match (chosen.get(), found.get()) {
+        (source, _) if !source.is_empty() => Some(open(Some(source), None)),
+        (_, Some(draft)) => Some(open(None, Some(draft))),
+        _ => None,
+    };
+    view! {
+        {heading("Explore OPC UA", ())}
+        {target::choose(nav, found)}
+        {session}
+    }
+    .into_any()
+}
+
+/// Looks around at a configured source, or with settings that nobody saved.
+fn open(source: Option<String>, draft: Option<Draft>) -> AnyView {
+    let at = ExploreAt {
+        source: source.clone(),
+        draft,
+    };
+    let about = {
+        let at = at.clone();
+        asked::<AboutExplored>(None, move || Some((Vec::new(), at.clone())))
+    };
+    let loaded = RwSignal::new(None::<Result<Loaded, Trouble>>);
+    spawn_local(async move {
+        let answer = items::load(Section::Sources, source.as_deref()).await;
+        loaded.try_set(Some(answer));
+    });
+    let there = Memo::new(move |_| about.data.with(Option::is_some));
+    let at = StoredValue::new(at);
+    view! {
+        {move || match (about.data.get(), about.trouble.get()) {
+            (_, Some(trouble)) => view! {
+                {trouble_note(&trouble)}
+                <p class="faint">"When the server does not trust this gateway yet, or the user is refused, correct that at the source, then look around again."</p>
+            }.into_any(),
+            (Some(about), None) => {
+                let facts = about.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.text)).collect::<Vec<_>>();
+                view! {
+                    <p role="status" data-test="about">{words::capital(&words::plain(&about.words))}". "<span class="faint">{facts.join(" · ")}</span></p>
+                }.into_any()
+            }
+            (None, None) => view! { <p class="waiting" role="status">"Connecting…"</p> }.into_any(),
+        }}
+        {move || there.get().then(|| loaded.get().map(|loaded| match loaded {
+            Ok(loaded) => body(Session::new(at, loaded)),
+            Err(trouble) => trouble_note(&trouble),
+        }))}
+    }
+    .into_any()
+}
+
+fn body(session: Session) -> AnyView {
+    let tree = session.tree.get_value();
+    let more = move || {
+        let button = |(path, _): (String, String)| {
+            let words = format!("Show more of {}", words::plain(&path));
+            view! { <button type="button" class="quiet" on:click=move |_| session.go_on(&path)>{words}</button> }
+        };
+        session.more.get().into_iter().map(button).collect_view()
+    };
+    view! {
+        <div class="explore">
+            <div>
+                {search::search(session)}
+                <section aria-labelledby="tree-title">
+                    <h2 id="tree-title">"What is there"</h2>
+                    <p class="help">"A folder that is ticked is a live rule: what is new below it is read as well. Arrow keys lead through the tree, space ticks."</p>
+                    {tree.map(|tree| tree.view("Address space"))}
+                    <p class="faint" role="status" data-test="explore-words">{move || session.words.get().map(|text| words::capital(&text))}</p>
+                    {move || session.trouble.get().map(|trouble| trouble_note(&trouble))}
+                    {more}
+                </section>
+            </div>
+            <div>
+                {detail::detail(session)}
+                {basket::basket(session)}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+// === impl Session ===
+
+impl Session {
+    fn new(at: StoredValue<ExploreAt>, loaded: Loaded) -> Self {
+        let item = loaded.item.as_ref();
+        let present = item.and_then(|item| item.draft.settings["select"].as_array().cloned());
+        let session = Self {
+            at,
+            loaded: StoredValue::new(loaded),
+            rules: RwSignal::new(present.unwrap_or_default()),
+            known: RwSignal::new(BTreeMap::new()),
+            below: StoredValue::new(BTreeMap::new()),
+            more: RwSignal::new(Vec::new()),
+            words: RwSignal::new(None),
+            trouble: RwSignal::new(None),
+            tree: StoredValue::new(None),
+        };
+        let marks = Signal::derive(move || {
+            session.known.with(|known| {
+                let by_address =
+                    |address: &str| known.values().find(|node| node.address == address);
+                session.rules.with(|rules| patterns(rules, by_address))
+            })
+        });
+        let tree = Tree::new(
+            marks,
+            move |next| session.choose(&next),
+            move |path| session.read(path, None),
+        );
+        tree.roots.set(vec![branch(TOP, TOP, Children::Unread)]);
+        tree.unfold(TOP);
+        session.tree.set_value(Some(tree));
+        session.read(TOP.to_owned(), None);
+        session
+    }
+
+    fn choose(self, next: &[String]) {
+        let after = self.known.with_untracked(|known| {
+            let by_address = |address: &str| known.values().find(|node| node.address == address);
+            let is_leaf = |path: &str| known.get(path);
+            self.rules
+                .with_untracked(|before| rules(before, next, by_address, is_leaf))
+        });
+        self.rules.set(after);
+    }
+
+    /// Remembers nodes, so that they can be asked for and chosen.
+    fn learn(self, nodes: &[ExploreNode]) {
+        let known = |node: &ExploreNode| Known {
+            path: node.path.clone(),
+            address: node.address.clone(),
+            name: node.name.clone(),
+        };
+        if let Some(mut all) = self.known.try_write() {
+            all.extend(nodes.iter().map(|node| (node.path.clone(), known(node))));
+        }
+    }
+
+    fn address(self, path: &str) -> String {
+        self.known
+            .with_untracked(|known| known.get(path).map(|node| node.address.clone()))
+            .unwrap_or_default()
+    }
+
+    /// The rest of a folder, some pages of it.
+    fn go_on(self, path: &str) {
+        let marks = self.more.get_untracked();
+        if let Some((path, mark)) = marks.into_iter().find(|(known, _)| known == path) {
+            self.read(path, Some(mark));
+        }
+    }
+
+    fn read(self, path: String, more: Option<String>) {
+        self.more
+            .update(|all| all.retain(|(known, _)| *known != path));
+        self.words.set(None);
+        self.trouble.set(None);
+        spawn_local(async move {
+            let mut ask = ExploreChildren {
+                at: self.at.get_value(),
+                node: self.address(&path),
+                path: path.clone(),
+                more,
+            };
+            let mut count = 0;
+            loop {
+                let answer = change::<ExploreNodes>(&[], &ask, None).await;
+                // The page may be gone by now.
+                let Some(tree) = self.tree.try_get_value().flatten() else {
+                    return;
+                };
+                let (nodes, next) = match answer {
+                    Ok(page) => {
+                        self.words.try_set(page.words);
+                        (page.nodes, page.more)
+                    }
+                    Err(trouble) => {
+                        self.trouble.try_set(Some(trouble));
+                        (Vec::new(), None)
+                    }
+                };
+                count += nodes.len();
+                self.learn(&nodes);
+                let shown = nodes.iter().filter_map(shown);
+                let all = self.below.try_update_value(|below| {
+                    let all = below.entry(path.clone()).or_default();
+                    all.extend(shown);
+                    all.clone()
+                });
+                tree.put(&path, all.unwrap_or_default());
+                match next {
+                    None => return,
+                    Some(mark) if count >= FIRST => {
+                        self.more.try_update(|all| all.push((path, mark)));
+                        return;
+                    }
+                    next => ask.more = next,
+                }
+            }
+        });
+    }
+}
+
+/// What can be selected, and what leads to it. What describes a variable stands beside it, and methods have no values.
+fn shown(node: &ExploreNode) -> Option<Branch> {
+    let children = match (node.kind, node.branch) {
+        (ExploreKind::Property | ExploreKind::Method, _) => return None,
+        (_, true) => Children::Unread,
+        (_, false) => Children::Leaf,
+    };
+    Some(branch(&node.path, &node.name, children))
+}

@@ -8,8 +8,9 @@ use fieldgate_model::{Device, DeviceId, Point};
 use crate::{
     connection::{ItemRevised, ValueType},
     facts::Facts,
+    gate::{Filtered, Gate},
     select::Item,
-    status::Status,
+    settings::Deadband,
     subscribe::Monitored,
 };
 
@@ -23,6 +24,8 @@ pub(crate) struct Announcer {
     /// The end of the health sentence: `publishing every 500 ms`.
     pace: String,
     lost_messages: u64,
+    /// How often each item's queue on the server was too short.
+    overflows: BTreeMap<usize, u64>,
 }
 
 // === impl Announcer ===
@@ -42,6 +45,7 @@ impl Announcer {
             troubled: 0,
             pace,
             lost_messages: 0,
+            overflows: BTreeMap::new(),
         };
         let mut known: BTreeMap<DeviceId, usize> = BTreeMap::new();
         for ((item, value_type), made) in items.iter().zip(types).zip(monitored) {
@@ -49,7 +53,7 @@ impl Announcer {
                 announcer.devices.push(device(item, server));
                 announcer.devices.len() - 1
             });
-            let point = point(item, value_type.name.clone(), &made.result);
+            let point = point(item, value_type.name.clone(), made);
             announcer.troubled += usize::from(point.problem.is_some());
             let points = &mut announcer.devices[at].points;
             announcer.places.push((at, points.len()));
@@ -62,7 +66,14 @@ impl Announcer {
     pub(crate) fn learned(&mut self, items: &[Item]) {
         for (item, (device, point)) in items.iter().zip(&self.places) {
             if let Some(facts) = item.facts.get() {
-                learn(&mut self.devices[*device].points[*point], facts);
+                let point = &mut self.devices[*device].points[*point];
+                learn(point, facts);
+                if facts.range.is_none()
+                    && matches!(item.sampling.deadband, Some(Deadband::Percent(_)))
+                {
+                    let words = "the node has no EURange, so that a deadband in percent holds nothing back; write an absolute one";
+                    add_remark(point, words);
+                }
                 self.changed.insert(*device);
             }
         }
@@ -90,6 +101,26 @@ impl Announcer {
     /// Messages went missing between the server and us.
     pub(crate) fn lost_messages(&mut self, count: u64) {
         self.lost_messages += count;
+    }
+
+    /// Values of the item were lost on the server. True when it is to be announced: at once, and then at each
+    /// doubling, so that a point that always loses some does not announce itself with each message.
+    pub(crate) fn overflow(&mut self, item: usize, queue_size: u32) -> bool {
+        let times = self.overflows.entry(item).or_insert(0);
+        *times += 1;
+        if !times.is_power_of_two() {
+            return false;
+        }
+        let (device, point) = self.places[item];
+        let point = &mut self.devices[device].points[point];
+        let before = overflow_advice(*times / 2, queue_size);
+        let advice = overflow_advice(*times, queue_size);
+        match &mut point.remark {
+            Some(remark) if remark.contains(&before) => *remark = remark.replace(&before, &advice),
+            _ => add_remark(point, &advice),
+        }
+        self.changed.insert(device);
+        true
     }
 
     /// Announces what changed since the last time, and tells the health.
@@ -140,7 +171,7 @@ fn device(item: &Item, server: &str) -> Device {
     }
 }
 
-fn point(item: &Item, data_type: Option<String>, result: &Result<ItemRevised, Status>) -> Point {
+fn point(item: &Item, data_type: Option<String>, made: &Monitored) -> Point {
     Point {
         id: item.point.clone(),
         name: item.name.clone(),
@@ -149,11 +180,12 @@ fn point(item: &Item, data_type: Option<String>, result: &Result<ItemRevised, St
         description: None,
         data_type,
         address: item.address.clone(),
-        remark: result
+        remark: made
+            .result
             .as_ref()
             .ok()
-            .and_then(|revised| remark(item, revised)),
-        problem: result.as_ref().err().map(ToString::to_string),
+            .and_then(|revised| remark(item, revised, made.filtered)),
+        problem: made.result.as_ref().err().map(ToString::to_string),
     }
 }
 
@@ -165,20 +197,32 @@ fn learn(point: &mut Point, facts: &Facts) {
     point.unit = facts.unit.as_deref().map(str::to_owned);
     point.range = facts.range;
     if let Some(states) = &facts.states {
-        point.remark = Some(match point.remark.take() {
-            Some(remark) => format!("{remark}; {states}"),
-            None => states.clone(),
-        });
+        add_remark(point, states);
     }
 }
 
+fn add_remark(point: &mut Point, words: &str) {
+    point.remark = Some(match point.remark.take() {
+        Some(remark) => format!("{remark}; {words}"),
+        None => words.to_owned(),
+    });
+}
+
+/// What to do about values that the server's queue of a point did not hold.
+fn overflow_advice(times: u64, queue_size: u32) -> String {
+    format!(
+        "values were lost between two publishings on the server ({times} times): raise queue_size (now {queue_size}), or publish more often"
+    )
+}
+
 /// What the server made of our wishes, where it made something else.
-fn remark(item: &Item, revised: &ItemRevised) -> Option<String> {
+fn remark(item: &Item, revised: &ItemRevised, filtered: Filtered) -> Option<String> {
+    let sampling = &item.sampling;
     #[expect(
         clippy::cast_precision_loss,
         reason = "milliseconds of at most an hour"
     )]
-    let asked = item.sampling_ms as f64;
+    let asked = sampling.sampling_ms as f64;
     let mut remarks = Vec::new();
     if (revised.sampling_ms - asked).abs() >= 1.0 {
         remarks.push(format!(
@@ -186,11 +230,23 @@ fn remark(item: &Item, revised: &ItemRevised) -> Option<String> {
             revised.sampling_ms
         ));
     }
-    if revised.queue_size < item.queue_size {
+    if revised.queue_size < sampling.queue_size {
         remarks.push(format!(
             "the server keeps {} values between publishings, asked for {}",
-            revised.queue_size, item.queue_size
+            revised.queue_size, sampling.queue_size
         ));
+    }
+    if Gate::after(filtered, sampling.trigger, sampling.deadband).is_some()
+        && filtered != Filtered::AsAsked
+    {
+        remarks.push(
+            "the server does not take this filter, so that the gateway applies it".to_owned(),
+        );
+    } else if filtered == Filtered::NotAtAll {
+        remarks.push(
+            "the server does not take this trigger, and reports changes of status and value"
+                .to_owned(),
+        );
     }
     (!remarks.is_empty()).then(|| remarks.join("; "))
 }

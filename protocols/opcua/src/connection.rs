@@ -11,6 +11,7 @@ use crate::{
     explore::asked::{Attributes, Read, References},
     facts::Facts,
     node_id::NodeId,
+    settings::{Deadband, Discard, Trigger},
     status::Status,
 };
 
@@ -93,8 +94,9 @@ pub struct ItemRequest {
     pub handle: u32,
     pub sampling_ms: f64,
     pub queue_size: u32,
-    /// Absolute.
-    pub deadband: Option<f64>,
+    pub discard: Discard,
+    pub trigger: Trigger,
+    pub deadband: Option<Deadband>,
 }
 
 /// What the server made of it.

@@ -69,6 +69,15 @@ impl Glob {
         progress.0 & 1 << self.segments.len() != 0
     }
 
+    /// Whether it means this whole path below `Objects`, each name with its namespace's URI.
+    pub(crate) fn means<'n>(&self, names: impl Iterator<Item = (&'n str, &'n str)>) -> bool {
+        let objects = self.step(self.start(), "", "Objects");
+        let end = names.fold(objects, |at, (namespace, name)| {
+            self.step(at, namespace, name)
+        });
+        self.matched(end)
+    }
+
     /// A longer path could still match.
     #[must_use]
     pub fn wants_more(&self, progress: Progress) -> bool {

@@ -15,6 +15,7 @@ mod discover;
 mod enumeration;
 mod explore;
 mod facts;
+mod gate;
 mod glob;
 mod node_id;
 mod probe;
@@ -45,7 +46,8 @@ use fieldgate_kit::{
 };
 
 pub use settings::{
-    Mode, NodeRule, Policy, Security, Select, ServerTrust, Settings, User, UserCertificate,
+    Deadband, Discard, Mode, NodeRule, PathRule, Policy, Security, Select, ServerTrust, Settings,
+    Trigger, User, UserCertificate,
 };
 
 /// The source's protocol, for the registry.

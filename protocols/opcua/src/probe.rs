@@ -10,7 +10,7 @@ use crate::{
     connection::{Connection, ItemRequest, SubscriptionRequest},
     security,
     session::Opened,
-    settings::Settings,
+    settings::{Discard, Settings, Trigger},
     source::{self, Selection},
     trust::Verdict,
 };
@@ -111,6 +111,8 @@ async fn look(
                 handle: u32::try_from(at).ok()?,
                 sampling_ms: 0.0,
                 queue_size: 1,
+                discard: Discard::default(),
+                trigger: Trigger::default(),
                 deadband: None,
             })
         })

@@ -7,6 +7,7 @@
 //! server queues then, and that is the back-pressure.
 
 mod feed;
+mod memory;
 mod points;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -36,6 +37,8 @@ const SPARE_REQUESTS: usize = 2;
 const MAX_OUTSTANDING: usize = 50;
 /// Messages whose readings are not durable yet; more would only move the server's queue into our memory.
 const MAX_UNDURABLE: usize = 32;
+/// Values of one message of repeated ones.
+const MAX_REPEATED: usize = 4_000;
 /// A timer that comes so late tells of ourselves, not of the server.
 const STANDSTILL: Duration = Duration::from_secs(1);
 /// How often silent points are asked whether they still exist.
@@ -56,10 +59,10 @@ pub(crate) struct Publishing<'a> {
     learning: Option<BoxFuture<'a, ()>>,
 }
 
-/// A message whose readings are durable, or not: the place of its subscription, its number.
+/// Readings that are durable, or not.
 struct Kept {
-    feed: usize,
-    sequence: u32,
+    /// The message that they are of, if they are not repeated ones: the place of its subscription, its number.
+    message: Option<(usize, u32)>,
     durable: Result<(), NotAccepted>,
 }
 
@@ -105,6 +108,9 @@ impl<'a> Publishing<'a> {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asking: OptionFuture<BoxFuture<'a, Answers>> = None.into();
         let mut idle = true;
+        let beat = self.points.beat();
+        let mut beats = interval(beat.unwrap_or(ROLL_CALL));
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut learning: OptionFuture<BoxFuture<'a, ()>> = self.learning.take().into();
         let mut learned = false;
         loop {
@@ -117,7 +123,9 @@ impl<'a> Publishing<'a> {
                 () = self.ctx.shutdown.cancelled() => return Ok(()),
                 Some(kept) = self.undurable.next() => {
                     kept.durable.map_err(|why| SourceError::Lost(format!("the readings were {why}")))?;
-                    self.feeds[kept.feed].kept(kept.sequence);
+                    if let Some((feed, sequence)) = kept.message {
+                        self.feeds[feed].kept(sequence);
+                    }
                 }
                 Some(answer) = self.outstanding.next() => {
                     let began = Instant::now();
@@ -130,6 +138,11 @@ impl<'a> Publishing<'a> {
                 _ = turns.tick(), if idle => {
                     asking = self.ask_silent().into();
                     idle = false;
+                }
+                // What is not durable yet is not repeated on top of it.
+                _ = beats.tick(), if beat.is_some() && self.undurable.len() < MAX_UNDURABLE => {
+                    let again = self.points.due();
+                    self.send_again(again).await?;
                 }
                 answers = &mut asking, if !idle => {
                     asking = None.into();
@@ -251,7 +264,9 @@ impl<'a> Publishing<'a> {
         let sequence = notification.sequence;
         if !notification.keep_alive {
             let readings = self.points.readings(into_rounds(notification.changes));
-            self.hand_over(feed, sequence, readings).await?;
+            self.hand_over(Some((feed, sequence)), readings).await?;
+            let again = self.points.message();
+            self.send_again(again).await?;
         }
         match notification.ended {
             Some(why) if !why.is("Good") => Err(lost(&why.to_string())),
@@ -261,12 +276,13 @@ impl<'a> Publishing<'a> {
 
     async fn hand_over(
         &mut self,
-        feed: usize,
-        sequence: u32,
+        message: Option<(usize, u32)>,
         readings: Vec<Reading>,
     ) -> Result<(), SourceError> {
         if readings.is_empty() {
-            self.feeds[feed].kept(sequence);
+            if let Some((feed, sequence)) = message {
+                self.feeds[feed].kept(sequence);
+            }
             return Ok(());
         }
         // Shutdown ends the wait for room; what was not handed over is not acknowledged either.
@@ -275,9 +291,19 @@ impl<'a> Publishing<'a> {
             durable = self.ctx.readings.send_durable(readings) => {
                 let durable = durable?;
                 self.undurable.push_back(Box::pin(async move {
-                    Kept { feed, sequence, durable: durable.await }
+                    Kept { message, durable: durable.await }
                 }));
             }
+        }
+        Ok(())
+    }
+
+    /// Last values go the same way as new ones, in messages of the same size.
+    async fn send_again(&mut self, mut readings: Vec<Reading>) -> Result<(), SourceError> {
+        while !readings.is_empty() {
+            let rest = readings.split_off(readings.len().min(MAX_REPEATED));
+            self.hand_over(None, readings).await?;
+            readings = rest;
         }
         Ok(())
     }

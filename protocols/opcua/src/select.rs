@@ -16,8 +16,9 @@ use crate::{
     connection::{Class, ItemRequest},
     enumeration::Enumeration,
     facts::Facts,
+    glob::Glob,
     node_id::{NodeAddress, NodeId},
-    settings::{NodeRule, Select, Settings, queue_size_for},
+    settings::{NodeRule, Sampling, Select, Settings, Wishes},
 };
 
 /// One point to be monitored.
@@ -32,10 +33,8 @@ pub(crate) struct Item {
     pub name: String,
     /// Survives the server's restart where possible.
     pub address: String,
-    pub publishing_ms: u64,
-    pub sampling_ms: u64,
-    pub queue_size: u32,
-    pub deadband: Option<f64>,
+    /// How its values are looked at and reported.
+    pub sampling: Sampling,
     /// What its numbers mean; known once its data type was read.
     pub enumeration: Option<Arc<Enumeration>>,
     /// What the server says of it besides; known a while after values flow.
@@ -53,6 +52,12 @@ impl Item {
         }
     }
 
+    /// Its usual range, once it is known.
+    pub(crate) fn range(&self) -> Option<(f64, f64)> {
+        let range = self.facts.get()?.range?;
+        Some((range.low, range.high))
+    }
+
     /// The unit of its values, once it is known.
     pub(crate) fn unit(&self) -> Option<Arc<str>> {
         self.facts.get()?.unit.clone()
@@ -64,13 +69,15 @@ impl Item {
             clippy::cast_precision_loss,
             reason = "milliseconds of at most an hour"
         )]
-        let sampling_ms = self.sampling_ms as f64;
+        let sampling_ms = self.sampling.sampling_ms as f64;
         Some(ItemRequest {
             node: self.node.clone()?,
             handle: u32::try_from(handle).ok()?,
             sampling_ms,
-            queue_size: self.queue_size,
-            deadband: self.deadband,
+            queue_size: self.sampling.queue_size,
+            discard: self.sampling.discard,
+            trigger: self.sampling.trigger,
+            deadband: self.sampling.deadband,
         })
     }
 }
@@ -78,7 +85,7 @@ impl Item {
 /// The settings' rules, sorted.
 #[derive(Debug, Default)]
 pub(crate) struct Rules<'a> {
-    pub paths: Vec<&'a str>,
+    pub paths: Vec<(&'a str, Wishes)>,
     pub nodes: Vec<(&'a NodeRule, Option<NodeId>)>,
 }
 
@@ -90,7 +97,8 @@ impl<'a> Rules<'a> {
         let mut rules = Self::default();
         for select in &settings.select {
             match select {
-                Select::Path(path) => rules.paths.push(path),
+                Select::Path(path) => rules.paths.push((path, Wishes::default())),
+                Select::Paths(rule) => rules.paths.push((&rule.path, rule.wishes())),
                 Select::Node(rule) => {
                     let address = rule.node.parse::<NodeAddress>().ok();
                     rules.nodes.push((
@@ -101,6 +109,12 @@ impl<'a> Rules<'a> {
             }
         }
         rules
+    }
+
+    /// The browse paths, with what is wished for of what they find.
+    pub(crate) fn globs(&self) -> Vec<(Glob, Wishes)> {
+        let glob = |(path, wishes): &(&str, Wishes)| Some((path.parse().ok()?, *wishes));
+        self.paths.iter().filter_map(glob).collect()
     }
 
     /// The nodes whose device has to be found by climbing up.
@@ -152,6 +166,7 @@ pub(crate) fn plan(
             &mut names,
         )?);
     }
+    let globs = rules.globs();
     for Found { node, path } in found {
         if !claimed.insert(node) {
             continue;
@@ -159,7 +174,6 @@ pub(crate) fn plan(
         let (device_name, point_name, namespace) = path.split(source);
         let device = DeviceId::new(source, &device_name)?;
         let name = names.unique(&device, point_name, namespace);
-        let sampling_ms = settings.sampling_ms.unwrap_or(settings.publishing_ms);
         items.push(Item {
             node: Some(node.clone()),
             point: device.point(&name)?,
@@ -167,17 +181,26 @@ pub(crate) fn plan(
             device_name,
             name,
             address: node.address(namespaces),
-            publishing_ms: settings.publishing_ms,
-            sampling_ms,
-            queue_size: settings
-                .queue_size
-                .unwrap_or_else(|| queue_size_for(sampling_ms, settings.publishing_ms)),
-            deadband: None,
+            sampling: wishes_for(path, &globs, namespaces)
+                .or(settings.wishes())
+                .sampling(settings.publishing_ms),
             enumeration: None,
             facts: Arc::default(),
         });
     }
     Ok(items)
+}
+
+/// Of several browse paths that mean it the last one counts, so that a general one can be refined.
+fn wishes_for(path: &BrowsePath, globs: &[(Glob, Wishes)], namespaces: &[String]) -> Wishes {
+    let names = || {
+        path.0.iter().map(|(name, _)| {
+            let namespace = namespaces.get(usize::from(name.namespace));
+            (namespace.map_or("", String::as_str), name.name.as_str())
+        })
+    };
+    let last = globs.iter().rev().find(|(glob, _)| glob.means(names()));
+    last.map_or_else(Wishes::default, |(_, wishes)| *wishes)
 }
 
 fn explicit(
@@ -199,11 +222,6 @@ fn explicit(
     });
     let device = DeviceId::new(source, &device_name)?;
     let name = names.unique(&device, point_name, node.map_or(0, |node| node.namespace));
-    let publishing_ms = rule.publishing_ms.unwrap_or(settings.publishing_ms);
-    let sampling_ms = rule
-        .sampling_ms
-        .or(settings.sampling_ms)
-        .unwrap_or(publishing_ms);
     Ok(Item {
         node: node.cloned(),
         point: device.point(&name)?,
@@ -211,13 +229,10 @@ fn explicit(
         device_name,
         name,
         address: rule.node.clone(),
-        publishing_ms,
-        sampling_ms,
-        queue_size: rule
-            .queue_size
-            .or(settings.queue_size)
-            .unwrap_or_else(|| queue_size_for(sampling_ms, publishing_ms)),
-        deadband: rule.deadband,
+        sampling: rule
+            .wishes()
+            .or(settings.wishes())
+            .sampling(settings.publishing_ms),
         enumeration: None,
         facts: Arc::default(),
     })
@@ -362,6 +377,56 @@ mod tests {
         let found = [found(1, "D/.T"), found(2, "D/.U")];
         let select = json!(["Objects/**", { "node": "nsu=urn:plant;i=1", "point": "temperature" }]);
         assert_eq!(ids(select, &found, &[]), ["src/D/temperature", "src/D/U"]);
+    }
+
+    #[test]
+    fn the_last_path_that_means_a_node_says_how_it_is_looked_at() {
+        let namespaces = ["ua", "urn:server", "urn:plant"].map(str::to_owned);
+        let settings = json!({
+            "endpoint": "opc.tcp://h",
+            "sampling_ms": 900,
+            "select": [
+                "Objects/**",
+                { "path": "Objects/D/*", "sampling_ms": 100 },
+                { "path": "Objects/D/nsu=urn:plant;U", "publishing_ms": 50 },
+                { "node": "nsu=urn:plant;i=3", "sampling_ms": 7 },
+            ],
+        });
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        let rules = Rules::new(&settings, &namespaces);
+        let found = [
+            found(1, "D/.T"),
+            found(2, "D/.U"),
+            found(3, "D/.V"),
+            found(4, "E/.T"),
+        ];
+        let items = plan(
+            "src",
+            &settings,
+            &rules,
+            &found,
+            &HashMap::new(),
+            &namespaces,
+        )
+        .unwrap();
+        let paces: Vec<(&str, u64, u64)> = items
+            .iter()
+            .map(|item| {
+                let sampling = item.sampling;
+                (
+                    item.name.as_str(),
+                    sampling.publishing_ms,
+                    sampling.sampling_ms,
+                )
+            })
+            .collect();
+        let expected = [
+            ("3", 500, 7),
+            ("T", 500, 100),
+            ("U", 50, 900),
+            ("T", 500, 900),
+        ];
+        assert_eq!(paces, expected);
     }
 
     #[test]

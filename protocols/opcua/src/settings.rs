@@ -1,19 +1,22 @@
 //! `Settings` of an OPC UA source, and what is wrong with them.
 
 mod security;
+mod select;
+mod wishes;
 
-use std::{fmt, str::FromStr};
+use std::time::Duration;
 
 use fieldgate_kit::Problem;
 use schemars::JsonSchema;
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use serde::Deserialize;
 use url::Url;
 
-pub use self::security::{Mode, Policy, Security, ServerTrust, User, UserCertificate};
-use crate::{glob::Glob, node_id::NodeAddress};
+pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
+pub use self::{
+    security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
+    select::{NodeRule, PathRule, Select},
+    wishes::{Deadband, Discard, Trigger},
+};
 
 /// What an OPC UA source reads, and how it gets there.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -50,55 +53,37 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(range(min = 1, max = 100_000))]
     pub queue_size: Option<u32>,
-}
-
-/// One rule of what is read.
-#[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(untagged)]
-pub enum Select {
-    /// A browse path: `*` stands for one name, `**` for any depth.
-    Path(String),
-    /// A single node.
-    Node(NodeRule),
-}
-
-/// A single node, with settings of its own.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NodeRule {
-    /// The node id, with its namespace's URI so that it survives the server's restart: `nsu=urn:plant;s=Temp`.
-    pub node: String,
-    /// The point's name. Left out: the identifier.
+    /// What counts as a change: another `status`, also another value (`status_value`), or also another source timestamp
+    /// (`status_value_timestamp`).
     #[serde(default)]
-    pub point: Option<String>,
-    /// The device's name. Left out: the browse path of the object that the node belongs to.
+    pub trigger: Trigger,
+    /// Which value goes when the server's queue of a point is full: the `oldest` or the `newest`.
     #[serde(default)]
-    pub device: Option<String>,
-    /// As for the source, for this node alone. Nodes of another interval than the others' are in a subscription of their own.
-    #[serde(default)]
-    #[schemars(range(min = 10, max = 3_600_000))]
-    pub publishing_ms: Option<u64>,
-    /// As for the source, for this node alone.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 3_600_000))]
-    pub sampling_ms: Option<u64>,
-    /// As for the source, for this node alone.
-    #[serde(default)]
-    #[schemars(range(min = 1, max = 100_000))]
-    pub queue_size: Option<u32>,
-    /// The server leaves out changes that are not larger than this. Numbers only.
+    pub discard: Discard,
+    /// Changes that are not larger than this are left out: by the server where it can, otherwise by the gateway. Numbers only.
     #[serde(default)]
     pub deadband: Option<f64>,
+    /// The same, in percent of each node's range (`EURange`).
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
+    pub deadband_percent: Option<f64>,
+    /// After so many milliseconds without news a point's last value is sent again, with the time of that moment. Left
+    /// out: never.
+    #[serde(default)]
+    #[schemars(range(min = 100, max = 86_400_000))]
+    pub heartbeat_ms: Option<u64>,
+    /// After so many milliseconds the last values of all points are sent again, together. Left out: never.
+    #[serde(default)]
+    #[schemars(range(min = 1_000, max = 86_400_000))]
+    pub key_frame_ms: Option<u64>,
+    /// The same after so many messages of the server. Left out: never.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub key_frame_messages: Option<u32>,
 }
 
 fn default_publishing_ms() -> u64 {
     500
-}
-
-/// Ten times what fits between two publishings, so that a late publishing loses nothing.
-pub(crate) fn queue_size_for(sampling_ms: u64, publishing_ms: u64) -> u32 {
-    let fitting = publishing_ms.div_ceil(sampling_ms.max(1));
-    u32::try_from(fitting.saturating_mul(10).clamp(10, 10_000)).unwrap_or(10)
 }
 
 // === impl Settings ===
@@ -114,7 +99,8 @@ impl Settings {
         let mut problems = Vec::new();
         problems.extend(check_endpoint(&self.endpoint));
         problems.extend(security::check(self));
-        problems.extend(self.check_numbers());
+        problems.extend(self.wishes().check(&[]));
+        problems.extend(self.check_key_frames());
         if self.select.is_empty() {
             problems.push(Problem::new(
                 ["select"],
@@ -123,48 +109,53 @@ impl Settings {
             ));
         }
         for (at, select) in self.select.iter().enumerate() {
-            problems.extend(check_select(&at.to_string(), select));
+            problems.extend(select::check(&at.to_string(), select));
         }
         problems
     }
 
-    fn check_numbers(&self) -> Vec<Problem> {
+    fn check_key_frames(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        problems.extend(check_publishing(
-            &["publishing_ms"],
-            Some(self.publishing_ms),
-        ));
-        problems.extend(check_sampling(&["sampling_ms"], self.sampling_ms));
-        problems.extend(check_queue(&["queue_size"], self.queue_size));
+        if let Some(every) = self.key_frame_ms
+            && !(1_000..=86_400_000).contains(&every)
+        {
+            problems.push(Problem::new(
+                ["key_frame_ms"],
+                format!("{every} is no interval of key frames"),
+                "write milliseconds from 1000 to 86400000, or leave it out",
+            ));
+        }
+        if self.key_frame_messages == Some(0) {
+            problems.push(Problem::new(
+                ["key_frame_messages"],
+                "0 is no number of messages",
+                "write 1 or more, or leave it out",
+            ));
+        }
         problems
     }
-}
 
-fn check_publishing(path: &[&str], publishing_ms: Option<u64>) -> Option<Problem> {
-    let publishing_ms = publishing_ms.filter(|ms| !(10..=3_600_000).contains(ms))?;
-    Some(Problem::new(
-        path.iter().copied(),
-        format!("{publishing_ms} is no publishing interval"),
-        "write milliseconds from 10 to 3600000",
-    ))
-}
+    /// When all last values are sent together.
+    pub(crate) fn key_frames(&self) -> KeyFrames {
+        KeyFrames {
+            every: self.key_frame_ms.map(Duration::from_millis),
+            messages: self.key_frame_messages,
+        }
+    }
 
-fn check_sampling(path: &[&str], sampling_ms: Option<u64>) -> Option<Problem> {
-    let sampling_ms = sampling_ms.filter(|sampling_ms| *sampling_ms > 3_600_000)?;
-    Some(Problem::new(
-        path.iter().copied(),
-        format!("{sampling_ms} is no sampling interval"),
-        "write milliseconds from 0 (as fast as the server can) to 3600000",
-    ))
-}
-
-fn check_queue(path: &[&str], queue_size: Option<u32>) -> Option<Problem> {
-    let queue_size = queue_size.filter(|size| !(1..=100_000).contains(size))?;
-    Some(Problem::new(
-        path.iter().copied(),
-        format!("{queue_size} is no queue size"),
-        "write a number from 1 to 100000",
-    ))
+    /// What the source says of all its points.
+    pub(crate) fn wishes(&self) -> Wishes {
+        Wishes {
+            publishing_ms: Some(self.publishing_ms),
+            sampling_ms: self.sampling_ms,
+            queue_size: self.queue_size,
+            trigger: Some(self.trigger),
+            discard: Some(self.discard),
+            deadband: self.deadband,
+            deadband_percent: self.deadband_percent,
+            heartbeat_ms: self.heartbeat_ms,
+        }
+    }
 }
 
 fn check_endpoint(endpoint: &str) -> Option<Problem> {
@@ -186,92 +177,6 @@ fn check_endpoint(endpoint: &str) -> Option<Problem> {
         what,
         "write it like opc.tcp://192.168.0.10:4840; a user goes under `user`",
     ))
-}
-
-fn check_select(at: &str, select: &Select) -> Vec<Problem> {
-    let rule = match select {
-        Select::Path(path) => {
-            return Glob::from_str(path)
-                .err()
-                .map(|error| {
-                    Problem::new(
-                        ["select", at],
-                        error.to_string(),
-                        "write names separated by `/`, with `*` for one name and `**` for any depth, for instance Objects/Line/**",
-                    )
-                })
-                .into_iter()
-                .collect();
-        }
-        Select::Node(rule) => rule,
-    };
-    let mut problems = Vec::new();
-    if let Err(error) = NodeAddress::from_str(&rule.node) {
-        problems.push(Problem::new(
-            ["select", at, "node"],
-            error.to_string(),
-            "write it like nsu=urn:plant;s=Temp",
-        ));
-    }
-    for (key, name) in [("point", &rule.point), ("device", &rule.device)] {
-        if name
-            .as_ref()
-            .is_some_and(|name| name.is_empty() || name.len() > 256)
-        {
-            problems.push(Problem::new(
-                ["select", at, key],
-                format!("the {key}'s name is empty or longer than 256 bytes"),
-                "write a short name, or leave it out",
-            ));
-        }
-    }
-    problems.extend(check_publishing(
-        &["select", at, "publishing_ms"],
-        rule.publishing_ms,
-    ));
-    problems.extend(check_sampling(
-        &["select", at, "sampling_ms"],
-        rule.sampling_ms,
-    ));
-    problems.extend(check_queue(&["select", at, "queue_size"], rule.queue_size));
-    if rule
-        .deadband
-        .is_some_and(|deadband| !deadband.is_finite() || deadband < 0.0)
-    {
-        problems.push(Problem::new(
-            ["select", at, "deadband"],
-            "a deadband is a number that is not negative",
-            "write for instance 0.1, or leave it out",
-        ));
-    }
-    problems
-}
-
-// === impl Select ===
-
-/// By hand, because an untagged enum would not say which key is wrong.
-impl<'de> Deserialize<'de> for Select {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PathOrNode;
-
-        impl<'de> Visitor<'de> for PathOrNode {
-            type Value = Select;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a browse path, or a table with `node`")
-            }
-
-            fn visit_str<E: de::Error>(self, path: &str) -> Result<Select, E> {
-                Ok(Select::Path(path.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Select, A::Error> {
-                NodeRule::deserialize(MapAccessDeserializer::new(map)).map(Select::Node)
-            }
-        }
-
-        deserializer.deserialize_any(PathOrNode)
-    }
 }
 
 #[cfg(test)]
@@ -312,7 +217,9 @@ mod tests {
                 "select": [
                     "Objects/Line/**",
                     { "node": "nsu=urn:plant;s=Temp", "point": "temperature", "sampling_ms": 100, "deadband": 0.1 },
+                    { "path": "Objects/Line/*/Speed", "deadband_percent": 2.5, "trigger": "status_value_timestamp", "discard": "newest" },
                 ],
+                "heartbeat_ms": 10_000,
             })),
             &[],
         );
@@ -343,6 +250,37 @@ mod tests {
                 "select.1.node",
                 "select.1.point",
             ],
+        );
+        check(
+            with(json!({ "select": [
+                { "path": "Line/**", "deadband_percent": 101, "heartbeat_ms": 1 },
+                { "path": "Objects/**", "deadband": 1, "deadband_percent": 1 },
+                { "node": "i=1", "publishing_ms": 1, "sampling_ms": 9_999_999, "queue_size": 0 },
+            ] })),
+            &[
+                "select.0.deadband_percent",
+                "select.0.heartbeat_ms",
+                "select.0.path",
+                "select.1.deadband_percent",
+                "select.2.publishing_ms",
+                "select.2.queue_size",
+                "select.2.sampling_ms",
+            ],
+        );
+        for table in [
+            json!({ "node": "i=1", "path": "Objects/**" }),
+            json!({ "path": "Objects/**", "point": "p" }),
+            json!({}),
+        ] {
+            check(with(json!({ "select": [table] })), &["select.0"]);
+        }
+        check(
+            with(json!({ "key_frame_ms": 1, "key_frame_messages": 0 })),
+            &["key_frame_messages", "key_frame_ms"],
+        );
+        check(
+            with(json!({ "trigger": "always", "discard": "all" })),
+            &["discard", "trigger"],
         );
         check(
             with(json!({ "security": { "policy": "Basic512" } })),
@@ -410,12 +348,5 @@ mod tests {
             assert!(property["description"].is_string(), "{key}: {property}");
         }
         assert_eq!(schema["additionalProperties"], json!(false));
-    }
-
-    #[test]
-    fn the_queue_holds_ten_times_what_is_sampled() {
-        for (sampling_ms, expected) in [(500, 10), (100, 50), (1000, 10), (0, 5000)] {
-            assert_eq!(queue_size_for(sampling_ms, 500), expected);
-        }
     }
 }

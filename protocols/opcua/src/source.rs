@@ -1,6 +1,6 @@
 //! One attempt: connect, find what is selected, monitor it, and deliver until the connection is lost.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use fieldgate_kit::{SourceCtx, SourceError};
 use fieldgate_model::{Quality, Reading};
@@ -136,7 +136,8 @@ async fn deliver(
     if !missing.is_empty() {
         ctx.readings.send(missing).await?;
     }
-    let points = Points::new(ctx, &items, monitored, announcer);
+    let points =
+        Points::new(ctx, &items, monitored, announcer).with_key_frames(settings.key_frames());
     Publishing::new(connection, ctx, &subscriptions, points)
         .learning(facts::learn(connection, &items, limits))
         .run()
@@ -165,11 +166,7 @@ pub(crate) async fn select(
     let namespaces = connection.namespaces().await.map_err(lost)?;
     let limits = connection.limits().await.map_err(lost)?;
     let rules = Rules::new(settings, &namespaces);
-    let globs: Vec<Glob> = rules
-        .paths
-        .iter()
-        .filter_map(|path| Glob::from_str(path).ok())
-        .collect();
+    let globs: Vec<Glob> = rules.globs().into_iter().map(|(glob, _)| glob).collect();
     let walk = browse::walk(connection, &globs, &namespaces, limits.per_browse)
         .await
         .map_err(lost)?;

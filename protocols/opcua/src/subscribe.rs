@@ -4,6 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use crate::{
     connection::{Connection, ItemRequest, ItemRevised, Limits, Subscription, SubscriptionRequest},
+    gate::Filtered,
     select::Item,
     shares::{Share, shares},
     status::Status,
@@ -31,6 +32,8 @@ pub(crate) struct Monitored {
     /// The place of its subscription; where it would go if it has none.
     pub subscription: usize,
     pub result: Result<ItemRevised, Status>,
+    /// What the server makes of the wishes for its values.
+    pub filtered: Filtered,
 }
 
 /// One result an item: a node that cannot be monitored does not disturb its neighbours.
@@ -46,12 +49,17 @@ pub(crate) async fn subscribe(
         .iter()
         .enumerate()
         .filter(|(_, item)| item.node.is_some());
-    let mut waiting: VecDeque<Share> =
-        shares(known.map(|(at, item)| (at, item.publishing_ms)), limits).into();
+    let mut waiting: VecDeque<Share> = shares(
+        known.map(|(at, item)| (at, item.sampling.publishing_ms)),
+        limits,
+    )
+    .into();
     let mut making = Making::new(connection, items, limits.per_monitor);
     if waiting.is_empty() {
         // Nothing is there yet, but it may come; and silence of the server has to be noticed.
-        let publishing_ms = items.first().map_or(1000, |item| item.publishing_ms);
+        let publishing_ms = items
+            .first()
+            .map_or(1000, |item| item.sampling.publishing_ms);
         making.open(publishing_ms).await?;
     }
     while let Some(share) = waiting.pop_front() {
@@ -98,6 +106,7 @@ impl<'a> Making<'a> {
                 Some(_) => FULL,
                 None => Status::named("BadNodeIdUnknown"),
             }),
+            filtered: Filtered::default(),
         };
         Self {
             connection,
@@ -147,14 +156,10 @@ impl<'a> Making<'a> {
         let mut most = self.per_monitor;
         while !left.is_empty() && !self.full[at] {
             let chunk: Vec<usize> = left.iter().take(most).copied().collect();
-            let requests: Vec<ItemRequest> = chunk
-                .iter()
-                .filter_map(|item| self.items[*item].request(*item))
-                .collect();
-            match self.connection.monitor(subscription, requests).await {
+            match self.monitor(subscription, &chunk).await {
                 Ok(results) => {
                     left.drain(..chunk.len());
-                    for (item, result) in chunk.into_iter().zip(results).rev() {
+                    for (item, (result, filtered)) in chunk.into_iter().zip(results).rev() {
                         if result.as_ref().is_err_and(|why| *why == FULL) {
                             self.full[at] = true;
                             left.push_front(item);
@@ -162,6 +167,7 @@ impl<'a> Making<'a> {
                             self.made[item] = Monitored {
                                 subscription: at,
                                 result,
+                                filtered,
                             };
                         }
                     }
@@ -177,12 +183,70 @@ impl<'a> Making<'a> {
         Ok(left.into())
     }
 
+    /// One result an item, and what became of its filter: where the server refuses it, the item is made without.
+    async fn monitor(
+        &self,
+        subscription: u32,
+        chunk: &[usize],
+    ) -> Result<Vec<(Result<ItemRevised, Status>, Filtered)>, Status> {
+        let request = |item: &usize, filtered| self.request(*item, filtered);
+        let first = chunk
+            .iter()
+            .filter_map(|item| request(item, Filtered::AsAsked));
+        let first = self
+            .connection
+            .monitor(subscription, first.collect())
+            .await?;
+        let mut results: Vec<_> = first
+            .into_iter()
+            .map(|result| (result, Filtered::AsAsked))
+            .collect();
+        for less in [Filtered::WithoutDeadband, Filtered::NotAtAll] {
+            let refused: Vec<usize> = (0..results.len())
+                .filter(|at| results[*at].0.as_ref().is_err_and(is_about_the_filter))
+                .collect();
+            if refused.is_empty() {
+                break;
+            }
+            let requests = refused.iter().filter_map(|at| request(&chunk[*at], less));
+            let again = match self
+                .connection
+                .monitor(subscription, requests.collect())
+                .await
+            {
+                Err(why) if why == FULL => vec![Err(FULL); refused.len()],
+                again => again?,
+            };
+            for (at, result) in refused.into_iter().zip(again) {
+                results[at] = (result, less);
+            }
+        }
+        Ok(results)
+    }
+
+    fn request(&self, item: usize, filtered: Filtered) -> Option<ItemRequest> {
+        let mut request = self.items[item].request(item)?;
+        filtered.leave_out(&mut request);
+        Some(request)
+    }
+
     fn done(self) -> Subscribed {
         Subscribed {
             subscriptions: self.subscriptions,
             items: self.made,
         }
     }
+}
+
+fn is_about_the_filter(why: &Status) -> bool {
+    [
+        "BadFilterNotAllowed",
+        "BadMonitoredItemFilterUnsupported",
+        "BadMonitoredItemFilterInvalid",
+        "BadDeadbandFilterInvalid",
+    ]
+    .iter()
+    .any(|name| why.is(name))
 }
 
 fn fewer_may_do(why: &Status) -> bool {

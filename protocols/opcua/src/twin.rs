@@ -16,6 +16,7 @@ use crate::{
     },
     node_id::NodeId,
     select::Item,
+    settings::{Discard, Sampling, Trigger},
     status::Status,
 };
 
@@ -48,6 +49,16 @@ pub(crate) struct Room {
     pub per_call: usize,
     /// Refuses a call as a whole when not all of its items fit.
     pub all_or_none: bool,
+    pub filters: Filters,
+}
+
+/// Which filters the server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Filters {
+    #[default]
+    All,
+    Trigger,
+    None,
 }
 
 impl Default for Room {
@@ -58,6 +69,7 @@ impl Default for Room {
             items: usize::MAX,
             per_call: usize::MAX,
             all_or_none: false,
+            filters: Filters::All,
         }
     }
 }
@@ -76,24 +88,41 @@ impl Told {
     fn monitor(
         &mut self,
         subscription: u32,
-        count: usize,
+        items: &[ItemRequest],
     ) -> Result<Vec<Result<ItemRevised, Status>>, Status> {
-        if count > self.room.per_call {
+        if items.len() > self.room.per_call {
             return Err(Status::named("BadTooManyOperations"));
         }
         let all: usize = self.subscriptions.values().sum();
         let of_this = self.subscriptions.entry(subscription).or_default();
-        let room = (self.room.items_per_subscription - *of_this).min(self.room.items - all);
-        if self.room.all_or_none && count > room {
+        let mut room = (self.room.items_per_subscription - *of_this).min(self.room.items - all);
+        if self.room.all_or_none && items.len() > room {
             return Err(Status::named("BadTooManyMonitoredItems"));
         }
-        *of_this += count.min(room);
-        self.monitored += count.min(room);
-        let result = |at| match at < room {
-            true => Ok(revised()),
-            false => Err(Status::named("BadTooManyMonitoredItems")),
-        };
-        Ok((0..count).map(result).collect())
+        let mut results = Vec::with_capacity(items.len());
+        for item in items {
+            results.push(if self.room.filters.refuse(item) {
+                Err(Status::named("BadMonitoredItemFilterUnsupported"))
+            } else if room == 0 {
+                Err(Status::named("BadTooManyMonitoredItems"))
+            } else {
+                room -= 1;
+                *of_this += 1;
+                self.monitored += 1;
+                Ok(revised())
+            });
+        }
+        Ok(results)
+    }
+}
+
+impl Filters {
+    fn refuse(self, item: &ItemRequest) -> bool {
+        match self {
+            Self::All => false,
+            Self::Trigger => item.deadband.is_some(),
+            Self::None => item.deadband.is_some() || item.trigger != Trigger::default(),
+        }
     }
 }
 
@@ -152,9 +181,7 @@ impl Connection for Script {
         subscription: u32,
         items: Vec<ItemRequest>,
     ) -> Called<'_, Vec<Result<ItemRevised, Status>>> {
-        Box::pin(ready(
-            self.told(|told| told.monitor(subscription, items.len())),
-        ))
+        Box::pin(ready(self.told(|told| told.monitor(subscription, &items))))
     }
 
     fn unmonitor(&self, _: u32, _: Vec<u32>) -> Called<'_, ()> {
@@ -204,10 +231,15 @@ pub(crate) fn item(at: usize) -> Item {
         device_name: "d".to_owned(),
         name,
         address: format!("ns=2;i={at}"),
-        publishing_ms: 500,
-        sampling_ms: 100,
-        queue_size: 10,
-        deadband: None,
+        sampling: Sampling {
+            publishing_ms: 500,
+            sampling_ms: 100,
+            queue_size: 10,
+            trigger: Trigger::default(),
+            discard: Discard::default(),
+            deadband: None,
+            heartbeat_ms: None,
+        },
         enumeration: None,
         facts: Arc::default(),
     }

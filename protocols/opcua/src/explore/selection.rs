@@ -212,7 +212,7 @@ impl Explorer {
         reason = "milliseconds of at most an hour"
     )]
     fn most_per_second(&self, item: &Item) -> f64 {
-        match item.sampling_ms {
+        match item.sampling.sampling_ms {
             0 => 1000.0 / self.settings.publishing_ms.max(1) as f64,
             sampling_ms => 1000.0 / sampling_ms as f64,
         }

@@ -1,15 +1,19 @@
 //! `Points`: the monitored items as values come: their readings, their states, and what is told of them.
 
-use fieldgate_kit::SourceCtx;
-use fieldgate_model::{Class, DropReason, Quality, Reading};
+use std::time::Duration;
 
-use super::now;
+use fieldgate_kit::SourceCtx;
+use fieldgate_model::{Class, DropReason, Quality, Reading, Timestamp};
+use tokio::time::Instant;
+
+use super::{memory::Memory, now};
 use crate::{
     announce::Announcer,
-    connection::{Change, ItemRequest, ItemRevised},
+    connection::{Change, ItemRequest, ItemRevised, Observed},
     node_id::NodeId,
     roll_call::RollCall,
     select::Item,
+    settings::KeyFrames,
     status::{self, Status},
     subscribe::Monitored,
 };
@@ -22,6 +26,7 @@ pub(crate) struct Points<'a> {
     states: Vec<State>,
     announcer: Announcer,
     roll_call: RollCall,
+    memory: Memory,
 }
 
 /// What is known of an item.
@@ -65,6 +70,7 @@ impl<'a> Points<'a> {
         Self {
             ctx,
             items,
+            memory: Memory::new(items, &monitored, KeyFrames::default(), Instant::now()),
             states: monitored
                 .iter()
                 .map(|made| State::of(&made.result))
@@ -75,10 +81,18 @@ impl<'a> Points<'a> {
         }
     }
 
+    /// With all last values sent together now and then.
+    pub(crate) fn with_key_frames(self, key_frames: KeyFrames) -> Self {
+        Self {
+            memory: Memory::new(self.items, &self.monitored, key_frames, Instant::now()),
+            ..self
+        }
+    }
+
     /// Changes as readings.
     pub(crate) fn readings(&mut self, changes: Vec<Change>) -> Vec<Reading> {
-        let seen = now();
-        let (mut overflowed, mut undecodable, mut turned) = (0, 0, false);
+        let (seen, instant) = (now(), Instant::now());
+        let (mut overflowed, mut undecodable, mut held_back, mut turned) = (0, 0, 0, false);
         let mut readings = Vec::with_capacity(changes.len());
         for change in changes {
             let handle = change.handle as usize;
@@ -90,24 +104,60 @@ impl<'a> Points<'a> {
                 undecodable += 1;
                 continue;
             };
-            overflowed += u64::from(observed.overflow);
+            if observed.overflow {
+                overflowed += 1;
+                turned |= self.announcer.overflow(handle, self.queue_size(handle));
+            }
             turned |= self.turn(handle, &observed.quality);
+            if !self.memory.admit(handle, &observed, item.range(), instant) {
+                held_back += 1;
+                continue;
+            }
             readings.push(Reading {
-                point: item.point.clone(),
-                value: item.dress(observed.value),
-                quality: observed.quality,
                 at: observed.at.unwrap_or(seen),
-                seen,
-                unit: item.unit(),
-                class: Class::Telemetry,
+                ..reading(item, observed, seen)
             });
         }
         self.count(DropReason::SourceOverflow, overflowed);
         self.count(DropReason::Undecodable, undecodable);
+        self.count(DropReason::Deadband, held_back);
         if turned {
             self.tell();
         }
         readings
+    }
+
+    /// How often to ask what is to be sent again; `None` when nothing ever is.
+    pub(crate) fn beat(&self) -> Option<Duration> {
+        self.memory.beat()
+    }
+
+    /// The last values that are to be sent again now, with the time of this moment: so long nothing else was heard.
+    pub(crate) fn due(&mut self) -> Vec<Reading> {
+        let due = self.memory.due(Instant::now());
+        self.again(&due)
+    }
+
+    /// A message of the server was handed over; the last values that are to be sent after it.
+    pub(crate) fn message(&mut self) -> Vec<Reading> {
+        let due = self.memory.message(Instant::now());
+        self.again(&due)
+    }
+
+    fn again(&self, points: &[usize]) -> Vec<Reading> {
+        let seen = now();
+        let again = |point: &usize| {
+            let last = self.memory.last(*point)?.clone();
+            Some(reading(&self.items[*point], last, seen))
+        };
+        points.iter().filter_map(again).collect()
+    }
+
+    /// As the server keeps it.
+    fn queue_size(&self, handle: usize) -> u32 {
+        let asked = self.items[handle].sampling.queue_size;
+        let made = self.monitored[handle].result.as_ref();
+        made.map_or(asked, |made| made.queue_size)
     }
 
     /// What the server says of the items is known now.
@@ -153,6 +203,7 @@ impl<'a> Points<'a> {
                         && self.trouble(handle, State::Gone, &quality)
                         && fine
                     {
+                        self.memory.lose(handle, quality.clone());
                         called.gone.push(self.items[handle].missing(quality, seen));
                     }
                 }
@@ -181,7 +232,9 @@ impl<'a> Points<'a> {
 
     /// The wish for an item's values.
     pub(super) fn request(&self, handle: usize) -> Option<ItemRequest> {
-        self.items[handle].request(handle)
+        let mut request = self.items[handle].request(handle)?;
+        self.monitored[handle].filtered.leave_out(&mut request);
+        Some(request)
     }
 
     /// What a value's quality says of its point; true when it is news.
@@ -212,5 +265,18 @@ impl<'a> Points<'a> {
         if readings > 0 {
             self.ctx.readings.dropped(reason, readings);
         }
+    }
+}
+
+/// The value as a reading of this moment.
+fn reading(item: &Item, observed: Observed, now: Timestamp) -> Reading {
+    Reading {
+        point: item.point.clone(),
+        value: item.dress(observed.value),
+        quality: observed.quality,
+        at: now,
+        seen: now,
+        unit: item.unit(),
+        class: Class::Telemetry,
     }
 }

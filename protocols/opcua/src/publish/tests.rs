@@ -1,8 +1,11 @@
 //! The publish loop against a scripted server: order, gaps, acknowledgement, silence, nodes that go and come back.
 
+use std::sync::Arc;
+
 use fieldgate_kit::{
     Commands, Delivery, Devices, DropCounters, Health, HealthReport, Readings, Secrets,
 };
+use fieldgate_model::{Device, DropReason, Range};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -14,6 +17,9 @@ use super::*;
 use crate::{
     announce::Announcer,
     connection::ValueType,
+    facts::Facts,
+    gate::Filtered,
+    settings::{Deadband, KeyFrames},
     subscribe::Monitored,
     twin::{Script, item, message, revised},
 };
@@ -24,6 +30,8 @@ const LONG: Duration = Duration::from_secs(3600);
 struct Rig {
     script: Script,
     readings: mpsc::Receiver<Delivery>,
+    devices: watch::Receiver<Vec<Arc<Device>>>,
+    drops: DropCounters,
     health: watch::Receiver<HealthReport>,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), SourceError>>,
@@ -35,14 +43,21 @@ fn start() -> Rig {
 
 /// Each subscription has the item that stands at its place.
 fn start_with(subscriptions: &'static [u32]) -> Rig {
+    start_as(subscriptions, KeyFrames::default(), |_| {})
+}
+
+/// With wishes for the items.
+fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut Item)) -> Rig {
     let script = Script::default();
-    let (sender, readings) = Readings::channel(64, DropCounters::default());
+    let drops = DropCounters::default();
+    let (sender, readings) = Readings::channel(64, drops.clone());
+    let (devices_sender, devices) = Devices::channel();
     let (health_sender, health) = Health::channel();
     let shutdown = CancellationToken::new();
     let ctx = SourceCtx {
         id: "s".into(),
         readings: sender,
-        devices: Devices::channel().0,
+        devices: devices_sender,
         health: health_sender,
         commands: Commands::default(),
         exploring: fieldgate_kit::Exploring::default(),
@@ -53,11 +68,13 @@ fn start_with(subscriptions: &'static [u32]) -> Rig {
     };
     let connection = script.clone();
     let running = tokio::spawn(async move {
-        let items: Vec<_> = (0..subscriptions.len()).map(item).collect();
+        let mut items: Vec<_> = (0..subscriptions.len()).map(item).collect();
+        items.iter_mut().for_each(wish);
         let monitored: Vec<_> = (0..subscriptions.len())
             .map(|subscription| Monitored {
                 subscription,
                 result: Ok(revised()),
+                filtered: Filtered::default(),
             })
             .collect();
         let types = vec![ValueType::default(); items.len()];
@@ -70,7 +87,7 @@ fn start_with(subscriptions: &'static [u32]) -> Rig {
                 keep_alive_count: 4,
             })
             .collect();
-        let points = Points::new(&ctx, &items, monitored, announcer);
+        let points = Points::new(&ctx, &items, monitored, announcer).with_key_frames(key_frames);
         Publishing::new(&connection, &ctx, &subscriptions, points)
             .run()
             .await
@@ -78,6 +95,8 @@ fn start_with(subscriptions: &'static [u32]) -> Rig {
     Rig {
         script,
         readings,
+        devices,
+        drops,
         health,
         shutdown,
         running,
@@ -250,6 +269,99 @@ async fn a_silent_node_that_is_gone_is_named_and_monitored_again_when_it_is_back
     rig.script.answer(published(2, &[]));
     assert_eq!(rig.next().await.value, Value::UInt(2));
     assert_eq!(rig.health.borrow().words, "1 of 1 monitored items, paced");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_points_last_value_comes_again_and_is_durable_before_the_next() {
+    let mut rig = start_as(&[7], KeyFrames::default(), |item| {
+        item.sampling.heartbeat_ms = Some(2_000);
+    });
+    rig.script.answer(published(1, &[1]));
+    let first = rig.next().await;
+    let talking = async {
+        loop {
+            rig.script.answer(keep_alive(7, 2));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let again = tokio::select! {
+        delivery = rig.readings.recv() => delivery.unwrap(),
+        () = talking => unreachable!(),
+    };
+    assert_eq!(again.readings[0].value, first.value);
+    assert_eq!(again.readings[0].point, first.point);
+    again.durable.expect("it is awaited").send(Ok(())).unwrap();
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_frame_follows_its_messages_with_every_last_value() {
+    let frames = KeyFrames {
+        messages: Some(3),
+        ..KeyFrames::default()
+    };
+    let mut rig = start_as(&[7, 9], frames, |_| {});
+    for answer in [published(1, &[]), published(2, &[]), published(3, &[])] {
+        rig.script.answer(answer);
+    }
+    let mut values = Vec::new();
+    for _ in 0..4 {
+        let delivery = rig.hold().await;
+        values.extend(delivery.readings.into_iter().map(|reading| reading.value));
+        delivery.durable.unwrap().send(Ok(())).unwrap();
+    }
+    assert_eq!(values, [1u64, 2, 3, 3].map(Value::UInt));
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn f48_a_queue_that_was_too_short_is_counted_and_the_point_says_what_to_do() {
+    let mut rig = start();
+    for sequence in 1..=3 {
+        let mut answer = published(sequence, &[]).unwrap();
+        if let Some(observed) = &mut answer.notification.changes[0].observed {
+            observed.overflow = true;
+        }
+        rig.script.answer(Ok(answer));
+        rig.next().await;
+    }
+    assert_eq!(rig.drops.snapshot()[&DropReason::SourceOverflow], 3);
+    let devices = rig.devices.borrow().clone();
+    let remark = devices[0].points[0].remark.clone().unwrap();
+    let advice = "values were lost between two publishings on the server (2 times): raise queue_size (now 10), or publish more often";
+    assert!(remark.ends_with(advice), "{remark}");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_gateways_own_deadband_holds_back_is_counted_and_acknowledged() {
+    let mut rig = start_as(&[7], KeyFrames::default(), |item| {
+        item.sampling.deadband = Some(Deadband::Percent(10.0));
+        let range = Some(Range {
+            low: 0.0,
+            high: 30.0,
+        });
+        let facts = Facts {
+            range,
+            ..Facts::default()
+        };
+        item.facts.set(facts).unwrap();
+    });
+    for sequence in 1..=6 {
+        rig.script.answer(published(sequence, &[1, 2, 3, 4, 5, 6]));
+    }
+    assert_eq!(rig.next().await.value, Value::UInt(1));
+    assert_eq!(rig.next().await.value, Value::UInt(5));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(rig.drops.snapshot()[&DropReason::Deadband], 4);
+    rig.script.answer(published(7, &[1, 2, 3, 4, 5, 6, 7]));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let acknowledged = rig.script.told(|told| told.acknowledged.clone());
+    assert!(
+        (1..=6).all(|sequence| acknowledged.contains(&(7, sequence))),
+        "{acknowledged:?}"
+    );
     rig.stop().await;
 }
 

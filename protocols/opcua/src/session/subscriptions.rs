@@ -27,6 +27,7 @@ use crate::{
         Acknowledgement, Called, ItemRequest, ItemRevised, Notification, Published, Subscription,
         SubscriptionRequest,
     },
+    settings::{Deadband, Discard, Trigger},
     status::Status,
     value,
 };
@@ -130,16 +131,28 @@ impl Client {
     }
 }
 
+/// Nothing is said where nothing but the default is wished for: some servers refuse every filter.
+fn filter(trigger: Trigger, deadband: Option<Deadband>) -> ExtensionObject {
+    if trigger == Trigger::default() && deadband.is_none() {
+        return ExtensionObject::null();
+    }
+    let (kind, width) = match deadband {
+        None => (DeadbandType::None, 0.0),
+        Some(Deadband::Absolute(width)) => (DeadbandType::Absolute, width),
+        Some(Deadband::Percent(percent)) => (DeadbandType::Percent, percent),
+    };
+    ExtensionObject::from_message(DataChangeFilter {
+        trigger: match trigger {
+            Trigger::Status => DataChangeTrigger::Status,
+            Trigger::StatusValue => DataChangeTrigger::StatusValue,
+            Trigger::StatusValueTimestamp => DataChangeTrigger::StatusValueTimestamp,
+        },
+        deadband_type: kind as u32,
+        deadband_value: width,
+    })
+}
+
 fn create_request(item: ItemRequest) -> MonitoredItemCreateRequest {
-    let filter = item
-        .deadband
-        .map_or_else(ExtensionObject::null, |deadband| {
-            ExtensionObject::from_message(DataChangeFilter {
-                trigger: DataChangeTrigger::StatusValue,
-                deadband_type: DeadbandType::Absolute as u32,
-                deadband_value: deadband,
-            })
-        });
     MonitoredItemCreateRequest {
         item_to_monitor: ReadValueId {
             node_id: convert::vendor_node_id(&item.node),
@@ -150,9 +163,9 @@ fn create_request(item: ItemRequest) -> MonitoredItemCreateRequest {
         requested_parameters: MonitoringParameters {
             client_handle: convert::vendor_handle(item.handle),
             sampling_interval: item.sampling_ms,
-            filter,
+            filter: filter(item.trigger, item.deadband),
             queue_size: item.queue_size,
-            discard_oldest: true,
+            discard_oldest: item.discard == Discard::Oldest,
         },
     }
 }

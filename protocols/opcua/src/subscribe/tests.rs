@@ -1,7 +1,10 @@
 //! Subscriptions against servers with little room: as much as fits is delivered, and the rest is told.
 
 use super::*;
-use crate::twin::{Room, Script, item};
+use crate::{
+    settings::{Deadband, Trigger},
+    twin::{Filters, Room, Script, item},
+};
 
 const LIMITS: Limits = Limits {
     per_read: 100,
@@ -85,7 +88,7 @@ async fn without_a_second_subscription_another_interval_goes_into_the_first() {
     let script = Script::default();
     script.told(|told| told.room.subscriptions = 1);
     let mut items: Vec<_> = (0..3).map(item).collect();
-    items[1].publishing_ms = 100;
+    items[1].sampling.publishing_ms = 100;
     let made = subscribe(&script, &items, &LIMITS).await.unwrap();
     assert_eq!(made.words(), "publishing every 100 ms");
     assert!(made.items.iter().all(|item| item.result.is_ok()));
@@ -102,4 +105,26 @@ async fn a_server_without_any_subscription_is_an_error_and_a_missing_namespace_i
     script.told(|told| told.room.subscriptions = 0);
     let outcome = subscribe(&script, &items, &LIMITS).await;
     assert_eq!(outcome.err(), Some(Status::named(NO_MORE)));
+}
+
+#[tokio::test]
+async fn a_filter_that_the_server_does_not_take_is_left_out_and_the_neighbours_keep_theirs() {
+    use Filtered::{AsAsked, NotAtAll, WithoutDeadband};
+    for (filters, expected) in [
+        (Filters::All, [AsAsked, AsAsked, AsAsked]),
+        (Filters::Trigger, [AsAsked, AsAsked, WithoutDeadband]),
+        (Filters::None, [AsAsked, NotAtAll, NotAtAll]),
+    ] {
+        let script = Script::default();
+        script.told(|told| told.room.filters = filters);
+        let mut items: Vec<_> = (0..3).map(item).collect();
+        items[1].sampling.trigger = Trigger::Status;
+        items[2].sampling.trigger = Trigger::StatusValueTimestamp;
+        items[2].sampling.deadband = Some(Deadband::Percent(1.0));
+        let made = subscribe(&script, &items, &LIMITS).await.unwrap();
+        let filtered: Vec<Filtered> = made.items.iter().map(|item| item.filtered).collect();
+        assert_eq!(filtered, expected, "{filters:?}");
+        assert!(made.items.iter().all(|item| item.result.is_ok()));
+        assert_eq!(script.told(|told| told.monitored), 3);
+    }
 }

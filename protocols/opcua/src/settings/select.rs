@@ -1,0 +1,253 @@
+//! `Select`: the rules of what is read: browse paths and single nodes, each with wishes of its own where it has some.
+
+use std::{fmt, str::FromStr};
+
+use fieldgate_kit::Problem;
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::wishes::{Discard, Trigger, Wishes};
+use crate::{glob::Glob, node_id::NodeAddress};
+
+/// One rule of what is read.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(untagged)]
+pub enum Select {
+    /// A browse path: `*` stands for one name, `**` for any depth.
+    Path(String),
+    /// A single node.
+    Node(NodeRule),
+    /// A browse path, with settings of its own for what it finds.
+    Paths(PathRule),
+}
+
+/// A single node, with settings of its own.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct NodeRule {
+    /// The node id, with its namespace's URI so that it survives the server's restart: `nsu=urn:plant;s=Temp`.
+    pub node: String,
+    /// The point's name. Left out: the identifier.
+    pub point: Option<String>,
+    /// The device's name. Left out: the browse path of the object that the node belongs to.
+    pub device: Option<String>,
+    /// As for the source, for this node alone. Nodes of another interval than the others' are in a subscription of their own.
+    #[schemars(range(min = 10, max = 3_600_000))]
+    pub publishing_ms: Option<u64>,
+    /// As for the source, for this node alone.
+    #[schemars(range(min = 0, max = 3_600_000))]
+    pub sampling_ms: Option<u64>,
+    /// As for the source, for this node alone.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub queue_size: Option<u32>,
+    /// As for the source, for this node alone.
+    pub trigger: Option<Trigger>,
+    /// As for the source, for this node alone.
+    pub discard: Option<Discard>,
+    /// Changes that are not larger than this are left out. Numbers only; 0: none is left out.
+    pub deadband: Option<f64>,
+    /// The same, in percent of the node's range (`EURange`).
+    #[schemars(range(min = 0, max = 100))]
+    pub deadband_percent: Option<f64>,
+    /// As for the source, for this node alone; 0: no heartbeat.
+    pub heartbeat_ms: Option<u64>,
+}
+
+/// A browse path, with settings of its own for what it finds. Of several paths that find a node, the last one counts.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct PathRule {
+    /// `Objects/Line/**`: `*` stands for one name, `**` for any depth.
+    pub path: String,
+    /// As for the source, for these nodes. Nodes of another interval than the others' are in a subscription of their own.
+    #[schemars(range(min = 10, max = 3_600_000))]
+    pub publishing_ms: Option<u64>,
+    /// As for the source, for these nodes.
+    #[schemars(range(min = 0, max = 3_600_000))]
+    pub sampling_ms: Option<u64>,
+    /// As for the source, for these nodes.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub queue_size: Option<u32>,
+    /// As for the source, for these nodes.
+    pub trigger: Option<Trigger>,
+    /// As for the source, for these nodes.
+    pub discard: Option<Discard>,
+    /// Changes that are not larger than this are left out. Numbers only; 0: none is left out.
+    pub deadband: Option<f64>,
+    /// The same, in percent of each node's range (`EURange`).
+    #[schemars(range(min = 0, max = 100))]
+    pub deadband_percent: Option<f64>,
+    /// As for the source, for these nodes; 0: no heartbeat.
+    pub heartbeat_ms: Option<u64>,
+}
+
+/// What a table can hold, of both kinds; which it is, `node` or `path` says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    node: Option<String>,
+    path: Option<String>,
+    point: Option<String>,
+    device: Option<String>,
+    publishing_ms: Option<u64>,
+    sampling_ms: Option<u64>,
+    queue_size: Option<u32>,
+    trigger: Option<Trigger>,
+    discard: Option<Discard>,
+    deadband: Option<f64>,
+    deadband_percent: Option<f64>,
+    heartbeat_ms: Option<u64>,
+}
+
+/// Everything that is wrong with a rule.
+pub(super) fn check(at: &str, select: &Select) -> Vec<Problem> {
+    match select {
+        Select::Path(path) => check_path(&["select", at], path).into_iter().collect(),
+        Select::Paths(rule) => {
+            let mut problems = rule.wishes().check(&["select", at]);
+            problems.extend(check_path(&["select", at, "path"], &rule.path));
+            problems
+        }
+        Select::Node(rule) => {
+            let mut problems = rule.wishes().check(&["select", at]);
+            problems.extend(check_node(at, rule));
+            problems
+        }
+    }
+}
+
+fn check_path(at: &[&str], path: &str) -> Option<Problem> {
+    let error = Glob::from_str(path).err()?;
+    Some(Problem::new(
+        at.iter().copied(),
+        error.to_string(),
+        "write names separated by `/`, with `*` for one name and `**` for any depth, for instance Objects/Line/**",
+    ))
+}
+
+fn check_node(at: &str, rule: &NodeRule) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Err(error) = NodeAddress::from_str(&rule.node) {
+        problems.push(Problem::new(
+            ["select", at, "node"],
+            error.to_string(),
+            "write it like nsu=urn:plant;s=Temp",
+        ));
+    }
+    for (key, name) in [("point", &rule.point), ("device", &rule.device)] {
+        if name
+            .as_ref()
+            .is_some_and(|name| name.is_empty() || name.len() > 256)
+        {
+            problems.push(Problem::new(
+                ["select", at, key],
+                format!("the {key}'s name is empty or longer than 256 bytes"),
+                "write a short name, or leave it out",
+            ));
+        }
+    }
+    problems
+}
+
+// === impl NodeRule ===
+
+impl NodeRule {
+    pub(crate) fn wishes(&self) -> Wishes {
+        Wishes {
+            publishing_ms: self.publishing_ms,
+            sampling_ms: self.sampling_ms,
+            queue_size: self.queue_size,
+            trigger: self.trigger,
+            discard: self.discard,
+            deadband: self.deadband,
+            deadband_percent: self.deadband_percent,
+            heartbeat_ms: self.heartbeat_ms,
+        }
+    }
+}
+
+// === impl PathRule ===
+
+impl PathRule {
+    pub(crate) fn wishes(&self) -> Wishes {
+        Wishes {
+            publishing_ms: self.publishing_ms,
+            sampling_ms: self.sampling_ms,
+            queue_size: self.queue_size,
+            trigger: self.trigger,
+            discard: self.discard,
+            deadband: self.deadband,
+            deadband_percent: self.deadband_percent,
+            heartbeat_ms: self.heartbeat_ms,
+        }
+    }
+}
+
+// === impl Select ===
+
+impl TryFrom<Table> for Select {
+    type Error = &'static str;
+
+    fn try_from(table: Table) -> Result<Self, &'static str> {
+        match (table.node, table.path) {
+            (Some(_), Some(_)) => Err("a rule has `node` or `path`, not both"),
+            (None, None) => Err("missing field `node` or `path`"),
+            (None, Some(_)) if table.point.is_some() || table.device.is_some() => {
+                Err("`point` and `device` name a single node, and so go with `node`")
+            }
+            (Some(node), None) => Ok(Self::Node(NodeRule {
+                node,
+                point: table.point,
+                device: table.device,
+                publishing_ms: table.publishing_ms,
+                sampling_ms: table.sampling_ms,
+                queue_size: table.queue_size,
+                trigger: table.trigger,
+                discard: table.discard,
+                deadband: table.deadband,
+                deadband_percent: table.deadband_percent,
+                heartbeat_ms: table.heartbeat_ms,
+            })),
+            (None, Some(path)) => Ok(Self::Paths(PathRule {
+                path,
+                publishing_ms: table.publishing_ms,
+                sampling_ms: table.sampling_ms,
+                queue_size: table.queue_size,
+                trigger: table.trigger,
+                discard: table.discard,
+                deadband: table.deadband,
+                deadband_percent: table.deadband_percent,
+                heartbeat_ms: table.heartbeat_ms,
+            })),
+        }
+    }
+}
+
+/// By hand, because an untagged enum would not say which key is wrong.
+impl<'de> Deserialize<'de> for Select {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PathOrTable;
+
+        impl<'de> Visitor<'de> for PathOrTable {
+            type Value = Select;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a browse path, or a table with `node` or `path`")
+            }
+
+            fn visit_str<E: de::Error>(self, path: &str) -> Result<Select, E> {
+                Ok(Select::Path(path.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Select, A::Error> {
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Select::try_from(table).map_err(de::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_any(PathOrTable)
+    }
+}

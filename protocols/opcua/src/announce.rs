@@ -24,6 +24,7 @@ pub(crate) struct Announcer {
     /// The end of the health sentence: `publishing every 500 ms`.
     pace: String,
     lost_messages: u64,
+    missed_cycles: u64,
     /// How often each item's queue on the server was too short.
     overflows: BTreeMap<usize, u64>,
 }
@@ -45,6 +46,7 @@ impl Announcer {
             troubled: 0,
             pace,
             lost_messages: 0,
+            missed_cycles: 0,
             overflows: BTreeMap::new(),
         };
         let mut known: BTreeMap<DeviceId, usize> = BTreeMap::new();
@@ -103,6 +105,11 @@ impl Announcer {
         self.lost_messages += count;
     }
 
+    /// Cycles of reading came too late to be read.
+    pub(crate) fn missed_cycles(&mut self, count: u64) {
+        self.missed_cycles += count;
+    }
+
     /// Values of the item were lost on the server. True when it is to be announced: at once, and then at each
     /// doubling, so that a point that always loses some does not announce itself with each message.
     pub(crate) fn overflow(&mut self, item: usize, queue_size: u32) -> bool {
@@ -142,6 +149,12 @@ impl Announcer {
             words.push_str(&format!(
                 "; {} messages were lost between the server and the gateway",
                 self.lost_messages
+            ));
+        }
+        if self.missed_cycles > 0 {
+            words.push_str(&format!(
+                "; {} cycles were missed, because the server did not answer in time or the readings had to wait: read less often",
+                self.missed_cycles
             ));
         }
         words
@@ -237,7 +250,7 @@ fn remark(item: &Item, revised: &ItemRevised, filtered: Filtered) -> Option<Stri
         ));
     }
     if Gate::after(filtered, sampling.trigger, sampling.deadband).is_some()
-        && filtered != Filtered::AsAsked
+        && matches!(filtered, Filtered::WithoutDeadband | Filtered::NotAtAll)
     {
         remarks.push(
             "the server does not take this filter, so that the gateway applies it".to_owned(),

@@ -17,6 +17,8 @@ pub(crate) enum Filtered {
     WithoutDeadband,
     /// It reports every change of status and value.
     NotAtAll,
+    /// Nobody asks it: values are read, changed or not.
+    NeverByTheServer,
 }
 
 /// Decides by the last value that was passed on.
@@ -55,6 +57,7 @@ impl Gate {
             Filtered::AsAsked => percent,
             Filtered::WithoutDeadband => deadband.is_some(),
             Filtered::NotAtAll => deadband.is_some() || trigger == Trigger::Status,
+            Filtered::NeverByTheServer => true,
         };
         needed.then_some(Self { trigger, deadband })
     }
@@ -219,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_gateway_does_what_the_server_does_not() {
-        use Filtered::{AsAsked, NotAtAll, WithoutDeadband};
+        use Filtered::{AsAsked, NeverByTheServer, NotAtAll, WithoutDeadband};
         let absolute = Some(Deadband::Absolute(1.0));
         let percent = Some(Deadband::Percent(1.0));
         for (filtered, trigger, deadband, needed) in [
@@ -229,6 +232,7 @@ mod tests {
             (NotAtAll, Trigger::StatusValue, None, false),
             (NotAtAll, Trigger::StatusValueTimestamp, None, false),
             (NotAtAll, Trigger::Status, None, true),
+            (NeverByTheServer, Trigger::StatusValue, None, true),
         ] {
             let gate = Gate::after(filtered, trigger, deadband);
             assert_eq!(

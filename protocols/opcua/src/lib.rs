@@ -10,6 +10,7 @@ mod announce;
 mod attempt;
 mod browse;
 mod connection;
+mod cyclic;
 mod dial;
 mod discover;
 mod enumeration;
@@ -46,8 +47,8 @@ use fieldgate_kit::{
 };
 
 pub use settings::{
-    Deadband, Discard, Mode, NodeRule, PathRule, Policy, Security, Select, ServerTrust, Settings,
-    Trigger, User, UserCertificate,
+    Asking, Deadband, Discard, Mode, NodeRule, PathRule, Policy, Security, Select, ServerTrust,
+    Settings, Trigger, User, UserCertificate,
 };
 
 /// The source's protocol, for the registry.

@@ -15,7 +15,7 @@ pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
 pub use self::{
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
     select::{NodeRule, PathRule, Select},
-    wishes::{Deadband, Discard, Trigger},
+    wishes::{Asking, Deadband, Discard, Trigger},
 };
 
 /// What an OPC UA source reads, and how it gets there.
@@ -40,6 +40,10 @@ pub struct Settings {
     pub server_certificate: ServerTrust,
     /// What is read: browse paths such as `Objects/Line/**`, and single nodes.
     pub select: Vec<Select>,
+    /// How values are asked for: `subscribe`, where the server itself looks and sends what changed, or `read`, every
+    /// `sampling_ms`. A server that has no subscriptions is read in any case.
+    #[serde(default)]
+    pub mode: Asking,
     /// How often the server sends what changed, in milliseconds.
     #[serde(default = "default_publishing_ms")]
     #[schemars(range(min = 10, max = 3_600_000))]
@@ -220,6 +224,7 @@ mod tests {
                     { "path": "Objects/Line/*/Speed", "deadband_percent": 2.5, "trigger": "status_value_timestamp", "discard": "newest" },
                 ],
                 "heartbeat_ms": 10_000,
+                "mode": "read",
             })),
             &[],
         );

@@ -5,19 +5,21 @@ use std::{sync::Arc, time::Duration};
 use fieldgate_kit::{SourceCtx, SourceError};
 use fieldgate_model::{Quality, Reading};
 use futures::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::{
     announce::Announcer,
     attempt::Attempt,
     browse,
     connection::{Connection, Limits, ValueType},
+    cyclic::{self, Cycling},
     explore::{Explorer, Owner},
     facts,
     glob::Glob,
     publish::{self, Points, Publishing},
     select::{self, Item, Rules},
     session::Opened,
-    settings::Settings,
+    settings::{Asking, Settings},
     status::Status,
     subscribe::{self, Monitored, Subscribed},
 };
@@ -102,9 +104,16 @@ async fn deliver(
         )));
     }
     let subscribed = stoppable(ctx, async {
-        subscribe::subscribe(connection, &items, &limits)
-            .await
-            .map_err(lost)
+        if settings.mode == Asking::Read {
+            return Ok(None);
+        }
+        match subscribe::subscribe(connection, &items, &limits).await {
+            Err(why) if cyclic::is_called_for(&why) => {
+                tracing::info!(source = %ctx.id, %why, "no subscriptions: values are read");
+                Ok(None)
+            }
+            subscribed => subscribed.map(Some).map_err(lost),
+        }
     })
     .await?;
     let types = value_types(connection, &items, limits)
@@ -113,7 +122,11 @@ async fn deliver(
     for (item, value_type) in items.iter_mut().zip(&types) {
         item.enumeration.clone_from(&value_type.enumeration);
     }
-    let mut pace = subscribed.words();
+    let cycles = cyclic::cycles(&items, Instant::now());
+    let mut pace = match &subscribed {
+        Some(subscribed) => subscribed.words(),
+        None => cyclic::words(&cycles),
+    };
     if let Some(used) = sessions_used(connection, &limits).await {
         pace.push_str(&format!("; {used}"));
     }
@@ -124,10 +137,13 @@ async fn deliver(
         tracing::warn!(source = %ctx.id, cut, "the selection is too large");
         pace.push_str(&format!("; {cut}"));
     }
-    let Subscribed {
-        subscriptions,
-        items: monitored,
-    } = subscribed;
+    let (subscriptions, monitored) = match subscribed {
+        Some(Subscribed {
+            subscriptions,
+            items,
+        }) => (subscriptions, items),
+        None => (Vec::new(), cyclic::monitored(&items)),
+    };
     let mut announcer = Announcer::new(&items, &types, &monitored, at, pace);
     announcer.announce_all(&ctx.devices);
     announcer.tell(&ctx.devices, &ctx.health);
@@ -138,6 +154,12 @@ async fn deliver(
     }
     let points =
         Points::new(ctx, &items, monitored, announcer).with_key_frames(settings.key_frames());
+    if subscriptions.is_empty() {
+        return Cycling::new(connection, ctx, limits, cycles, points)
+            .learning(facts::learn(connection, &items, limits))
+            .run()
+            .await;
+    }
     Publishing::new(connection, ctx, &subscriptions, points)
         .learning(facts::learn(connection, &items, limits))
         .run()

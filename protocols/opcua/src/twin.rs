@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use fieldgate_kit::explore::Observation;
 use fieldgate_model::{DeviceId, Quality, Value};
 use futures::future::{pending, ready};
 
@@ -14,6 +15,7 @@ use crate::{
         Acknowledgement, Called, Change, Connection, Direction, ItemRequest, ItemRevised, Limits,
         Neighbour, Notification, Observed, Published, Subscription, SubscriptionRequest,
     },
+    explore::asked::Read,
     node_id::NodeId,
     select::Item,
     settings::{Discard, Sampling, Trigger},
@@ -37,6 +39,9 @@ pub(crate) struct Told {
     /// The items of each subscription, by its number, which is the count of those before it.
     pub subscriptions: BTreeMap<u32, usize>,
     pub room: Room,
+    /// How many cyclic reads there were, and how long each takes; each value is the count.
+    pub reads: u64,
+    pub read_takes: Duration,
 }
 
 /// What the server has room for.
@@ -213,6 +218,26 @@ impl Connection for Script {
             kept.cloned().ok_or(Status::named("BadMessageNotAvailable"))
         });
         Box::pin(ready(kept))
+    }
+
+    fn read_values(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Read>> {
+        let (count, takes, gone) = self.told(|told| {
+            told.reads += 1;
+            (told.reads, told.read_takes, told.gone)
+        });
+        let read = match gone {
+            true => Err(Status::named("BadNodeIdUnknown")),
+            false => Ok(Observation {
+                value: Value::UInt(count),
+                quality: Quality::Good,
+                source_at: None,
+                server_at: None,
+            }),
+        };
+        Box::pin(async move {
+            tokio::time::sleep(takes).await;
+            Ok(vec![read; nodes.len()])
+        })
     }
 
     fn close(&self) -> Called<'_, ()> {

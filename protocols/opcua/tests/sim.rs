@@ -376,6 +376,32 @@ async fn a_node_with_a_pace_of_its_own_is_in_a_subscription_of_its_own() {
 }
 
 #[tokio::test]
+async fn values_can_be_read_in_cycles_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let mut settings = open(&server, json!(["Objects/Demo/**"]));
+    settings["mode"] = json!("read");
+    settings["sampling_ms"] = json!(200);
+    let mut rig = run(&folder, settings);
+    let words = rig.connected().await;
+    let expected = "27 of 27 monitored items, read every 200 ms";
+    assert!(words.starts_with(expected), "{words}");
+    let first = rig.each(27).await;
+    let temperature = &first["press/Demo%2FPress/Temperature"];
+    assert!(temperature.at <= temperature.seen);
+    rig.find(|reading| reading.point == temperature.point && reading.value != temperature.value)
+        .await;
+    server.remove("Demo/Press/Temperature");
+    let bad = rig
+        .find(|reading| reading.point == temperature.point && reading.quality != Quality::Good)
+        .await;
+    assert!(bad.quality.why().unwrap().starts_with("BadNodeIdUnknown"));
+    assert!(rig.connected().await.starts_with("26 of 27"));
+    assert_eq!(rig.stop().await, Ok(()));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_stopped_server_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let server = server(&folder).await;

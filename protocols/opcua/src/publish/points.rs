@@ -161,7 +161,7 @@ impl<'a> Points<'a> {
     }
 
     /// What the server says of the items is known now.
-    pub(super) fn learned(&mut self) {
+    pub(crate) fn learned(&mut self) {
         self.announcer.learned(self.items);
         self.tell();
     }
@@ -169,6 +169,12 @@ impl<'a> Points<'a> {
     /// Messages went missing between the server and us.
     pub(super) fn lost_messages(&mut self, count: u64) {
         self.announcer.lost_messages(count);
+        self.tell();
+    }
+
+    /// Cycles of reading came too late to be read.
+    pub(crate) fn missed_cycles(&mut self, count: u64) {
+        self.announcer.missed_cycles(count);
         self.tell();
     }
 

@@ -26,6 +26,15 @@ pub enum Discard {
     Newest,
 }
 
+/// How values are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Asking {
+    #[default]
+    Subscribe,
+    Read,
+}
+
 /// Changes that are not larger than this are left out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Deadband {

@@ -20,6 +20,9 @@ const MAX_FOUND: usize = 100_000;
 /// The longest browse path.
 const MAX_DEPTH: usize = 40;
 
+/// A node whose server always has more children to tell.
+pub(crate) const ENDLESS: Status = Status::named("BadContinuationPointInvalid");
+
 /// The names from `Objects` down to a node, `Objects` left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct BrowsePath(pub Vec<(BrowseName, Class)>);
@@ -69,6 +72,12 @@ pub(crate) async fn walk(
             for (visit, children) in visits.iter().zip(results) {
                 let children = children.unwrap_or_else(|why| {
                     tracing::debug!(node = ?visit.node, %why, "cannot browse");
+                    if why == ENDLESS {
+                        walk.cut = Some(format!(
+                            "the children of {} could not be read to their end, the server always has more",
+                            visit.path.words()
+                        ));
+                    }
                     Vec::new()
                 });
                 for child in children {
@@ -155,6 +164,17 @@ struct Climb {
     node: NodeId,
     at: NodeId,
     names: Vec<(BrowseName, Class)>,
+}
+
+// === impl BrowsePath ===
+
+impl BrowsePath {
+    /// `Objects/Line/Press`
+    fn words(&self) -> String {
+        let names = self.0.iter().map(|(name, _)| name.name.as_str());
+        let all: Vec<&str> = std::iter::once("Objects").chain(names).collect();
+        all.join("/")
+    }
 }
 
 fn first_visit(globs: &[Glob]) -> Option<Visit> {

@@ -133,6 +133,8 @@ pub struct Notification {
     /// No data: the sequence number is the next message's.
     pub keep_alive: bool,
     pub changes: Vec<Change>,
+    /// Values that came after one that is too large to be read, and were lost with it.
+    pub lost: u32,
     /// The subscription's new state, when the message tells one; it is over then.
     pub ended: Option<Status>,
 }

@@ -262,6 +262,9 @@ impl<'a> Publishing<'a> {
     /// Hands a message's readings over.
     async fn take(&mut self, feed: usize, notification: Notification) -> Result<(), SourceError> {
         let sequence = notification.sequence;
+        if notification.lost > 0 {
+            self.points.lost_values(notification.lost);
+        }
         if !notification.keep_alive {
             let readings = self.points.readings(into_rounds(notification.changes));
             self.hand_over(Some((feed, sequence)), readings).await?;

@@ -7,15 +7,17 @@ mod calls;
 mod convert;
 mod explore;
 mod facts;
+mod frames;
+mod inbox;
 mod lexicon;
 mod limits;
 mod subscriptions;
 mod tokens;
+mod transport;
 mod value_types;
 
 use std::{
     fs,
-    future::ready,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -27,25 +29,23 @@ use opcua::{
         ClientBuilder, ClientConfig, ConnectionSource, IdentityToken, Password, SessionActivity,
         SessionBuilder, SessionPollResult,
         transport::{
-            Connector, SecureChannelState, StreamConnection, StreamConnector, StreamTransport,
-            TransportConfiguration, TransportPollResult,
+            Connector, RequestRecv, SecureChannelState, TransportConfiguration, TransportPollResult,
         },
     },
-    core::{ResponseMessage, comms::tcp_codec::TcpCodec},
+    core::ResponseMessage,
     crypto::{CertificateStore, KeySize, PrivateKey, X509, X509Data},
     sync::RwLock,
     types::{
-        DateTime, DecodingOptions, EndpointDescription, Error, GetEndpointsRequest,
-        MessageSecurityMode, NodeId, RequestHeader, StatusCode,
+        DateTime, EndpointDescription, Error, GetEndpointsRequest, MessageSecurityMode, NodeId,
+        RequestHeader, StatusCode,
     },
 };
-use tokio::net::{
-    TcpStream,
-    tcp::{OwnedReadHalf, OwnedWriteHalf},
-};
-use tokio_util::codec::FramedRead;
+use tokio::net::TcpStream;
 
-use self::calls::Client;
+use self::{
+    calls::Client,
+    transport::{Ended, Wire},
+};
 use crate::{
     connection::Connection,
     security::{Certificate, Endpoint},
@@ -145,8 +145,10 @@ pub(crate) async fn open(
     let config = config(application_uri);
     let mut description = endpoint.description.0.clone();
     description.endpoint_url = url.into();
+    let dialled = Dialled::new(stream, url);
+    let ended = dialled.ended.clone();
     let (session, event_loop) = SessionBuilder::new(&config)
-        .with_connector(Dialled::new(stream, url))
+        .with_connector(dialled)
         .user_identity_token(identity.0)
         .type_loader(Arc::new(value::RawLoader))
         .connect_to_endpoint_directly(description)
@@ -157,7 +159,11 @@ pub(crate) async fn open(
     within_status(connected(&mut events)).await?;
     Ok(Opened {
         connection: Arc::new(Client::new(session)),
-        driver: Box::pin(drive(events)),
+        driver: Box::pin(async move {
+            let why = drive(events).await;
+            // The library ends without a word when the connection does.
+            ended.get().cloned().unwrap_or(why)
+        }),
     })
 }
 
@@ -424,6 +430,8 @@ impl Identity {
 struct Dialled {
     stream: Arc<Mutex<Option<TcpStream>>>,
     url: String,
+    /// Why the connection could not go on.
+    ended: Ended,
 }
 
 impl Dialled {
@@ -431,39 +439,28 @@ impl Dialled {
         Self {
             stream: Arc::new(Mutex::new(Some(stream))),
             url: url.to_owned(),
+            ended: Ended::default(),
         }
     }
 }
 
-type Halves = StreamConnection<OwnedReadHalf, OwnedWriteHalf>;
-
 impl Connector for Dialled {
-    type Transport = StreamTransport<OwnedReadHalf, OwnedWriteHalf>;
+    type Transport = Wire;
 
     async fn connect(
         &self,
         channel: Arc<SecureChannelState>,
-        outgoing: opcua::client::transport::RequestRecv,
+        outgoing: RequestRecv,
         config: TransportConfiguration,
     ) -> Result<Self::Transport, Error> {
-        let take = |url: String, options: DecodingOptions| {
-            let stream = self
-                .stream
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
-            ready(stream.map_or_else(
-                || {
-                    Err(Error::new(
-                        StatusCode::BadConnectionClosed,
-                        "dialled once only",
-                    ))
-                },
-                |stream| Ok(halves(stream, url, options)),
-            ))
-        };
-        let connector = StreamConnector::new(take, self.url.clone());
-        let hello = connector.connect(channel, outgoing, config);
+        let stream = self
+            .stream
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .ok_or_else(|| Error::new(StatusCode::BadConnectionClosed, "dialled once only"))?;
+        let (url, ended) = (self.url.clone(), self.ended.clone());
+        let hello = transport::greet(stream, url, ended, channel, outgoing, config);
         match tokio::time::timeout(HELLO_TIMEOUT, hello).await {
             Ok(connected) => connected,
             Err(_) => Err(Error::new(StatusCode::BadNoCommunication, "no hello")),
@@ -482,11 +479,7 @@ impl ConnectionSource for Dialled {
         Ok(Self {
             stream: self.stream.clone(),
             url: self.url.clone(),
+            ended: self.ended.clone(),
         })
     }
-}
-
-fn halves(stream: TcpStream, url: String, options: DecodingOptions) -> Halves {
-    let (read, write) = stream.into_split();
-    StreamConnection::new(FramedRead::new(read, TcpCodec::new(options)), write, url)
 }

@@ -99,8 +99,9 @@ async fn deliver(
         limits,
     } = stoppable(ctx, select(connection, settings, &ctx.id)).await?;
     if items.is_empty() {
+        let why = cut.map_or(String::new(), |cut| format!("; {cut}"));
         return Err(SourceError::Lost(format!(
-            "nothing on the server at {at} is selected; compare `select` with its address space"
+            "nothing on the server at {at} is selected; compare `select` with its address space{why}"
         )));
     }
     let subscribed = stoppable(ctx, async {

@@ -133,6 +133,7 @@ fn words(name: &str) -> &'static str {
         | "BadEncodingLimitsExceeded"
         | "BadRequestTooLarge"
         | "BadResponseTooLarge" => "a message is larger than agreed",
+        "BadContinuationPointInvalid" => "a list could not be read to its end",
         "BadDecodingError" => "a message could not be read",
         "BadServiceUnsupported" => "the server does not have this service",
         _ => "",

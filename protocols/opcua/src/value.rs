@@ -2,9 +2,12 @@
 //!
 //! Variants are OPC UA Part 6, 5.1.9; what a DataValue's status and timestamps mean is Part 4, 7.11.
 
+mod bounded;
 mod guarded;
 mod raw;
 mod resolve;
+mod salvage;
+mod skip;
 mod standard;
 mod structure;
 mod types;
@@ -18,8 +21,11 @@ use opcua::types::{
 };
 
 pub(crate) use self::{
+    bounded::BoundedLoader,
+    guarded::Guarded,
     raw::RawLoader,
     resolve::{Described, learn},
+    salvage::salvage,
     types::Types,
 };
 use crate::{connection::Observed, node_id, status::Status};
@@ -101,7 +107,7 @@ pub(crate) fn observed(data: DataValue, types: &Types) -> Observed {
 }
 
 fn too_large() -> Quality {
-    let why = "the value has too many elements, or is nested too deeply; it is not read";
+    let why = "the value is too large, or nested too deeply; it is not read";
     Quality::Bad(format!("BadEncodingLimitsExceeded: {why}").into())
 }
 

@@ -166,6 +166,16 @@ impl<'a> Points<'a> {
         self.tell();
     }
 
+    /// Values were lost behind one that is too large to be read.
+    pub(super) fn lost_values(&mut self, count: u32) {
+        tracing::warn!(
+            source = %self.ctx.id,
+            count,
+            "values were lost behind one that is larger than a message may be; leave that point out"
+        );
+        self.count(DropReason::Undecodable, count.into());
+    }
+
     /// Messages went missing between the server and us.
     pub(super) fn lost_messages(&mut self, count: u64) {
         self.announcer.lost_messages(count);

@@ -14,6 +14,7 @@ use opcua::{
 
 use super::{convert, lexicon::Lexicon, within, within_status};
 use crate::{
+    browse,
     connection::{
         Acknowledgement, Called, Connection, Direction, ItemRequest, ItemRevised, Limits,
         Neighbour, Notification, Published, Subscription, SubscriptionRequest, ValueType,
@@ -27,6 +28,8 @@ use crate::{
 
 /// The most children that are taken from one node.
 const MAX_NEIGHBOURS: usize = 100_000;
+/// The most answers in which a server may tell them; one that always has more would hold us for ever.
+const MAX_CONTINUATIONS: usize = 2_000;
 
 pub(super) struct Client {
     pub(super) session: Arc<Session>,
@@ -83,8 +86,18 @@ impl Client {
                 unfinished.push((at, result.continuation_point));
             }
         }
-        while !unfinished.is_empty() {
+        for _ in 0..MAX_CONTINUATIONS {
+            if unfinished.is_empty() {
+                return Ok(found);
+            }
             unfinished = self.browse_on(unfinished, &mut found).await?;
+        }
+        let (places, points): (Vec<usize>, Vec<ByteString>) = unfinished.into_iter().unzip();
+        for at in places {
+            found[at] = Err(browse::ENDLESS);
+        }
+        if !points.is_empty() {
+            let _released = within(self.session.browse_next(true, &points)).await;
         }
         Ok(found)
     }
@@ -108,7 +121,7 @@ impl Client {
             if result.status_code.is_bad() {
                 found[at] = Err(value::status(result.status_code));
             } else if neighbours.len() > MAX_NEIGHBOURS {
-                found[at] = Err(Status::named("BadEncodingLimitsExceeded"));
+                found[at] = Err(browse::ENDLESS);
             } else if progress && !result.continuation_point.is_null_or_empty() {
                 still.push((at, result.continuation_point));
             }

@@ -3,7 +3,8 @@
 use opcua::types::{
     ByteString, DataChangeNotification, EventNotificationList, ExtensionObject, Guid,
     Identifier as VendorIdentifier, NodeClass, NodeId as VendorNodeId, NotificationMessage,
-    ReferenceDescription, ReferenceTypeId, StatusChangeNotification, UAString,
+    ObjectId, ReferenceDescription, ReferenceTypeId, StatusChangeNotification, UAString,
+    type_loader::ByteStringBody,
 };
 
 use crate::{
@@ -112,6 +113,22 @@ fn add(notification: &mut Notification, part: ExtensionObject, types: &Types) {
         notification.changes.extend(changes);
     } else if let Some(change) = part.inner_as::<StatusChangeNotification>() {
         notification.ended = Some(value::status(change.status));
+    } else if let Some(raw) = part.inner_as::<ByteStringBody>()
+        && *raw.encoding_id() == ObjectId::DataChangeNotification_Encoding_DefaultBinary
+    {
+        // One of its values is too much for us, or it is cut off.
+        let salvaged = value::salvage(raw.raw_body().as_ref(), types);
+        notification.lost += salvaged.lost;
+        let changes = salvaged
+            .values
+            .into_iter()
+            .filter_map(|(handle, observed)| {
+                Some(Change {
+                    handle: handle.checked_sub(1)?,
+                    observed: Some(observed),
+                })
+            });
+        notification.changes.extend(changes);
     } else if !part.inner_is::<EventNotificationList>() {
         tracing::debug!(part = part.type_name(), "unknown notification data");
     }

@@ -27,6 +27,8 @@ use crate::{
 const TYPES_A_CALL: usize = 30;
 /// Fields of fields of fields: no type needs so many rounds.
 const MAX_ROUNDS: usize = 32;
+/// More types than this are not asked for at once, whatever refers to whatever.
+const MAX_DESCRIBED: usize = 5_000;
 /// How long a message waits for the types in it; then it is delivered with what is known.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
@@ -78,7 +80,7 @@ impl Lexicon {
         let mut described: HashMap<NodeId, Described> = HashMap::new();
         let mut waiting = self.unknown(data_types.iter());
         for _ in 0..MAX_ROUNDS {
-            if waiting.is_empty() {
+            if waiting.is_empty() || described.len() + waiting.len() > MAX_DESCRIBED {
                 break;
             }
             let mut needs = Vec::new();

@@ -3,32 +3,53 @@
 //! The library decodes a DataValue within a Variant, and a DiagnosticInfo within another, by recursion without a limit:
 //! four million levels fit into one message. Each level reads at least one byte, so the reader sees them all.
 
-use std::io::{self, Read};
+use std::{
+    cell::Cell,
+    io::{self, Read},
+};
 
 /// How much of the stack one decoding may take; the threads of the runtime have 2 MiB.
 const MAX_STACK_BYTES: usize = 512 << 10;
 
-/// A reader of bytes that knows how deep it is read from.
+thread_local! {
+    /// Where the stack was when the outermost decoding on this thread began.
+    static OUTERMOST: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// A reader of bytes that knows how deep it is read from, also when it is within another one.
 #[derive(Debug)]
 pub(crate) struct Guarded<'a> {
     rest: &'a [u8],
     /// Where the stack was when decoding began.
     stack: usize,
+    outermost: bool,
 }
 
 // === impl Guarded ===
 
 impl<'a> Guarded<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        let outer = OUTERMOST.get();
+        let stack = outer.unwrap_or_else(stack_address);
+        OUTERMOST.set(Some(stack));
         Self {
             rest: bytes,
-            stack: stack_address(),
+            stack,
+            outermost: outer.is_none(),
         }
     }
 
     /// What is not read yet.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
+    }
+}
+
+impl Drop for Guarded<'_> {
+    fn drop(&mut self) {
+        if self.outermost {
+            OUTERMOST.set(None);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ impl TypeLoader for RawLoader {
 }
 
 /// So many bytes, and memory only for those that are there.
-fn body(stream: &mut dyn Read, length: usize) -> EncodingResult<Vec<u8>> {
+pub(super) fn body(stream: &mut dyn Read, length: usize) -> EncodingResult<Vec<u8>> {
     if length > MAX_BODY_BYTES {
         return Err(Error::decoding("a structure has too many bytes"));
     }

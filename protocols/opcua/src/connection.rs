@@ -208,6 +208,12 @@ pub trait Connection: Send + Sync {
         unsupported()
     }
 
+    /// Takes subscriptions of another session over, and has the server send the values that their items have now. One
+    /// result a subscription, in their order: the messages of it that the server still keeps.
+    fn transfer(&self, _subscriptions: Vec<u32>) -> Called<'_, Vec<Result<Vec<u32>, Status>>> {
+        unsupported()
+    }
+
     /// One result an item, in their order.
     fn monitor(
         &self,
@@ -256,6 +262,11 @@ pub trait Connection: Send + Sync {
     /// The nodes' values as they are now, in their order.
     fn read_values(&self, _nodes: Vec<NodeId>) -> Called<'_, Vec<Read>> {
         unsupported()
+    }
+
+    /// Deletes the session and closes the connection; its subscriptions stay on the server for the next session.
+    fn leave(&self) -> Called<'_, ()> {
+        self.close()
     }
 
     /// Deletes the session with its subscriptions, and closes the connection.

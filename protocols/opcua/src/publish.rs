@@ -21,10 +21,11 @@ use futures::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use self::feed::Feed;
+pub(crate) use self::feed::Feed;
 pub(crate) use self::points::Points;
 use crate::{
     connection::{Acknowledgement, Called, Connection, Notification, Published, Subscription},
+    resume::{Remembered, Resumed},
     rounds::into_rounds,
     select::Item,
     sequence::Arrival,
@@ -57,10 +58,12 @@ pub(crate) struct Publishing<'a> {
     undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
     /// Learns what the server says of the items; values do not wait for it.
     learning: Option<BoxFuture<'a, ()>>,
+    /// The subscriptions are of no use to another session.
+    spoiled: bool,
 }
 
 /// Readings that are durable, or not.
-struct Kept {
+pub(crate) struct Kept {
     /// The message that they are of, if they are not repeated ones: the place of its subscription, its number.
     message: Option<(usize, u32)>,
     durable: Result<(), NotAccepted>,
@@ -91,15 +94,28 @@ impl<'a> Publishing<'a> {
             max_outstanding: (subscriptions.len() + SPARE_REQUESTS).min(MAX_OUTSTANDING),
             undurable: FuturesOrdered::new(),
             learning: None,
+            spoiled: false,
         }
     }
 
+    /// Goes on with the subscriptions of a session that was lost.
+    pub(crate) fn resume(
+        connection: &'a dyn Connection,
+        ctx: &'a SourceCtx,
+        resumed: Resumed,
+        points: Points<'a>,
+    ) -> Self {
+        let mut publishing = Self::new(connection, ctx, &[], points);
+        publishing.max_outstanding = (resumed.feeds.len() + SPARE_REQUESTS).min(MAX_OUTSTANDING);
+        publishing.feeds = resumed.feeds;
+        publishing.undurable = resumed.undurable;
+        publishing
+    }
+
     /// With something to be learned meanwhile, which is announced once it is.
-    pub(crate) fn learning(self, facts: impl Future<Output = ()> + Send + 'a) -> Self {
-        Self {
-            learning: Some(Box::pin(facts)),
-            ..self
-        }
+    pub(crate) fn learning(mut self, facts: impl Future<Output = ()> + Send + 'a) -> Self {
+        self.learning = Some(Box::pin(facts));
+        self
     }
 
     /// Until shutdown (`Ok`) or until a subscription is lost.
@@ -113,6 +129,8 @@ impl<'a> Publishing<'a> {
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut learning: OptionFuture<BoxFuture<'a, ()>> = self.learning.take().into();
         let mut learned = false;
+        self.ask_for_unheard().await?;
+        self.points.expect_repeats();
         loop {
             if self.outstanding.is_empty() {
                 self.listen_anew();
@@ -122,10 +140,7 @@ impl<'a> Publishing<'a> {
             tokio::select! {
                 () = self.ctx.shutdown.cancelled() => return Ok(()),
                 Some(kept) = self.undurable.next() => {
-                    kept.durable.map_err(|why| SourceError::Lost(format!("the readings were {why}")))?;
-                    if let Some((feed, sequence)) = kept.message {
-                        self.feeds[feed].kept(sequence);
-                    }
+                    self.kept(&kept)?;
                 }
                 Some(answer) = self.outstanding.next() => {
                     let began = Instant::now();
@@ -160,6 +175,34 @@ impl<'a> Publishing<'a> {
         }
     }
 
+    fn kept(&mut self, kept: &Kept) -> Result<(), SourceError> {
+        match (&kept.durable, kept.message) {
+            (Ok(()), Some((feed, sequence))) => self.feeds[feed].kept(sequence),
+            (Ok(()), None) => {}
+            (Err(why), message) => {
+                if let Some((feed, sequence)) = message {
+                    self.feeds[feed].refused(sequence);
+                }
+                self.points.forget();
+                return Err(SourceError::Lost(format!("the readings were {why}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the messages that the server sent to a session that was lost, or kept for it.
+    async fn ask_for_unheard(&mut self) -> Result<(), SourceError> {
+        for feed in 0..self.feeds.len() {
+            for sequence in self.feeds[feed].take_again() {
+                if let Arrival::After(missing) = self.feeds[feed].arrive_again(sequence) {
+                    self.gap(missing.len() as u64);
+                }
+                self.ask_again(feed, vec![sequence]).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps Publish requests waiting at the server, unless too much is not durable yet.
     fn ask(&mut self) {
         let most = MAX_UNDURABLE.max(2 * self.feeds.len());
@@ -191,6 +234,12 @@ impl<'a> Publishing<'a> {
         let Some(first) = silent.first() else {
             return Ok(());
         };
+        if silent.iter().any(|feed| feed.is_untested()) {
+            self.spoiled = true;
+            return Err(lost(
+                "the server handed it over to this session and then said nothing of it; it is made anew",
+            ));
+        }
         let seconds = first.silence.as_secs();
         Err(if silent.len() == self.feeds.len() {
             lost(&format!(
@@ -242,7 +291,11 @@ impl<'a> Publishing<'a> {
         for sequence in missing {
             let again = self.connection.republish(self.feeds[feed].id, sequence);
             match again.await {
-                Ok(notification) => self.take(feed, notification).await?,
+                Ok(notification) if notification.sequence == sequence => {
+                    self.take(feed, notification).await?;
+                }
+                // Some servers answer with an empty message instead.
+                Ok(_) => self.gap(1),
                 Err(why) if why.is("BadMessageNotAvailable") => self.gap(1),
                 Err(why) => return Err(lost(&why.to_string())),
             }
@@ -365,6 +418,24 @@ impl<'a> Publishing<'a> {
             self.points.made_again(handle, result);
         }
         Ok(())
+    }
+}
+
+/// Lost or not: the next attempt finds out what the server still has.
+impl Drop for Publishing<'_> {
+    fn drop(&mut self) {
+        let (items, monitored, last) = self.points.leave();
+        let feeds = match self.spoiled || self.ctx.shutdown.is_cancelled() {
+            true => Vec::new(),
+            false => std::mem::take(&mut self.feeds),
+        };
+        self.ctx.memory.keep(Remembered {
+            items,
+            monitored,
+            feeds,
+            undurable: std::mem::take(&mut self.undurable),
+            last,
+        });
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Sequence {
     kept: BTreeSet<u32>,
     /// What the server said last that it still has.
     available: BTreeSet<u32>,
+    /// Handed over, and not accepted: to be asked for once more.
+    refused: BTreeSet<u32>,
 }
 
 // === impl Sequence ===
@@ -37,6 +39,7 @@ impl Default for Sequence {
             due: 1,
             kept: BTreeSet::new(),
             available: BTreeSet::new(),
+            refused: BTreeSet::new(),
         }
     }
 }
@@ -67,6 +70,29 @@ impl Sequence {
     /// The message's readings are durable.
     pub(crate) fn kept(&mut self, sequence: u32) {
         self.kept.insert(sequence);
+    }
+
+    /// The message's readings were not accepted.
+    pub(crate) fn refused(&mut self, sequence: u32) {
+        self.refused.insert(sequence);
+    }
+
+    /// The messages to ask for once more, after the server said in another session which of them it still has: those that
+    /// were not accepted, and those that were not heard, in their order.
+    pub(crate) fn resume(&mut self, available: &[u32]) -> Vec<u32> {
+        self.set_available(available);
+        let refused = std::mem::take(&mut self.refused);
+        let unheard = |sequence: &u32| sequence.wrapping_sub(self.due) <= MAX_ASKED;
+        let mut again: Vec<u32> = available
+            .iter()
+            .copied()
+            .filter(|sequence| unheard(sequence) || refused.contains(sequence))
+            .collect();
+        // Counted from far behind what is due, so that numbers that rolled over come last.
+        let behind = self.due.wrapping_sub(u32::MAX / 2);
+        again.sort_unstable_by_key(|sequence| sequence.wrapping_sub(behind));
+        again.dedup();
+        again
     }
 
     /// What the next Publish request acknowledges. Numbers that the server no longer has are left out, because
@@ -138,6 +164,19 @@ mod tests {
         assert_eq!(sequence.message(3), Arrival::Due);
         assert_eq!(sequence.keep_alive(6), Arrival::After(vec![4, 5]));
         assert_eq!(sequence.message(6), Arrival::Due);
+    }
+
+    #[test]
+    fn another_session_asks_for_what_was_not_heard_and_what_was_not_accepted() {
+        let mut sequence = at(u32::MAX);
+        for refused in [3, u32::MAX - 2] {
+            sequence.refused(refused);
+        }
+        let available = [1, 2, u32::MAX - 2, u32::MAX - 1, u32::MAX];
+        assert_eq!(sequence.resume(&available), [u32::MAX - 2, u32::MAX, 1, 2]);
+        sequence.kept(u32::MAX - 1);
+        assert_eq!(sequence.take_acknowledgements(), [u32::MAX - 1]);
+        assert_eq!(at(9).resume(&[7, 8]), Vec::<u32>::new());
     }
 
     #[test]

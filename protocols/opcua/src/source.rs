@@ -12,11 +12,12 @@ use crate::{
     attempt::Attempt,
     browse,
     connection::{Connection, Limits, ValueType},
-    cyclic::{self, Cycling},
+    cyclic::{self, Cycle, Cycling},
     explore::{Explorer, Owner},
     facts,
     glob::Glob,
-    publish::{self, Points, Publishing},
+    publish::{self, Feed, Points, Publishing},
+    resume::{Remembered, Resumed},
     select::{self, Item, Rules},
     session::Opened,
     settings::{Asking, Settings},
@@ -26,6 +27,9 @@ use crate::{
 
 /// How long leaving in good order may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long leaving a session that is lost may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// What is selected on this server.
 pub(crate) struct Selection {
@@ -57,8 +61,23 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
         outcome = deliver(&*connection, &settings, &ctx) => outcome,
     };
     drop(offer);
-    good_bye(&*connection, driver).await;
+    match &outcome {
+        Ok(()) => good_bye(&*connection, driver).await,
+        Err(_) => leave(&*connection, driver).await,
+    }
     outcome
+}
+
+/// As [`good_bye`], but the subscriptions stay, so that the next session can go on with them. Short, because the server
+/// may be silent already.
+async fn leave(connection: &dyn Connection, driver: BoxFuture<'static, Status>) {
+    let leave = async {
+        tokio::select! {
+            _ = driver => {}
+            _ = connection.leave() => {}
+        }
+    };
+    let _in_time = tokio::time::timeout(LEAVE_TIMEOUT, leave).await;
 }
 
 /// The driver carries the good-bye; whether it arrives is the server's concern.
@@ -104,16 +123,20 @@ async fn deliver(
             "nothing on the server at {at} is selected; compare `select` with its address space{why}"
         )));
     }
-    let subscribed = stoppable(ctx, async {
+    let remembered = ctx.memory.take::<Remembered>();
+    let last = remembered
+        .as_ref()
+        .map(|remembered| remembered.last_of(&items));
+    let begun = stoppable(ctx, async {
         if settings.mode == Asking::Read {
-            return Ok(None);
+            return Ok(Begun::cyclic(&items));
         }
-        match subscribe::subscribe(connection, &items, &limits).await {
+        match begin(connection, &items, &limits, remembered).await {
             Err(why) if cyclic::is_called_for(&why) => {
                 tracing::info!(source = %ctx.id, %why, "no subscriptions: values are read");
-                Ok(None)
+                Ok(Begun::cyclic(&items))
             }
-            subscribed => subscribed.map(Some).map_err(lost),
+            begun => begun.map_err(lost),
         }
     })
     .await?;
@@ -123,11 +146,7 @@ async fn deliver(
     for (item, value_type) in items.iter_mut().zip(&types) {
         item.enumeration.clone_from(&value_type.enumeration);
     }
-    let cycles = cyclic::cycles(&items, Instant::now());
-    let mut pace = match &subscribed {
-        Some(subscribed) => subscribed.words(),
-        None => cyclic::words(&cycles),
-    };
+    let mut pace = begun.words();
     if let Some(used) = sessions_used(connection, &limits).await {
         pace.push_str(&format!("; {used}"));
     }
@@ -138,13 +157,7 @@ async fn deliver(
         tracing::warn!(source = %ctx.id, cut, "the selection is too large");
         pace.push_str(&format!("; {cut}"));
     }
-    let (subscriptions, monitored) = match subscribed {
-        Some(Subscribed {
-            subscriptions,
-            items,
-        }) => (subscriptions, items),
-        None => (Vec::new(), cyclic::monitored(&items)),
-    };
+    let monitored = begun.monitored(&items);
     let mut announcer = Announcer::new(&items, &types, &monitored, at, pace);
     announcer.announce_all(&ctx.devices);
     announcer.tell(&ctx.devices, &ctx.health);
@@ -153,18 +166,80 @@ async fn deliver(
     if !missing.is_empty() {
         ctx.readings.send(missing).await?;
     }
-    let points =
+    let mut points =
         Points::new(ctx, &items, monitored, announcer).with_key_frames(settings.key_frames());
-    if subscriptions.is_empty() {
-        return Cycling::new(connection, ctx, limits, cycles, points)
-            .learning(facts::learn(connection, &items, limits))
-            .run()
-            .await;
+    if let Some(last) = last {
+        points = points.after(last);
     }
-    Publishing::new(connection, ctx, &subscriptions, points)
+    let publishing = match begun {
+        Begun::Cyclic(cycles) => {
+            return Cycling::new(connection, ctx, limits, cycles, points)
+                .learning(facts::learn(connection, &items, limits))
+                .run()
+                .await;
+        }
+        Begun::Anew(subscribed) => {
+            Publishing::new(connection, ctx, &subscribed.subscriptions, points)
+        }
+        Begun::Resumed(resumed) => {
+            tracing::info!(source = %ctx.id, "goes on with the subscriptions of the lost session");
+            Publishing::resume(connection, ctx, resumed, points)
+        }
+    };
+    publishing
         .learning(facts::learn(connection, &items, limits))
         .run()
         .await
+}
+
+/// How the server was asked for values.
+enum Begun {
+    Anew(Subscribed),
+    Resumed(Resumed),
+    Cyclic(Vec<Cycle>),
+}
+
+/// Goes on where the attempt before was lost, or begins anew.
+async fn begin(
+    connection: &dyn Connection,
+    items: &[Item],
+    limits: &Limits,
+    remembered: Option<Remembered>,
+) -> Result<Begun, Status> {
+    if let Some(remembered) = remembered
+        && let Some(resumed) = remembered.take_over(connection, items).await?
+    {
+        return Ok(Begun::Resumed(resumed));
+    }
+    let subscribed = subscribe::subscribe(connection, items, limits).await?;
+    Ok(Begun::Anew(subscribed))
+}
+
+// === impl Begun ===
+
+impl Begun {
+    fn cyclic(items: &[Item]) -> Self {
+        Self::Cyclic(cyclic::cycles(items, Instant::now()))
+    }
+
+    fn monitored(&self, items: &[Item]) -> Vec<Monitored> {
+        match self {
+            Self::Anew(subscribed) => subscribed.items.clone(),
+            Self::Resumed(resumed) => resumed.monitored.clone(),
+            Self::Cyclic(_) => cyclic::monitored(items),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Anew(subscribed) => subscribed.words(),
+            Self::Cyclic(cycles) => cyclic::words(cycles),
+            Self::Resumed(resumed) => {
+                let paces = resumed.feeds.iter().map(Feed::publishing_ms);
+                subscribe::words(paces, &resumed.monitored)
+            }
+        }
+    }
 }
 
 /// `3 of 5 sessions used`, where the server says both.

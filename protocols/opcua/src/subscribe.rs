@@ -279,31 +279,37 @@ impl Subscribed {
     /// `in 3 subscriptions, publishing every 100 to 500 ms; 12 left out: …`
     pub(crate) fn words(&self) -> String {
         let paces = self.subscriptions.iter().map(|made| made.publishing_ms);
-        let fastest = paces.clone().fold(f64::INFINITY, f64::min);
-        let slowest = paces.fold(0.0, f64::max);
-        let mut words = if fastest < slowest {
-            format!("publishing every {fastest} to {slowest} ms")
-        } else {
-            format!("publishing every {slowest} ms")
-        };
-        if self.subscriptions.len() > 1 {
-            words.insert_str(
-                0,
-                &format!("in {} subscriptions ", self.subscriptions.len()),
-            );
-        }
-        let refused = |status: &str| {
-            let why = |item: &&Monitored| item.result.as_ref().is_err_and(|why| why.is(status));
-            self.items.iter().filter(why).count()
-        };
-        let left_out = refused(FULL.name()) + refused(NO_MORE);
-        if left_out > 0 {
-            words.push_str(&format!(
+        words(paces, &self.items)
+    }
+}
+
+/// As [`Subscribed::words`], of subscriptions that publish every so many milliseconds.
+pub(crate) fn words(
+    paces: impl ExactSizeIterator<Item = f64> + Clone,
+    items: &[Monitored],
+) -> String {
+    let subscriptions = paces.len();
+    let fastest = paces.clone().fold(f64::INFINITY, f64::min);
+    let slowest = paces.fold(0.0, f64::max);
+    let mut words = if fastest < slowest {
+        format!("publishing every {fastest} to {slowest} ms")
+    } else {
+        format!("publishing every {slowest} ms")
+    };
+    if subscriptions > 1 {
+        words.insert_str(0, &format!("in {subscriptions} subscriptions "));
+    }
+    let refused = |status: &str| {
+        let why = |item: &&Monitored| item.result.as_ref().is_err_and(|why| why.is(status));
+        items.iter().filter(why).count()
+    };
+    let left_out = refused(FULL.name()) + refused(NO_MORE);
+    if left_out > 0 {
+        words.push_str(&format!(
                 "; {left_out} are left out because the server takes no more: select fewer, or raise its limits of monitored items and subscriptions"
             ));
-        }
-        words
     }
+    words
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub(crate) struct Told {
     /// How many cyclic reads there were, and how long each takes; each value is the count.
     pub reads: u64,
     pub read_takes: Duration,
+    /// What a transfer answers; nothing is not to have the service.
+    pub transferred: Option<Vec<Result<Vec<u32>, Status>>>,
 }
 
 /// What the server has room for.
@@ -179,6 +181,13 @@ impl Connection for Script {
     fn unsubscribe(&self, subscription: u32) -> Called<'_, ()> {
         self.told(|told| told.subscriptions.remove(&subscription));
         Box::pin(ready(Ok(())))
+    }
+
+    fn transfer(&self, _: Vec<u32>) -> Called<'_, Vec<Result<Vec<u32>, Status>>> {
+        let transferred = self.told(|told| told.transferred.clone());
+        Box::pin(ready(
+            transferred.ok_or(Status::named("BadServiceUnsupported")),
+        ))
     }
 
     fn monitor(

@@ -13,11 +13,12 @@ use fieldgate_tests::{
     opcua_server::{OpcUaServer, Options, User},
     place::Place,
     proxy::{Proxy, Weather},
+    received::Received,
     scripted_broker::{Script, ScriptedBroker},
     wait::{SOON, until, until_true},
 };
 
-use crate::plant::{A_SECOND, PERIOD_MS, POINTS, Plant, server};
+use crate::plant::{A_SECOND, PERIOD_MS, POINTS, Plant};
 
 /// Data flows again so soon after a fault of the kind *Lost* has ended.
 const RECOVERED: Duration = Duration::from_secs(5);
@@ -39,7 +40,7 @@ fn f65_a_network_that_is_cut_costs_no_value_that_the_server_still_has() {
     far.told(&["refuses the connection", "is the OPC UA server running"]);
     let Far { plant, proxy } = &mut far;
     recovers(plant, || proxy.open());
-    far.finish();
+    far.finish_whole();
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn f66_a_half_open_connection_to_a_server_is_noticed_and_made_anew() {
     far.told(&["takes the connection and then says nothing"]);
     let Far { plant, proxy } = &mut far;
     recovers(plant, || proxy.turn(Weather::default()));
-    far.finish();
+    far.finish_whole();
 }
 
 /// Answers that take longer than a publishing interval are borne; those that take for ever are not.
@@ -68,6 +69,22 @@ fn f67_delayed_answers_are_borne_until_they_are_too_late() {
     far.told(&["takes the connection and then says nothing", "too slow"]);
     let Far { plant, proxy } = &mut far;
     recovers(plant, || proxy.turn(Weather::default()));
+    far.finish_whole();
+}
+
+/// A subscription that is handed over in name only is made anew in time, and no value that was there comes again.
+#[test]
+fn f66_a_server_that_hands_nothing_over_is_asked_anew() {
+    let options = Options {
+        transfers: false,
+        ..options()
+    };
+    let mut far = Far::with(options, "", |_| {});
+    far.plant.flow(A_SECOND);
+    far.proxy.close();
+    far.told(&["refuses the connection"]);
+    let Far { plant, proxy } = &mut far;
+    recovers(plant, || proxy.open());
     far.finish();
 }
 
@@ -111,7 +128,7 @@ fn f71_a_server_that_stands_still_is_noticed_and_goes_on_where_it_was() {
     far.told(&["nothing for", "overloaded or stopped"]);
     far.told(&["takes the connection and then says nothing", "stand still"]);
     recovers(&far.plant, || far.plant.server.thaw());
-    far.finish();
+    far.finish_whole();
 }
 
 #[test]
@@ -126,7 +143,7 @@ fn f72_a_server_that_is_too_busy_is_left_in_peace_and_tried_again() {
         let told = far.told(&[status]);
         assert_eq!(told.level, Level::Warning);
         recovers_with(&mut far.plant, |plant| plant.server.serve(service));
-        far.finish();
+        far.finish_whole();
     }
 }
 
@@ -209,10 +226,7 @@ impl Far {
     /// A server that is made ready before the gateway comes; instead of no security, these settings.
     #[track_caller]
     fn with(options: Options, security: &str, prepare: impl FnOnce(&mut OpcUaServer)) -> Self {
-        let mut server = match options {
-            options if options.secure => OpcUaServer::start(options),
-            _ => server(),
-        };
+        let mut server = OpcUaServer::start(options);
         prepare(&mut server);
         let proxy = Proxy::start(server.port());
         let broker = ScriptedBroker::start(Script::default());
@@ -249,9 +263,20 @@ impl Far {
         });
     }
 
-    /// Order, no holes among the ids, the balance; and every tick that the server had from then on.
+    /// As [`Self::finish`]; and every tick that the server kept for the lost session, none of them twice.
     #[track_caller]
-    fn finish(mut self) {
+    fn finish_whole(self) {
+        let received = self.finish();
+        Plant::assert_every_tick(&received);
+        for (point, readings) in received.by_point() {
+            let again = readings.windows(2).filter(|pair| pair[0].at == pair[1].at);
+            assert_eq!(again.count(), 0, "{point}: one notification is one record");
+        }
+    }
+
+    /// Order, no holes among the ids, the balance; every value is the server's.
+    #[track_caller]
+    fn finish(mut self) -> Received {
         let (received, sum) = self.plant.finish();
         assert_eq!(sum.acked, sum.accepted, "{sum:?}");
         for reading in &received.readings {
@@ -259,6 +284,7 @@ impl Far {
                 line::assert_as_served(reading, PERIOD_MS);
             }
         }
+        received
     }
 }
 

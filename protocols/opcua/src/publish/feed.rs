@@ -12,14 +12,21 @@ use crate::{
 /// Added to the time after which the server must have sent at least a keep-alive.
 const SILENCE_MARGIN: Duration = Duration::from_secs(3);
 
+/// The same for a subscription that was just taken over.
+const UNTESTED_MARGIN: Duration = Duration::from_millis(500);
+
 /// Where a subscription is.
-pub(super) struct Feed {
+pub(crate) struct Feed {
     pub id: u32,
     publishing_ms: f64,
     /// The longest time without even a keep-alive.
     pub silence: Duration,
     heard: Instant,
     sequence: Sequence,
+    /// Taken over from another session, and silent since then.
+    untested: bool,
+    /// Messages to ask for once more, before anything else.
+    again: Vec<u32>,
 }
 
 // === impl Feed ===
@@ -34,12 +41,36 @@ impl Feed {
             silence: Duration::from_secs_f64(milliseconds / 1000.0) + SILENCE_MARGIN,
             heard: now,
             sequence: Sequence::default(),
+            untested: false,
+            again: Vec::new(),
         }
+    }
+
+    /// Another session has it from now on; the server still keeps these messages.
+    pub(crate) fn resume(&mut self, available: &[u32]) {
+        self.again = self.sequence.resume(available);
+        self.heard = Instant::now();
+        self.untested = true;
+    }
+
+    /// The messages to ask for once more.
+    pub(super) fn take_again(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.again)
+    }
+
+    /// Silent since it was taken over: some servers hand over no more than the name.
+    pub(super) fn is_untested(&self) -> bool {
+        self.untested
     }
 
     /// When it has to be given up.
     pub(super) fn deadline(&self) -> Instant {
-        self.heard + self.silence
+        // What was taken over has values to send at once.
+        let silence = match self.untested {
+            true => self.silence - SILENCE_MARGIN + UNTESTED_MARGIN,
+            false => self.silence,
+        };
+        self.heard + silence
     }
 
     /// Something of it was heard, or we did not listen until now.
@@ -54,6 +85,7 @@ impl Feed {
 
     /// What a message is in the order of the subscription.
     pub(super) fn arrive(&mut self, published: &Published) -> Arrival {
+        self.untested = false;
         self.sequence.set_available(&published.available);
         let notification = &published.notification;
         if notification.keep_alive {
@@ -61,6 +93,16 @@ impl Feed {
         } else {
             self.sequence.message(notification.sequence)
         }
+    }
+
+    /// What a message that was asked for once more is in the order of the subscription.
+    pub(super) fn arrive_again(&mut self, sequence: u32) -> Arrival {
+        self.sequence.message(sequence)
+    }
+
+    /// The message's readings were not accepted.
+    pub(super) fn refused(&mut self, sequence: u32) {
+        self.sequence.refused(sequence);
     }
 
     /// The message's readings are durable.
@@ -76,6 +118,10 @@ impl Feed {
             subscription,
             sequence,
         })
+    }
+
+    pub(crate) fn publishing_ms(&self) -> f64 {
+        self.publishing_ms
     }
 
     /// `7, publishing every 500 ms`

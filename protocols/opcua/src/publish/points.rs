@@ -10,6 +10,7 @@ use super::{memory::Memory, now};
 use crate::{
     announce::Announcer,
     connection::{Change, ItemRequest, ItemRevised, Observed},
+    last::Last,
     node_id::NodeId,
     roll_call::RollCall,
     select::Item,
@@ -27,6 +28,9 @@ pub(crate) struct Points<'a> {
     announcer: Announcer,
     roll_call: RollCall,
     memory: Memory,
+    last: Vec<Option<Last>>,
+    /// The next value may be the one that was there before the connection was lost.
+    fresh: Vec<bool>,
 }
 
 /// What is known of an item.
@@ -78,6 +82,8 @@ impl<'a> Points<'a> {
             monitored,
             announcer,
             roll_call: RollCall::new(items.len()),
+            last: vec![None; items.len()],
+            fresh: vec![false; items.len()],
         }
     }
 
@@ -87,6 +93,30 @@ impl<'a> Points<'a> {
             memory: Memory::new(self.items, &self.monitored, key_frames, Instant::now()),
             ..self
         }
+    }
+
+    /// With the last values of the session before, in the order of the items: one that comes again is the same record.
+    pub(crate) fn after(self, last: Vec<Option<Last>>) -> Self {
+        Self { last, ..self }
+    }
+
+    /// What the next attempt has to know.
+    pub(super) fn leave(&mut self) -> (Vec<Item>, Vec<Monitored>, Vec<Option<Last>>) {
+        (
+            self.items.to_vec(),
+            std::mem::take(&mut self.monitored),
+            std::mem::take(&mut self.last),
+        )
+    }
+
+    /// From now on each point's next value may be the one that was there already.
+    pub(super) fn expect_repeats(&mut self) {
+        self.fresh.fill(true);
+    }
+
+    /// Some values were not accepted: none is known any more.
+    pub(super) fn forget(&mut self) {
+        self.last.fill(None);
     }
 
     /// Changes as readings.
@@ -113,10 +143,16 @@ impl<'a> Points<'a> {
                 held_back += 1;
                 continue;
             }
-            readings.push(Reading {
+            let reading = Reading {
                 at: observed.at.unwrap_or(seen),
                 ..reading(item, observed, seen)
-            });
+            };
+            let last = self.last[handle].replace(Last::of(&reading));
+            if std::mem::take(&mut self.fresh[handle]) && last == self.last[handle] {
+                // A new subscription begins with the value that is there; it was accepted long ago.
+                continue;
+            }
+            readings.push(reading);
         }
         self.count(DropReason::SourceOverflow, overflowed);
         self.count(DropReason::Undecodable, undecodable);

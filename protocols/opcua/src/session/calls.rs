@@ -215,6 +215,10 @@ impl Connection for Client {
         Box::pin(self.delete_items(subscription, ids))
     }
 
+    fn transfer(&self, subscriptions: Vec<u32>) -> Called<'_, Vec<Result<Vec<u32>, Status>>> {
+        Box::pin(self.transfer_subscriptions(subscriptions))
+    }
+
     fn publish(&self, acknowledged: Vec<Acknowledgement>) -> Called<'static, Published> {
         self.publish_request(acknowledged)
     }
@@ -249,6 +253,16 @@ impl Connection for Client {
 
     fn read_values(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Read>> {
         Box::pin(async move { self.values_of(&nodes).await })
+    }
+
+    fn leave(&self) -> Called<'_, ()> {
+        let disconnect: BoxFuture<'_, Result<(), Status>> = Box::pin(async {
+            self.session
+                .disconnect_without_delete_subscriptions()
+                .await
+                .map_err(|error| super::status(&error))
+        });
+        Box::pin(within_status(disconnect))
     }
 
     fn close(&self) -> Called<'_, ()> {

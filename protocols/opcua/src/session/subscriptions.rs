@@ -7,7 +7,7 @@ use opcua::{
         UARequest,
         services::{
             CreateMonitoredItems, CreateSubscription, DeleteMonitoredItems, DeleteSubscriptions,
-            Publish, Republish,
+            Publish, Republish, TransferSubscriptions,
         },
     },
     types::{
@@ -117,6 +117,25 @@ impl Client {
                 notification: lexicon.notification(&session, message).await,
             })
         })
+    }
+
+    pub(super) async fn transfer_subscriptions(
+        &self,
+        subscriptions: Vec<u32>,
+    ) -> Result<Vec<Result<Vec<u32>, Status>>, Status> {
+        let count = subscriptions.len();
+        let request = TransferSubscriptions::new(&self.session)
+            .send_initial_values(true)
+            .subscription_ids(subscriptions);
+        let answer = within(request.send(self.session.channel())).await?;
+        let results = answer.results.unwrap_or_default().into_iter();
+        let results = results.map(|result| {
+            if result.status_code.is_bad() {
+                return Err(value::status(result.status_code));
+            }
+            Ok(result.available_sequence_numbers.unwrap_or_default())
+        });
+        same_length(results.collect(), count)
     }
 
     pub(super) async fn message_again(

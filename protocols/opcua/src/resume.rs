@@ -1,0 +1,124 @@
+//! What an attempt leaves for the next one: the subscriptions that the server may still keep with their messages, and
+//! each point's last value, so that a new session goes on where the lost one ended (OPC UA Part 4, 5.14.7).
+
+use std::collections::HashMap;
+
+use fieldgate_model::PointId;
+use futures::{future::BoxFuture, stream::FuturesOrdered};
+
+use crate::{
+    connection::Connection,
+    last::Last,
+    publish::{Feed, Kept},
+    select::Item,
+    status::Status,
+    subscribe::Monitored,
+};
+
+/// Left behind when an attempt is lost.
+pub(crate) struct Remembered {
+    pub items: Vec<Item>,
+    pub monitored: Vec<Monitored>,
+    /// None when they are of no use any more.
+    pub feeds: Vec<Feed>,
+    /// Messages that were handed over, and are durable by now, or soon, or never.
+    pub undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
+    /// In the order of the items.
+    pub last: Vec<Option<Last>>,
+}
+
+/// What goes on in this session.
+pub(crate) struct Resumed {
+    pub monitored: Vec<Monitored>,
+    pub feeds: Vec<Feed>,
+    pub undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
+}
+
+// === impl Remembered ===
+
+impl Remembered {
+    /// The last values, in the order of these items.
+    pub(crate) fn last_of(&self, items: &[Item]) -> Vec<Option<Last>> {
+        let known: HashMap<&PointId, Last> = self
+            .items
+            .iter()
+            .zip(&self.last)
+            .filter_map(|(item, last)| Some((&item.point, (*last)?)))
+            .collect();
+        let find = |item: &Item| known.get(&item.point).copied();
+        items.iter().map(find).collect()
+    }
+
+    /// Takes the subscriptions into this session; `None` when the server does not have all of them any more, or
+    /// something else is selected now.
+    ///
+    /// # Errors
+    /// When the server breaks off.
+    pub(crate) async fn take_over(
+        self,
+        connection: &dyn Connection,
+        items: &[Item],
+    ) -> Result<Option<Resumed>, Status> {
+        if self.feeds.is_empty() || !self.same_wishes(items) {
+            return Ok(None);
+        }
+        let ids: Vec<u32> = self.feeds.iter().map(|feed| feed.id).collect();
+        let transferred = match connection.transfer(ids.clone()).await {
+            Ok(transferred) => transferred,
+            Err(why) if is_lost(&why) => return Err(why),
+            // Many small servers do not have the service.
+            Err(why) => {
+                tracing::debug!(%why, "no subscription is taken over");
+                return Ok(None);
+            }
+        };
+        let mut feeds = self.feeds;
+        let mut all = transferred.len() == feeds.len();
+        for (feed, transferred) in feeds.iter_mut().zip(&transferred) {
+            match transferred {
+                Ok(available) => feed.resume(available),
+                Err(why) => {
+                    tracing::debug!(%why, id = feed.id, "a subscription is not taken over");
+                    all = false;
+                }
+            }
+        }
+        if all {
+            return Ok(Some(Resumed {
+                monitored: self.monitored,
+                feeds,
+                undurable: self.undurable,
+            }));
+        }
+        for (id, transferred) in ids.into_iter().zip(transferred) {
+            if transferred.is_ok() {
+                // If it stays, it only costs its place until it expires.
+                let _deleted = connection.unsubscribe(id).await;
+            }
+        }
+        Ok(None)
+    }
+
+    /// The server would be asked for the same items under the same handles.
+    fn same_wishes(&self, items: &[Item]) -> bool {
+        let same = |(was, is): (&Item, &Item)| {
+            was.point == is.point && was.request(0) == is.request(0) && was.sampling == is.sampling
+        };
+        self.items.len() == items.len() && self.items.iter().zip(items).all(same)
+    }
+}
+
+/// The session itself is of no use, whatever is asked of it.
+fn is_lost(why: &Status) -> bool {
+    [
+        "BadTimeout",
+        "BadConnectionClosed",
+        "BadSessionIdInvalid",
+        "BadSessionClosed",
+        "BadSecureChannelClosed",
+    ]
+    .contains(&why.name())
+}
+
+#[cfg(test)]
+mod tests;

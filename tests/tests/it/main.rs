@@ -12,6 +12,7 @@ mod explore_page;
 mod faults;
 mod flow;
 mod opcua_security;
+mod opcua_small;
 mod opcua_values;
 mod primitives;
 mod queue_page;

@@ -29,6 +29,7 @@ pub mod pipeline;
 pub mod receipts;
 pub mod registry;
 pub mod replays;
+pub mod selection;
 pub mod supervisor;
 pub mod telemetry;
 pub mod web;

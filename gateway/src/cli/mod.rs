@@ -14,6 +14,7 @@ mod dead;
 mod output;
 mod queue;
 pub mod run;
+mod selection;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -51,6 +52,9 @@ enum Verb {
     Dead(dead::Verb),
     /// Look around on a server: what is below a path, or where a name is.
     Browse(browse::Args),
+    /// What a source reads, as a CSV or JSON file.
+    #[command(subcommand)]
+    Selection(selection::Verb),
 }
 
 impl Cli {
@@ -63,6 +67,7 @@ impl Cli {
             Verb::Queue(verb) => output::exit_code(verb.act()),
             Verb::Dead(verb) => output::exit_code(verb.act()),
             Verb::Browse(args) => output::exit_code(browse::run(args)),
+            Verb::Selection(verb) => output::exit_code(verb.act()),
         }
     }
 }

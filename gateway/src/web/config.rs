@@ -15,7 +15,7 @@ use super::{
 use crate::config::{ChangeError, Desired, Section};
 
 /// Who made a change, until there are accounts.
-const WHO: &str = "console";
+pub const WHO: &str = "console";
 
 pub fn mount(mounts: &mut Mounts<'_>) {
     mounts.mount::<GetConfig, _, _>(view);

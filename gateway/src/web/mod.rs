@@ -33,6 +33,7 @@ mod receipts;
 mod replay;
 mod routes;
 mod scrape;
+mod selection;
 mod sources;
 mod trial;
 mod value;
@@ -208,6 +209,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     kinds::mount(&mut mounts);
     sources::mount(&mut mounts);
     discover::mount(&mut mounts);
+    selection::mount(&mut mounts);
     explore::mount(&mut mounts);
     destinations::mount(&mut mounts);
     routes::mount(&mut mounts);

@@ -1,9 +1,9 @@
 //! Looking around on a real server: `fieldgate browse` and the API below it, by a source that runs, one that is paused, and an address.
 
-use std::{path::Path, process::Output};
+use std::{fs, path::Path, process::Output};
 
 use fieldgate_api::{
-    endpoint::{AboutExplored, ExploreNodeDetail, PreviewRules, SampleRules},
+    endpoint::{AboutExplored, ExploreNodeDetail, GetSource, PreviewRules, PutSource, SampleRules},
     explore::{ExploreAt, ExploreLook, ExploreRules, ExploreTest},
 };
 use fieldgate_tests::{
@@ -139,4 +139,89 @@ fn an_address_that_nobody_configured_is_browsed_in_a_session_of_its_own() {
     assert_eq!(nobody.status.code(), Some(1));
     let words = String::from_utf8_lossy(&nobody.stderr).into_owned();
     assert!(words.contains("refuses the connection"), "{words}");
+}
+
+#[test]
+fn a_selection_goes_out_as_a_file_and_comes_back_with_a_dry_run_first() {
+    let server = OpcUaServer::start(Options {
+        nodes: 5,
+        ..Options::default()
+    });
+    let gateway = Gateway::start("[gateway]\nname = \"test\"\n");
+    let state = gateway.state();
+    let draft = fieldgate_api::config::Draft {
+        kind: "opcua".into(),
+        paused: false,
+        settings: json!({ "endpoint": server.endpoint(), "security": { "policy": "None" }, "select": ["Objects/Line/p0", "Objects/Line/p1"] }),
+    };
+    let saved = gateway.api.call::<PutSource>(&["press"], &draft);
+    let revision = saved.unwrap().revision;
+    let selection = |words: &[&str]| {
+        let mut all = vec!["selection"];
+        all.extend(words);
+        all.extend(["--state", state.to_str().unwrap()]);
+        let output = gateway::fieldgate(&all, Path::new("/")).1;
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let (code, csv, _) = selection(&["export", "press"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        csv.starts_with("path,node,") && csv.lines().count() == 3,
+        "{csv}"
+    );
+    let (_, list, _) = selection(&["export", "press", "--format", "json"]);
+    let list: Json = serde_json::from_str(&list).unwrap();
+    assert_eq!(list, draft.settings["select"]);
+
+    let folder = gateway::folder();
+    let file = folder.path().join("rules.csv");
+    let path = file.to_str().unwrap();
+    let node = "nsu=urn:fieldgate:test:line;i=1003";
+    fs::write(
+        &file,
+        format!("path,node,point\nObjects/Line/p0,,\n,{node},third\n"),
+    )
+    .unwrap();
+    let (code, told, _) = selection(&["import", "press", path, "--mode", "replace", "--dry-run"]);
+    assert_eq!(code, Some(0));
+    assert!(
+        told.contains("1 added, 0 changed, 1 removed, 1 the same; nothing was changed: a dry run"),
+        "{told}"
+    );
+    let rules = || gateway.api.get::<GetSource>(&["press"]).item.draft.settings["select"].clone();
+    assert_eq!(rules(), draft.settings["select"]);
+    let (code, told, _) = selection(&["import", "press", path]);
+    assert_eq!(code, Some(0));
+    assert!(
+        told.contains(&format!("written as revision {}", revision + 1)),
+        "{told}"
+    );
+    assert_eq!(
+        rules(),
+        json!(["Objects/Line/p0", "Objects/Line/p1", { "node": node, "point": "third" }])
+    );
+
+    fs::write(&file, format!("node,point\n{node},a\n{node},b\n")).unwrap();
+    let (code, told, _) = selection(&["import", "press", path]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("conflict: node=") && told.contains("nothing was changed"),
+        "{told}"
+    );
+    fs::write(&file, "node,sampling_ms\nnonsense,fast\n").unwrap();
+    let (code, _, complaint) = selection(&["import", "press", path]);
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("line 2"), "{complaint}");
+    fs::write(&file, "node\nnonsense\n").unwrap();
+    let (code, _, complaint) = selection(&["import", "press", path, "--dry-run"]);
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("no node id"), "{complaint}");
+    gateway
+        .api
+        .source_is("press", |status| status.words.starts_with("3 of 3"));
 }

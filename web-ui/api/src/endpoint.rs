@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, dead, discovery, explore, queue, receipt, state};
+use crate::{config, dead, discovery, explore, queue, receipt, selection, state};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +178,11 @@ endpoints! {
     TestSource: Post "/api/v1/sources/{id}/test", config::Draft => config::TestReport;
     /// Starts the next attempt now instead of waiting.
     RetrySource: Post "/api/v1/sources/{id}/retry", () => ();
+
+    /// What a source reads, as a CSV or JSON file.
+    ExportSelection: Get "/api/v1/sources/{id}/selection", selection::SelectionQuery => selection::SelectionFile;
+    /// Takes the rules of a file over, or tells what that would change.
+    ImportSelection: Post "/api/v1/sources/{id}/selection", selection::SelectionImport => selection::SelectionPlan;
 
     /// What answers at an address and could be a source; nothing is saved, and nobody else is asked.
     DiscoverSources: Post "/api/v1/sources/discover", discovery::DiscoverDraft => Vec<discovery::Found>;

@@ -1,0 +1,84 @@
+//! A source's selection as a file over the wire, and what an import changes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::config::Saved;
+
+/// How a file of rules is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SelectionFormat {
+    /// A line a rule, a column a setting.
+    #[default]
+    Csv,
+    /// The list of rules as it stands in the settings.
+    Json,
+}
+
+/// Which file is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SelectionQuery {
+    #[serde(default)]
+    pub format: SelectionFormat,
+}
+
+/// The rules of a source as a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SelectionFile {
+    pub rules: u64,
+    pub text: String,
+}
+
+/// What becomes of the rules that are not in the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SelectionMode {
+    /// They stay.
+    #[default]
+    Merge,
+    /// They go.
+    Replace,
+}
+
+/// A file of rules to be taken over.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SelectionImport {
+    pub format: SelectionFormat,
+    pub text: String,
+    #[serde(default)]
+    pub mode: SelectionMode,
+    /// Only tell what would be done.
+    pub dry_run: bool,
+}
+
+/// What an import does, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SelectionPlan {
+    pub added: u64,
+    pub changed: u64,
+    pub removed: u64,
+    pub same: u64,
+    /// The first 200 differences.
+    pub changes: Vec<SelectionChange>,
+    /// What has to be decided in the file first; nothing is taken over as long as there is one.
+    pub conflicts: Vec<String>,
+    /// The revision that was written; none for a dry run, with conflicts, or when nothing differs.
+    pub saved: Option<Saved>,
+}
+
+/// One difference: no `before` is added, no `after` is removed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SelectionChange {
+    pub before: Option<Json>,
+    pub after: Option<Json>,
+}

@@ -2,6 +2,7 @@
 //!
 //! With `session.rs` and `value.rs` the only place that names the vendor's types.
 
+pub mod ceiling;
 mod demo;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

@@ -18,7 +18,7 @@ use fieldgate_tests::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::support::{self, Process, broker, rounded};
+use crate::support::{self, Process, broker, percentile, rounded};
 use alarms::Alarms;
 
 const DESTINATION: &str = "broker";
@@ -53,14 +53,14 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     let arguments = ["--config", &config, "--state", &state.to_string_lossy()];
     let (gateway, address) = support::start_gateway(&arguments)?;
     let seconds = until_drained(&gateway, &address, &alarms, readings)?;
-    let ages_ms = alarms.ages_ms();
+    let mut ages_ms = alarms.ages_ms();
     anyhow::ensure!(!ages_ms.is_empty(), "no alarm came");
-    let p99 = percentile(ages_ms.clone(), 99);
+    let p99 = percentile(&mut ages_ms, 99);
     eprintln!(
         "{} alarms overtook: p50 {:.0} ms, p99 {p99:.0} ms, the slowest {:.0} ms",
         ages_ms.len(),
-        percentile(ages_ms.clone(), 50),
-        percentile(ages_ms, 100)
+        percentile(&mut ages_ms, 50),
+        percentile(&mut ages_ms, 100)
     );
     gateway.terminate()?;
     println!(
@@ -141,9 +141,4 @@ to = "{DESTINATION}"
     );
     fs::write(&file, text)?;
     Ok(file.to_string_lossy().into_owned())
-}
-
-fn percentile(mut figures: Vec<f64>, percent: usize) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[(figures.len() * percent / 100).min(figures.len() - 1)]
 }

@@ -16,6 +16,20 @@ use tokio_util::sync::CancellationToken;
 
 /// Serves so many nodes, all changed every so many milliseconds; prints the endpoint, then serves until it is ended.
 pub fn serve(nodes: &str, every_ms: &str) -> Result<()> {
+    serve_in_room(nodes, every_ms, None)
+}
+
+/// The same, in subscriptions of so many nodes at most: whoever reads all of them needs as many as that takes.
+pub fn serve_divided(nodes: &str, every_ms: &str, per_subscription: &str) -> Result<()> {
+    let room = sim::Room {
+        sessions: 10,
+        subscriptions_per_session: 100,
+        items_per_subscription: per_subscription.parse()?,
+    };
+    serve_in_room(nodes, every_ms, Some(room))
+}
+
+fn serve_in_room(nodes: &str, every_ms: &str, room: Option<sim::Room>) -> Result<()> {
     let load = sim::Load {
         nodes: nodes.parse()?,
         every: Duration::from_millis(every_ms.parse()?),
@@ -24,6 +38,7 @@ pub fn serve(nodes: &str, every_ms: &str) -> Result<()> {
     runtime()?.block_on(async {
         let options = sim::Options {
             load: Some(load),
+            room,
             ..sim::Options::new(folder.path())
         };
         let server = sim::start(options).await?;
@@ -102,7 +117,7 @@ fn inline(value: &Json) -> String {
     }
 }
 
-fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> SourceCtx {
+pub fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> SourceCtx {
     SourceCtx {
         id: "load".into(),
         readings,
@@ -117,7 +132,7 @@ fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -> So
     }
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

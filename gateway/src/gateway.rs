@@ -8,7 +8,7 @@ use std::{
 };
 
 use fieldgate_api::state::Status;
-use fieldgate_kit::{AddressBook, Secrets};
+use fieldgate_kit::{AddressBook, Secrets, SourceKind, Trust, trust::shared_dir};
 use fieldgate_model::Timestamp;
 
 use crate::{
@@ -173,6 +173,21 @@ impl Gateway {
             (id, paused.or(posted).unwrap_or_default())
         };
         configured.into_iter().map(status).collect()
+    }
+
+    /// The certificates of each kind of source that has some.
+    pub fn trusts(&self) -> impl Iterator<Item = (&SourceKind, Box<dyn Trust>)> {
+        self.registry.sources.iter().filter_map(|kind| {
+            let any = self.unit_dir("source", "any");
+            let open = kind.trust?;
+            Some((kind, open(shared_dir(&any, kind.kind))))
+        })
+    }
+
+    /// How many certificates wait for a person.
+    #[must_use]
+    pub fn trust_waiting(&self) -> u64 {
+        self.trusts().map(|(_, trust)| trust.waiting() as u64).sum()
     }
 
     /// A unit's own folder in the state.

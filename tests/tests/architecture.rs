@@ -31,6 +31,20 @@ const VENDORS: &[Vendor] = &[
         ],
     },
     Vendor {
+        name: "x509_cert",
+        places: &[
+            "protocols/opcua/src/certificate.rs",
+            "protocols/opcua/src/certificate/",
+        ],
+    },
+    Vendor {
+        name: "rsa",
+        places: &[
+            "protocols/opcua/src/certificate.rs",
+            "protocols/opcua/src/certificate/",
+        ],
+    },
+    Vendor {
         name: "rumqttc",
         places: &["protocols/mqtt/src/link.rs"],
     },

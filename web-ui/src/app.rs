@@ -22,10 +22,11 @@ const FIRST: [(Icon, Place); 4] = [
     (Icon::Sources, Place::Items(Section::Sources)),
     (Icon::Routes, Place::Items(Section::Routes)),
 ];
-const REST: [(Icon, Place); 4] = [
+const REST: [(Icon, Place); 5] = [
     (Icon::Explore, Place::Explore),
     (Icon::Queue, Place::Queue),
     (Icon::Destinations, Place::Items(Section::Destinations)),
+    (Icon::Trust, Place::Trust),
     (Icon::Configuration, Place::Configuration),
 ];
 

@@ -15,6 +15,7 @@ mod output;
 mod queue;
 pub mod run;
 mod selection;
+mod trust;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -50,6 +51,9 @@ enum Verb {
     /// Dead letters: what destinations refused for its own sake.
     #[command(subcommand)]
     Dead(dead::Verb),
+    /// Certificates: who we are to the servers, and which of theirs are trusted.
+    #[command(subcommand)]
+    Trust(trust::Verb),
     /// Look around on a server: what is below a path, or where a name is.
     Browse(browse::Args),
     /// What a source reads, as a CSV or JSON file.
@@ -66,6 +70,7 @@ impl Cli {
             Verb::Check { files } => check::run(&files),
             Verb::Queue(verb) => output::exit_code(verb.act()),
             Verb::Dead(verb) => output::exit_code(verb.act()),
+            Verb::Trust(verb) => output::exit_code(verb.act()),
             Verb::Browse(args) => output::exit_code(browse::run(args)),
             Verb::Selection(verb) => output::exit_code(verb.act()),
         }

@@ -36,6 +36,7 @@ mod scrape;
 mod selection;
 mod sources;
 mod trial;
+mod trust;
 mod value;
 mod verdict;
 mod words;
@@ -64,6 +65,7 @@ pub use export::PATH as QUEUE_EXPORT_PATH;
 use mount::Mounts;
 use points::Rates;
 pub use receipts::export_path as receipt_path;
+pub use trust::export_path as trust_path;
 
 /// The largest body that is taken, in bytes.
 const MAX_BODY_BYTES: usize = 1 << 20;
@@ -199,6 +201,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     scrape::mount(config);
     dead::mount_export(config);
     receipts::mount_export(config);
+    trust::mount_export(config);
     export::mount(config);
     check::mount(config);
     openapi::mount(config);
@@ -213,6 +216,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     explore::mount(&mut mounts);
     destinations::mount(&mut mounts);
     routes::mount(&mut mounts);
+    trust::mount(&mut mounts);
     devices::mount(&mut mounts);
     queue::mount(&mut mounts);
     receipts::mount(&mut mounts);

@@ -74,6 +74,7 @@ pub fn overview(shared: &Shared) -> Overview {
         now: facts.now,
         revision: loaded.config.revision,
         verdict: verdict(&facts),
+        trust_waiting: gateway.trust_waiting(),
         queue: FlowNode {
             id: "queue".into(),
             title: "Queue".into(),

@@ -16,3 +16,4 @@ mod queue;
 mod receipts;
 mod rig;
 mod secrets;
+mod trust;

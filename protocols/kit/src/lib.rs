@@ -15,6 +15,7 @@ pub mod secret;
 pub mod settings;
 pub mod source;
 pub mod topic;
+pub mod trust;
 
 pub use command::{Commands, Desk, Intake, NotTaken, Order, Orders, Request};
 pub use counters::DropCounters;
@@ -32,3 +33,4 @@ pub use source::{
     Delivery, Devices, Durable, Health, HealthReport, NotAccepted, ProbeCtx, Readings, Source,
     SourceCtx, SourceError, SourceKind,
 };
+pub use trust::Trust;

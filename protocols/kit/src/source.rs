@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     AddressBook, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory, Probe, Problem,
-    Rung, Secrets, SettingsError, settings,
+    Rung, Secrets, SettingsError, Trust, settings,
 };
 
 /// The longest a test of settings may take.
@@ -87,6 +87,8 @@ pub trait Source: Send + Sync + 'static {
             )))
         }
     }
+    /// Opens its certificates in the folder that [`shared_dir`](crate::trust::shared_dir) names; none when its peers show none.
+    const TRUST: Option<fn(PathBuf) -> Box<dyn Trust>> = None;
 
     /// What a person types to look for something, with an example; none when this protocol has nobody to ask.
     const DISCOVERS: Option<&'static str> = None;
@@ -184,6 +186,8 @@ pub struct SourceKind {
     pub commands: bool,
     /// Whether one can look around at its far side.
     pub explores: bool,
+    /// Opens the kind's certificates in the folder that its sources share; none when its peers show none.
+    pub trust: Option<fn(PathBuf) -> Box<dyn Trust>>,
     schema: fn() -> Json,
     check: fn(Json) -> Result<(), SettingsError>,
     run: fn(Json, SourceCtx) -> BoxFuture<'static, Result<(), SourceError>>,
@@ -327,6 +331,7 @@ impl SourceKind {
             discovers: S::DISCOVERS,
             commands: S::COMMANDS,
             explores: S::EXPLORES,
+            trust: S::TRUST,
             schema: || schemars::schema_for!(S::Settings).to_value(),
             check: |table| typed::<S>(table).map(|_| ()),
             run: |table, ctx| Box::pin(run::<S>(table, ctx)),

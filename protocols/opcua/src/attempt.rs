@@ -1,27 +1,40 @@
 //! `Attempt`: the way from settings to a signed-in session, step by step, each step's failure in words for people.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+mod words;
 
-use fieldgate_kit::{Secrets, SourceError};
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use fieldgate_kit::{Secrets, Source, SourceError, trust::shared_dir};
 
 use crate::{
+    OpcUa,
+    certificate::{self, Seen},
     dial::Target,
+    publish,
     security::{self, Endpoint},
     session::{self, Identity, Opened},
     settings::{Policy, Settings},
     status::Status,
-    trust::{self, Verdict},
+    trust::{
+        Meeting, NotTrusted, Verdict,
+        own::Own,
+        store::{Binding, DistrustNote, Store},
+    },
 };
+
+pub(crate) use self::words::is_busy;
+use self::words::{SILENT, busy, distrusts, hung_up, silent};
+
+/// How long leaving a server may take that is not to be used.
+const GOOD_BYE: Duration = Duration::from_millis(500);
 
 /// One attempt's settings and places.
 pub(crate) struct Attempt<'a> {
     settings: &'a Settings,
+    source: &'a str,
     secrets: &'a Secrets,
     folder: &'a Path,
-    application_uri: String,
+    store: Store,
 }
 
 // === impl Attempt ===
@@ -29,15 +42,16 @@ pub(crate) struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     pub(crate) fn new(
         settings: &'a Settings,
-        source: &str,
+        source: &'a str,
         secrets: &'a Secrets,
         folder: &'a Path,
     ) -> Result<Self, SourceError> {
         Ok(Self {
             settings,
+            source,
             secrets,
             folder,
-            application_uri: format!("urn:fieldgate:opcua:{source}"),
+            store: Store::at(&shared_dir(folder, OpcUa::KIND)),
         })
     }
 
@@ -77,33 +91,70 @@ impl<'a> Attempt<'a> {
         &self,
         endpoints: &'e [Endpoint],
     ) -> Result<&'e Endpoint, SourceError> {
-        security::choose(endpoints, self.settings)
+        security::choose(endpoints, self.settings).map_err(|why| {
+            let weak_only = endpoints.iter().all(|offer| offer.policy.weakness().is_some());
+            match self.store.pinned(&self.binding()) {
+                Some(entry) if weak_only && self.settings.weakness().is_none() => {
+                    SourceError::Refused(format!(
+                        "{why}. It offered security before, with the certificate {}: somebody may stand between this gateway and the server",
+                        entry.facts.shown.thumbprint
+                    ))
+                }
+                _ => why,
+            }
+        })
     }
 
     /// Whether the server's certificate is trusted; writes nothing.
-    pub(crate) fn judge(&self, endpoint: &Endpoint) -> Result<Verdict, SourceError> {
-        match &endpoint.certificate {
-            Some(certificate) if endpoint.policy != Policy::None => trust::judge(
-                certificate,
-                &self.settings.server_certificate,
-                self.folder,
-                self.endpoint(),
-            ),
-            _ => Ok(Verdict::Trusted),
+    pub(crate) fn judge(&self, endpoint: &Endpoint) -> Result<Verdict, NotTrusted> {
+        let Some(certificate) = &endpoint.certificate else {
+            return Ok(Verdict::Trusted(String::new()));
+        };
+        if endpoint.policy == Policy::None {
+            return Ok(Verdict::Trusted(String::new()));
         }
+        let server = endpoint.description.server();
+        let host = self
+            .target()
+            .map_or_else(|_| String::new(), |target| target.host);
+        let meeting = Meeting {
+            source: self.source,
+            address: self.endpoint(),
+            seen: Seen {
+                host: &host,
+                application: &server.uri,
+                weak_policy: endpoint.policy.weakness().is_some(),
+                now: publish::now(),
+            },
+        };
+        let trust = &self.settings.server_certificate;
+        self.store.judge(&certificate.der, trust, meeting)
     }
 
-    /// A signed-in session; a certificate that is seen first is kept once the sign-in worked.
+    /// A signed-in session; a certificate that is seen first is kept once the sign-in worked, one that nobody has decided
+    /// on waits for a person.
     pub(crate) async fn open(
         &self,
         target: &Target,
         addresses: &[SocketAddr],
         endpoint: &Endpoint,
     ) -> Result<Opened, SourceError> {
-        let verdict = self.judge(endpoint)?;
+        self.adopt_old_pin().await;
+        let verdict = match self.judge(endpoint) {
+            Ok(verdict) => verdict,
+            Err(NotTrusted { words, undecided }) => {
+                if let Some(entry) = undecided {
+                    self.keep(move |store, binding| store.ask(&entry, &binding, publish::now()))
+                        .await?;
+                }
+                return Err(SourceError::Refused(words));
+            }
+        };
         let opened = self.sign_in(target, addresses, endpoint).await?;
         if let (Verdict::First, Some(certificate)) = (verdict, &endpoint.certificate) {
-            trust::pin(certificate, self.folder)?;
+            let der = certificate.der.clone();
+            self.keep(move |store, binding| store.pin(&der, &binding, publish::now()))
+                .await?;
             tracing::info!(
                 endpoint = self.endpoint(),
                 thumbprint = certificate.thumbprint,
@@ -114,24 +165,176 @@ impl<'a> Attempt<'a> {
     }
 
     /// A signed-in session at an endpoint that was judged before. Keeps nothing of the server's.
+    ///
+    /// While a renewed certificate of ours is on its way to the servers, it is offered first, and the one in use after it.
     pub(crate) async fn sign_in(
         &self,
         target: &Target,
         addresses: &[SocketAddr],
         endpoint: &Endpoint,
     ) -> Result<Opened, SourceError> {
+        if endpoint.policy == Policy::None {
+            let opened = self.dial(target, addresses, endpoint, None).await?;
+            return opened.map_err(|why| self.not_opened(&why, endpoint, None));
+        }
+        self.expect_single(endpoint)?;
+        let offers = self.offers().await?;
+        let mut refused = None;
+        for own in &offers {
+            match self.dial(target, addresses, endpoint, Some(own)).await? {
+                Ok(opened) => {
+                    let opened = self.expect_no_downgrade(opened, endpoint).await?;
+                    let (own, source) = (own.clone(), self.source.to_owned());
+                    self.keep(move |store, _| store.accepted(&own, &source, publish::now()))
+                        .await?;
+                    return Ok(opened);
+                }
+                Err(why) if hung_up(&why) && own.was_taken_by(self.source) => {
+                    return Err(SourceError::Lost(format!(
+                        "the server at {} hung up while {} signed in ({why}); it trusted this gateway before, so look there whether it still does if this goes on",
+                        self.endpoint(),
+                        self.user()
+                    )));
+                }
+                Err(why) if distrusts(&why) => refused = Some((why, own)),
+                Err(why) => return Err(self.not_opened(&why, endpoint, Some(own))),
+            }
+        }
+        let Some((why, own)) = refused else {
+            return Err(SourceError::Lost(
+                "there is no certificate to offer".to_owned(),
+            ));
+        };
+        let error = self.not_opened(&why, endpoint, Some(own));
+        let now = publish::now();
+        let note = DistrustNote {
+            version: 1,
+            source: self.source.to_owned(),
+            address: self.endpoint().to_owned(),
+            words: error.to_string(),
+            thumbprint: own.facts.shown.thumbprint.clone(),
+            since: now,
+            tried: now,
+        };
+        self.keep(move |store, _| store.note_distrust(note)).await?;
+        Err(error)
+    }
+
+    /// The library takes no chain of certificates.
+    fn expect_single(&self, endpoint: &Endpoint) -> Result<(), SourceError> {
+        let der = endpoint.certificate.as_ref().map(|sent| &sent.der);
+        let first = der.and_then(|der| certificate::read(der).ok());
+        match (der, first) {
+            (Some(der), Some(first)) if first.shown.der.len() < der.len() => {
+                Err(SourceError::Refused(format!(
+                    "the server at {} sends its authorities behind its certificate, which is not spoken here; let it send its own certificate alone, and import the authorities on the Trust page",
+                    self.endpoint()
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One try with one certificate of ours; what the server says of it is the inner result.
+    async fn dial(
+        &self,
+        target: &Target,
+        addresses: &[SocketAddr],
+        endpoint: &Endpoint,
+        own: Option<&Own>,
+    ) -> Result<Result<Opened, Status>, SourceError> {
         let identity = self.identity()?;
         let stream = target.connect(addresses).await.map_err(SourceError::Lost)?;
-        session::open(
-            stream,
+        let client = session::Client {
+            own,
+            application_uri: own.map_or("urn:fieldgate", Own::uri),
+            folder: &self.folder.join("pki"),
+        };
+        Ok(session::open(stream, self.endpoint(), endpoint, identity, client).await)
+    }
+
+    /// Over the protected channel the server says once more what it offers. When that is better than what was said before,
+    /// somebody on the way has taken the better out.
+    async fn expect_no_downgrade(
+        &self,
+        opened: Opened,
+        endpoint: &Endpoint,
+    ) -> Result<Opened, SourceError> {
+        let offered = opened.offered.as_deref().unwrap_or_default();
+        let Some(better) = security::better(offered, endpoint, self.settings) else {
+            return Ok(opened);
+        };
+        let words = format!(
+            "the server at {} offers {} {}, but somebody between it and this gateway left that out, so that only {} {} seemed to be there; look for who can change the traffic",
             self.endpoint(),
-            endpoint,
-            identity,
-            &self.application_uri,
-            &self.pki(),
-        )
-        .await
-        .map_err(|why| self.not_opened(&why, endpoint))
+            better.policy.name(),
+            better.mode.name(),
+            endpoint.policy.name(),
+            endpoint.mode.name()
+        );
+        let Opened {
+            connection, driver, ..
+        } = opened;
+        let good_bye = async {
+            tokio::select! {
+                _ = driver => {}
+                _ = connection.close() => {}
+            }
+        };
+        let _at_once = tokio::time::timeout(GOOD_BYE, good_bye).await;
+        Err(SourceError::Refused(words))
+    }
+
+    async fn offers(&self) -> Result<Vec<Own>, SourceError> {
+        let store = self.store.clone();
+        // Making a key takes seconds on a small machine.
+        let offers = tokio::task::spawn_blocking(move || store.offers(publish::now())).await;
+        offers
+            .unwrap_or_else(|error| Err(error.to_string()))
+            .map_err(|why| {
+                SourceError::Lost(format!(
+                    "the gateway's own certificate cannot be made or read: {why}"
+                ))
+            })
+    }
+
+    /// Changes something on the shelves.
+    async fn keep(
+        &self,
+        change: impl FnOnce(&Store, Binding) -> Result<(), String> + Send + 'static,
+    ) -> Result<(), SourceError> {
+        let (store, binding) = (self.store.clone(), self.binding());
+        let kept = tokio::task::spawn_blocking(move || change(&store, binding)).await;
+        kept.unwrap_or_else(|error| Err(error.to_string()))
+            .map_err(|why| {
+                SourceError::Refused(format!(
+                    "cannot keep what is trusted at {}: {why}",
+                    self.endpoint()
+                ))
+            })
+    }
+
+    /// The only trusted certificate, where it lay before there were shelves.
+    async fn adopt_old_pin(&self) {
+        let file = self.folder.join("server.der");
+        if !file.exists() {
+            return;
+        }
+        let adopted = self.keep(move |store, binding| {
+            let der = std::fs::read(&file).map_err(|error| error.to_string())?;
+            store.pin(&der, &binding, publish::now())?;
+            std::fs::remove_file(&file).map_err(|error| error.to_string())
+        });
+        if let Err(why) = adopted.await {
+            tracing::warn!(%why, "the certificate that was trusted before is not taken over");
+        }
+    }
+
+    fn binding(&self) -> Binding {
+        Binding {
+            source: self.source.to_owned(),
+            address: self.endpoint().to_owned(),
+        }
     }
 
     pub(crate) fn lost(&self, why: &Status) -> SourceError {
@@ -139,10 +342,6 @@ impl<'a> Attempt<'a> {
             "the connection to {} is lost: {why}",
             self.endpoint()
         ))
-    }
-
-    fn pki(&self) -> PathBuf {
-        self.folder.join("pki")
     }
 
     fn identity(&self) -> Result<Identity, SourceError> {
@@ -176,80 +375,4 @@ impl<'a> Attempt<'a> {
             (None, None) => "nobody (anonymous)",
         }
     }
-
-    fn not_opened(&self, why: &Status, endpoint: &Endpoint) -> SourceError {
-        let at = self.endpoint();
-        let user = self.user();
-        match why.name() {
-            "BadIdentityTokenInvalid"
-            | "BadIdentityTokenRejected"
-            | "BadUserAccessDenied"
-            | "BadUserSignatureInvalid" => SourceError::Refused(format!(
-                "the server at {at} does not let {user} in ({why}); check {}",
-                match self.settings.user_certificate {
-                    Some(_) => "`user_certificate`, and whether the server knows it",
-                    None => "`user`",
-                }
-            )),
-            "BadTooManySessions" | "BadMaxConnectionsReached" => SourceError::Refused(format!(
-                "the server at {at} is full ({why}); close a session that nobody needs there, or allow more"
-            )),
-            SILENT => SourceError::Lost(silent(at)),
-            name if is_busy(name) => SourceError::Lost(busy(at, why)),
-            "BadConfigurationError" => SourceError::Lost(format!(
-                "the gateway's own certificate in {} cannot be made or read; make the folder writable for the gateway's user",
-                self.pki().display()
-            )),
-            name if name.starts_with("BadCertificate") || name.starts_with("BadSecurity") => {
-                SourceError::Refused(format!("{}: {why}", self.untrusted()))
-            }
-            // Many servers give no reason when they do not trust a certificate or a password.
-            "BadConnectionClosed" | "BadSecureChannelClosed" if endpoint.policy != Policy::None => {
-                SourceError::Refused(format!(
-                    "{}: it hung up while {user} signed in, and said no reason",
-                    self.untrusted()
-                ))
-            }
-            _ => SourceError::Lost(format!("cannot sign in at {at}: {why}")),
-        }
-    }
-
-    fn untrusted(&self) -> String {
-        let pki = self.pki();
-        format!(
-            "the server at {} may not trust this gateway yet; trust the certificate {} ({}) there",
-            self.endpoint(),
-            session::own_thumbprint(&pki).unwrap_or_else(|| "of this gateway".to_owned()),
-            pki.join("own/cert.der").display()
-        )
-    }
-}
-
-/// What the session calls a server that takes the connection and says no hello.
-const SILENT: &str = "BadNoCommunication";
-
-fn silent(at: &str) -> String {
-    format!(
-        "{at} takes the connection and then says nothing for {} s; does the server stand still, is the line too slow, or does something on the way swallow what is sent?",
-        session::HELLO_TIMEOUT.as_secs()
-    )
-}
-
-/// The server is there, and has no strength for one more request.
-pub(crate) fn is_busy(name: &str) -> bool {
-    matches!(
-        name,
-        "BadServerTooBusy"
-            | "BadTcpServerTooBusy"
-            | "BadTooManyOperations"
-            | "BadOutOfMemory"
-            | "BadResourceUnavailable"
-            | "BadTcpNotEnoughResources"
-    )
-}
-
-fn busy(at: &str, why: &Status) -> String {
-    format!(
-        "the server at {at} is too busy ({why}); it is tried again, and needs fewer clients or a stronger machine if this stays"
-    )
 }

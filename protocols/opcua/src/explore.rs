@@ -82,6 +82,7 @@ pub(crate) async fn host(settings: Arc<Settings>, ctx: ExploreCtx) -> Result<(),
     let Opened {
         connection,
         mut driver,
+        ..
     } = opened;
     let explorer = Explorer::new(
         Arc::clone(&connection),

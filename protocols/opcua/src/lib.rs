@@ -9,6 +9,7 @@
 mod announce;
 mod attempt;
 mod browse;
+mod certificate;
 mod connection;
 mod cyclic;
 mod dial;
@@ -42,10 +43,10 @@ mod twin;
 mod units;
 mod value;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use fieldgate_kit::{
-    Discovered, ExploreCtx, Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError,
+    Discovered, ExploreCtx, Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError, Trust,
 };
 
 pub use settings::{
@@ -81,6 +82,8 @@ impl Source for OpcUa {
     async fn explore(settings: Arc<Settings>, ctx: ExploreCtx) -> Result<(), SourceError> {
         explore::host(settings, ctx).await
     }
+
+    const TRUST: Option<fn(PathBuf) -> Box<dyn Trust>> = Some(trust::Shelves::open);
 
     const DISCOVERS: Option<&'static str> =
         Some("The address of an OPC UA server, such as 192.168.0.10 or plc.local:4840");

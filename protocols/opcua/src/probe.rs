@@ -50,12 +50,14 @@ async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option
         format!("the server offers {}", security::list(&endpoints)),
     );
     let endpoint = held(probe, "Security", attempt.choose(&endpoints))?;
-    let verdict = held(probe, "Security", attempt.judge(endpoint))?;
+    let verdict = attempt.judge(endpoint).map_err(|why| why.words);
+    let verdict = held(probe, "Security", verdict)?;
     probe.ok("Security", security_words(endpoint, &verdict));
     let opened = attempt.sign_in(&target, &addresses, endpoint).await;
     let Opened {
         connection,
         mut driver,
+        ..
     } = held(probe, "Sign-in", opened)?;
     let user = match attempt.user() {
         "nobody (anonymous)" => "anonymous",
@@ -174,12 +176,7 @@ fn security_words(endpoint: &security::Endpoint, verdict: &Verdict) -> String {
             "{agreed}; the certificate {} ({}) will be trusted from the first connection on",
             certificate.thumbprint, certificate.subject
         ),
-        (Some(certificate), Verdict::Trusted) => {
-            format!(
-                "{agreed}; the certificate {} is trusted",
-                certificate.thumbprint
-            )
-        }
+        (Some(_), Verdict::Trusted(why)) => format!("{agreed}; {why}"),
         (None, _) => agreed,
     }
 }

@@ -81,6 +81,16 @@ fn allowed<'a, 's>(
         })
 }
 
+/// What the server really offers that would have been chosen instead of `chosen`, when that was not all it offers.
+pub(crate) fn better<'a>(
+    offered: &'a [Endpoint],
+    chosen: &Endpoint,
+    settings: &Settings,
+) -> Option<&'a Endpoint> {
+    let best = choose(offered, settings).ok()?;
+    (strength(best) > strength(chosen)).then_some(best)
+}
+
 fn strength(endpoint: &Endpoint) -> (Mode, Policy) {
     (endpoint.mode, endpoint.policy)
 }

@@ -8,16 +8,17 @@ mod convert;
 mod explore;
 mod facts;
 mod frames;
+mod identity;
 mod inbox;
 mod lexicon;
 mod limits;
+mod store;
 mod subscriptions;
 mod tokens;
 mod transport;
 mod value_types;
 
 use std::{
-    fs,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -26,15 +27,13 @@ use std::{
 use futures::{Stream, StreamExt, future::BoxFuture, stream::BoxStream};
 use opcua::{
     client::{
-        ClientBuilder, ClientConfig, ConnectionSource, IdentityToken, Password, SessionActivity,
-        SessionBuilder, SessionPollResult,
+        ClientBuilder, ClientConfig, ConnectionSource, Session, SessionActivity, SessionBuilder,
+        SessionPollResult,
         transport::{
             Connector, RequestRecv, SecureChannelState, TransportConfiguration, TransportPollResult,
         },
     },
     core::ResponseMessage,
-    crypto::{CertificateStore, KeySize, PrivateKey, X509, X509Data},
-    sync::RwLock,
     types::{
         DateTime, EndpointDescription, Error, GetEndpointsRequest, MessageSecurityMode, NodeId,
         RequestHeader, StatusCode,
@@ -42,15 +41,15 @@ use opcua::{
 };
 use tokio::net::TcpStream;
 
-use self::{
-    calls::Client,
-    transport::{Ended, Wire},
-};
+pub(crate) use self::identity::Identity;
+use self::transport::{Ended, Wire};
 use crate::{
+    certificate::{self, Seen},
     connection::Connection,
     security::{Certificate, Endpoint},
     settings::{Mode, Policy},
     status::Status,
+    trust::own::Own,
     value,
 };
 
@@ -66,22 +65,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 const MAX_FAILED_KEEP_ALIVES: u32 = 2;
 /// What the server may keep of a session that vanished.
 const SESSION_TIMEOUT_MS: u32 = 30_000;
-/// The gateway's own certificate is made to last; renewing it means to be trusted again by every server.
-const CERTIFICATE_DAYS: u32 = 3650;
-
 // What a server can make us allocate for one message.
 const MAX_CHUNK_BYTES: usize = 65_535;
 const MAX_CHUNKS: usize = 64;
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
-
-/// Who signs in.
-pub(crate) struct Identity(IdentityToken);
 
 /// A signed-in session and what keeps it going.
 pub(crate) struct Opened {
     pub connection: Arc<dyn Connection>,
     /// Must be polled for any call to make progress; resolves when the session is lost or was closed.
     pub driver: BoxFuture<'static, Status>,
+    /// What the server offers, told over the protected channel; none without protection.
+    pub offered: Option<Vec<Endpoint>>,
 }
 
 /// What the server offers, asked over a connection of its own (OPC UA Part 4, 5.5.4).
@@ -89,16 +84,11 @@ pub(crate) async fn endpoints(stream: TcpStream, url: &str) -> Result<Vec<Endpoi
     let config = config("urn:fieldgate:opcua");
     let channel = SessionBuilder::new(&config)
         .connect_to_endpoint_directly(EndpointDescription::from(url))
-        .and_then(|builder| builder.build_channel(bare_store()))
+        .and_then(|builder| builder.build_channel(store::bare()))
         .map_err(|error| status(&error))?;
     let connector = Dialled::new(stream, url);
     let mut transport = within(channel.connect_no_retry(&connector)).await?;
-    let request = GetEndpointsRequest {
-        request_header: RequestHeader::new(&NodeId::null(), &DateTime::now(), 1),
-        endpoint_url: url.into(),
-        locale_ids: None,
-        profile_uris: None,
-    };
+    let request = ask(url);
     let answer = async {
         let answer = channel.send(request, REQUEST_TIMEOUT);
         tokio::pin!(answer);
@@ -115,34 +105,35 @@ pub(crate) async fn endpoints(stream: TcpStream, url: &str) -> Result<Vec<Endpoi
     channel.close_channel().await;
     let _sent = tokio::time::timeout(Duration::from_millis(100), transport.poll()).await;
     match answer {
-        ResponseMessage::GetEndpoints(answer) => Ok(answer
-            .endpoints
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(endpoint)
-            .collect()),
+        ResponseMessage::GetEndpoints(answer) => Ok(read_endpoints(answer.endpoints)),
         _ => Err(Status::named("BadUnknownResponse")),
     }
 }
 
+/// Who we are at a session, and where the library may work.
+pub(crate) struct Client<'a> {
+    /// Our certificate; none for a session without security.
+    pub own: Option<&'a Own>,
+    pub application_uri: &'a str,
+    /// The library's folder of trusted and rejected certificates. It holds nothing that counts.
+    pub folder: &'a Path,
+}
+
 /// Signs in at an endpoint whose certificate is already known to be trusted.
 ///
-/// `pki` is the folder of our own certificate and key; they are made when they are needed for the first time.
+/// Over a protected channel the server is asked once more what it offers: before, anybody on the way could have answered.
 pub(crate) async fn open(
     stream: TcpStream,
     url: &str,
     endpoint: &Endpoint,
     identity: Identity,
-    application_uri: &str,
-    pki: &Path,
+    client: Client<'_>,
 ) -> Result<Opened, Status> {
-    let store = match &endpoint.certificate {
-        Some(certificate) if endpoint.policy != Policy::None => {
-            secure_store(pki, application_uri, certificate).await?
-        }
-        _ => bare_store(),
+    let store = match (&endpoint.certificate, client.own) {
+        (Some(certificate), Some(own)) => store::secure(own, client.folder, certificate).await?,
+        _ => store::bare(),
     };
-    let config = config(application_uri);
+    let config = config(client.application_uri);
     let mut description = endpoint.description.0.clone();
     description.endpoint_url = url.into();
     let dialled = Dialled::new(stream, url);
@@ -157,29 +148,49 @@ pub(crate) async fn open(
     session.disable_reconnects();
     let mut events = event_loop.enter().boxed();
     within_status(connected(&mut events)).await?;
+    let mut driver: BoxFuture<'static, Status> = Box::pin(drive(events));
+    let mut offered = None;
+    if client.own.is_some() {
+        offered = tokio::select! {
+            why = &mut driver => return Err(why),
+            offered = asked_again(&session, url) => offered,
+        };
+    }
     Ok(Opened {
-        connection: Arc::new(Client::new(session)),
+        connection: Arc::new(calls::Client::new(session)),
         driver: Box::pin(async move {
-            let why = drive(events).await;
+            let why = driver.await;
             // The library ends without a word when the connection does.
             ended.get().cloned().unwrap_or(why)
         }),
+        offered,
     })
 }
 
-/// The SHA-1 thumbprint of a certificate in DER.
-pub(crate) fn thumbprint(der: &[u8]) -> String {
-    X509::from_der(der).map_or_else(
-        |_| "an unreadable one".to_owned(),
-        |certificate| certificate.thumbprint().as_hex_string(),
-    )
+/// What the server offers, by a question that nobody on the way can answer. None when it does not answer there.
+async fn asked_again(session: &Session, url: &str) -> Option<Vec<Endpoint>> {
+    let call = async {
+        let answer = session.channel().send(ask(url), REQUEST_TIMEOUT);
+        answer.await.map_err(|error| status(&error))
+    };
+    match within_status(call).await {
+        Ok(ResponseMessage::GetEndpoints(answer)) => Some(read_endpoints(answer.endpoints)),
+        _ => None,
+    }
 }
 
-/// The thumbprint of our own certificate, when there is one.
-pub(crate) fn own_thumbprint(pki: &Path) -> Option<String> {
-    let store = CertificateStore::new(pki);
-    let own = store.read_own_cert().ok()?;
-    Some(own.thumbprint().as_hex_string())
+fn ask(url: &str) -> GetEndpointsRequest {
+    GetEndpointsRequest {
+        request_header: RequestHeader::new(&NodeId::null(), &DateTime::now(), 1),
+        endpoint_url: url.into(),
+        locale_ids: None,
+        profile_uris: None,
+    }
+}
+
+fn read_endpoints(endpoints: Option<Vec<EndpointDescription>>) -> Vec<Endpoint> {
+    let endpoints = endpoints.unwrap_or_default();
+    endpoints.into_iter().filter_map(endpoint).collect()
 }
 
 async fn connected(
@@ -240,73 +251,6 @@ fn config(application_uri: &str) -> ClientConfig {
         .into_config()
 }
 
-/// For connections without security: no key, no folder.
-fn bare_store() -> Arc<RwLock<CertificateStore>> {
-    Arc::new(RwLock::new(CertificateStore::new(Path::new(""))))
-}
-
-/// Our own key pair, made on first use, and the server's certificate where the library looks for trusted ones.
-async fn secure_store(
-    pki: &Path,
-    application_uri: &str,
-    certificate: &Certificate,
-) -> Result<Arc<RwLock<CertificateStore>>, Status> {
-    let (pki, uri, der) = (
-        pki.to_owned(),
-        application_uri.to_owned(),
-        certificate.der.clone(),
-    );
-    let prepare = move || -> Result<CertificateStore, String> {
-        private_folder(&pki)?;
-        let mut store = CertificateStore::new(&pki);
-        store.ensure_pki_path()?;
-        if store.read_own_cert().is_err() || store.read_own_pkey().is_err() {
-            store.create_and_store_application_instance_cert(&own_certificate(&uri), true)?;
-        }
-        let server = X509::from_der(&der).map_err(|error| error.to_string())?;
-        let copy = store
-            .trusted_certs_dir()
-            .join(CertificateStore::cert_file_name(&server));
-        fs::write(copy, der).map_err(|error| error.to_string())?;
-        // Trust, validity and application were checked before; the certificate's identity stands for its host.
-        store.set_skip_verify_certs(true);
-        Ok(store)
-    };
-    // Making a key takes seconds on a small machine.
-    match tokio::task::spawn_blocking(prepare).await {
-        Ok(Ok(store)) => Ok(Arc::new(RwLock::new(store))),
-        Ok(Err(why)) => {
-            tracing::error!(why, "cannot prepare the certificates");
-            Err(Status::named("BadConfigurationError"))
-        }
-        Err(_) => Err(Status::named("BadInternalError")),
-    }
-}
-
-fn private_folder(path: &Path) -> Result<(), String> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(path)
-        .map_err(|error| format!("cannot make the folder {}: {error}", path.display()))
-}
-
-fn own_certificate(application_uri: &str) -> X509Data {
-    let hosts = Some(X509Data::computer_hostnames());
-    X509Data {
-        key_size: 2048,
-        common_name: "Fieldgate".to_owned(),
-        organization: "Fieldgate".to_owned(),
-        organizational_unit: String::new(),
-        country: String::new(),
-        state: String::new(),
-        alt_host_names: X509Data::alt_host_names(application_uri, hosts, false, false, false),
-        certificate_duration_days: CERTIFICATE_DAYS,
-    }
-}
-
 /// An endpoint in our words; `None` for transports, policies and modes that are not spoken here.
 fn endpoint(mut description: EndpointDescription) -> Option<Endpoint> {
     if !description.endpoint_url.as_ref().starts_with("opc.tcp:") {
@@ -353,22 +297,20 @@ impl Description {
 }
 
 fn certificate(description: &EndpointDescription) -> Option<Certificate> {
-    let x509 = X509::from_byte_string(&description.server_certificate).ok()?;
-    let application_uri = description.server.application_uri.as_ref();
-    let flaw = if x509.is_time_valid(&DateTime::now().as_chrono()).is_err() {
-        Some("it is expired, or not valid yet".to_owned())
-    } else if x509.is_application_uri_valid(application_uri).is_err() {
-        Some(format!(
-            "it is for another application than `{application_uri}`"
-        ))
-    } else {
-        None
+    let der = description.server_certificate.value.clone()?;
+    let facts = certificate::read(&der).ok()?;
+    let seen = Seen {
+        host: "localhost",
+        application: description.server.application_uri.as_ref(),
+        weak_policy: true,
+        now: crate::publish::now(),
     };
+    let flaws = certificate::flaws(&facts, seen);
     Some(Certificate {
-        der: description.server_certificate.value.clone()?,
-        thumbprint: x509.thumbprint().as_hex_string(),
-        subject: x509.subject_name(),
-        flaw,
+        thumbprint: facts.shown.thumbprint.clone(),
+        subject: facts.shown.subject.clone(),
+        flaw: flaws.first().map(|flaw| flaw.words(&facts, seen)),
+        der,
     })
 }
 
@@ -385,43 +327,6 @@ async fn within_status<T>(call: impl Future<Output = Result<T, Status>>) -> Resu
     tokio::time::timeout(REQUEST_TIMEOUT * 2, call)
         .await
         .unwrap_or(Err(Status::named("BadTimeout")))
-}
-
-// === impl Identity ===
-
-impl Identity {
-    pub(crate) fn anonymous() -> Self {
-        Self(IdentityToken::Anonymous)
-    }
-
-    pub(crate) fn user_name(name: &str, password: &str) -> Self {
-        Self(IdentityToken::UserName(
-            name.to_owned(),
-            Password::new(password),
-        ))
-    }
-
-    /// A user's certificate and its private key, both in PEM.
-    ///
-    /// # Errors
-    /// In words, when they are unreadable or do not belong together. The key is not in the words.
-    pub(crate) fn certificate(certificate: &str, key: &str) -> Result<Self, &'static str> {
-        let certificate = X509::from_pem(certificate.as_bytes())
-            .map_err(|_| "the user's certificate is not in PEM")?;
-        let key = PrivateKey::from_pem(key.as_bytes())
-            .map_err(|_| "the user's key is no RSA key in PEM without a passphrase")?;
-        let public = certificate
-            .public_key()
-            .map_err(|_| "the user's certificate has no RSA key")?;
-        let mut signature = vec![0; key.size()];
-        let proven = key
-            .sign_sha256(&[], &mut signature)
-            .and_then(|_| public.verify_sha256(&[], &signature));
-        match proven {
-            Ok(true) => Ok(Self(IdentityToken::new_x509(certificate, key))),
-            _ => Err("the user's key is not the one of the user's certificate"),
-        }
-    }
 }
 
 // === impl Dialled ===

@@ -48,6 +48,7 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
     let Opened {
         connection,
         mut driver,
+        ..
     } = opened;
     let explorer = Explorer::new(
         Arc::clone(&connection),

@@ -87,7 +87,7 @@ fn a_server_that_shows_another_certificate_than_before() {
         status.words
     );
     assert!(
-        status.words.contains("set `server_certificate`"),
+        status.words.contains("on the Trust page"),
         "{}",
         status.words
     );

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, dead, discovery, explore, queue, receipt, selection, state};
+use crate::{config, dead, discovery, explore, queue, receipt, selection, state, trust};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +199,21 @@ endpoints! {
     PreviewRules: Post "/api/v1/explore/preview", explore::ExploreRules => explore::ExplorePreview;
     /// Watches for some seconds which points of rules change, and how often.
     SampleRules: Post "/api/v1/explore/sample", explore::ExploreTest => explore::ExploreSample;
+
+    /// Our identities, the peers' certificates, and who does not trust us yet.
+    GetTrust: Get "/api/v1/trust", () => trust::TrustView;
+    /// Trusts a certificate from now on, as it is; its sources try again at once. `{id}` is one of its thumbprints, or the beginning of one.
+    AcceptPeer: Post "/api/v1/trust/{id}/accept", () => trust::TrustDone;
+    /// Refuses a certificate for ever.
+    RejectPeer: Post "/api/v1/trust/{id}/reject", () => trust::TrustDone;
+    /// Forgets a certificate, or withdraws our next one.
+    RemovePeer: Delete "/api/v1/trust/{id}", () => trust::TrustDone;
+    /// Takes certificates of peers and authorities, lists of revocation, and our own certificate from an authority.
+    ImportTrust: Post "/api/v1/trust/import", trust::TrustImport => trust::TrustDone;
+    /// Makes a new certificate for ourselves, offered from now on while the old one still works.
+    RenewIdentity: Post "/api/v1/trust/renew", trust::TrustKey => trust::TrustDone;
+    /// Makes a new key and a request for an authority to sign; answers the request in PEM.
+    RequestIdentity: Post "/api/v1/trust/request", trust::TrustKey => trust::TrustDone;
 
     /// All destinations.
     GetDestinations: Get "/api/v1/destinations", () => Vec<state::DestinationView>;

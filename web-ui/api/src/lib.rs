@@ -14,6 +14,7 @@ pub mod receipt;
 pub mod selection;
 pub mod state;
 pub mod trouble;
+pub mod trust;
 
 /// Every request that changes something carries this header; a foreign page cannot send it (SECURITY: CSRF).
 pub const GUARD_HEADER: &str = "x-fieldgate";

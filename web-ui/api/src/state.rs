@@ -51,6 +51,9 @@ pub struct Overview {
     /// The configuration revision in force.
     pub revision: u64,
     pub verdict: Status,
+    /// Certificates that wait for a person to decide on them.
+    #[serde(default)]
+    pub trust_waiting: u64,
     pub sources: Vec<FlowNode>,
     pub routes: Vec<FlowNode>,
     pub queue: FlowNode,

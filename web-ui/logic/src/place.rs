@@ -12,6 +12,7 @@ pub enum Place {
     Item(Section, String),
     Explore,
     Queue,
+    Trust,
     Configuration,
     Unknown,
 }
@@ -39,6 +40,7 @@ impl Place {
             ("devices", Some(id)) => Self::Device(id),
             ("explore", None) => Self::Explore,
             ("queue", None) => Self::Queue,
+            ("trust", None) => Self::Trust,
             ("config", None) => Self::Configuration,
             (first, rest) => match (Section::of(first), rest) {
                 (None, _) => Self::Unknown,
@@ -61,6 +63,7 @@ impl Place {
             Self::Item(section, id) => format!("/{}/{}", section.name(), encode(id)),
             Self::Explore => "/explore".to_owned(),
             Self::Queue => "/queue".to_owned(),
+            Self::Trust => "/trust".to_owned(),
             Self::Configuration => "/config".to_owned(),
         }
     }
@@ -76,6 +79,7 @@ impl Place {
             Self::New(section) => format!("Add a {}", section.one()),
             Self::Explore => "Explore".to_owned(),
             Self::Queue => "Queue".to_owned(),
+            Self::Trust => "Trust".to_owned(),
             Self::Configuration => "Configuration".to_owned(),
             Self::Unknown => "Nothing is here".to_owned(),
         }
@@ -202,6 +206,7 @@ mod tests {
             Place::Item(Section::Destinations, "größe".into()),
             Place::Explore,
             Place::Queue,
+            Place::Trust,
             Place::Configuration,
         ] {
             assert_eq!(Place::parse(&place.path()), place, "{}", place.path());

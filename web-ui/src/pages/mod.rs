@@ -11,6 +11,7 @@ mod overview;
 mod point_picker;
 mod queue;
 mod route_editor;
+mod trust;
 
 use fieldgate_ui_logic::place::{Place, Section};
 use leptos::prelude::*;
@@ -30,6 +31,7 @@ pub fn page(place: &Place) -> AnyView {
         Place::Item(section, id) => editor::page(*section, Some(id.clone())),
         Place::Explore => explore::page(),
         Place::Queue => queue::page(),
+        Place::Trust => trust::page(),
         Place::Configuration => configuration::page(),
         Place::Unknown => view! {
             {heading("Nothing is here", ())}

@@ -1,6 +1,6 @@
 //! Overview: is data flowing? The verdict, the strip, the ledger.
 
-use fieldgate_api::state::{FlowNode, LedgerSum, Overview, Status};
+use fieldgate_api::state::{FlowNode, LedgerSum, Level, Overview, Status};
 use fieldgate_ui_logic::place::{Place, Section};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
@@ -48,8 +48,10 @@ fn content(live: Live) -> AnyView {
     let first_use = Memo::new(move |_| {
         strip.with(|strip| strip.as_ref().is_some_and(|s| s.sources.is_empty()))
     });
+    let waiting = part(live, |overview| overview.trust_waiting);
     view! {
         {move || verdict.get().map(|status| verdict_view(&status))}
+        {move || waiting.get().filter(|waiting| *waiting > 0).map(waiting_view)}
         {move || first_use.get().then(|| empty_state(
             "No source yet.",
             "A source is what values come from, for instance an OPC UA server. Add one, then a destination, and a route between them.",
@@ -95,6 +97,21 @@ fn verdict_view(status: &Status) -> AnyView {
                 <p class="sentence">{sentence}</p>
                 {status.since.map(|since| view! { <p class="faint">{format!("{} since {}", words::capital(&status.state), local(since))}</p> })}
             </div>
+        </div>
+    }
+    .into_any()
+}
+
+/// Certificates that nobody has decided on yet.
+fn waiting_view(waiting: u64) -> AnyView {
+    let (words, verb) = match waiting {
+        1 => ("1 certificate".to_owned(), "waits"),
+        many => (format!("{many} certificates"), "wait"),
+    };
+    view! {
+        <div class="note warning" data-test="trust-waiting">
+            {level_icon(Level::Warning)}
+            <p>{format!("{words} of servers {verb} for your decision. ")}<a href=Place::Trust.path()>"Decide on the page Trust"</a></p>
         </div>
     }
     .into_any()

@@ -13,6 +13,7 @@ pub enum Icon {
     Routes,
     Queue,
     Destinations,
+    Trust,
     Configuration,
     More,
     Copy,
@@ -34,6 +35,7 @@ pub fn icon(icon: Icon) -> AnyView {
         Icon::Destinations => {
             "M12 21v-8M8 17l4-4 4 4M7 13a4 4 0 0 1 .5-8 5 5 0 0 1 9.6 1.5A3.5 3.5 0 0 1 18 13"
         }
+        Icon::Trust => "M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6zM9 12l2 2 4-4",
         Icon::Configuration => "M4 7h9M17 7h3M15 5v4M4 17h3M11 17h9M9 15v4",
         Icon::More => "M5 12h.01M12 12h.01M19 12h.01",
         Icon::Copy => "M9 9h11v11H9zM5 15H4V4h11v1",

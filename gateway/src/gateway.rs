@@ -13,6 +13,7 @@ use fieldgate_model::Timestamp;
 
 use crate::{
     clock::Clock,
+    commands::Commands,
     filling::Filling,
     lanes::{LaneKind, Lanes},
     ledger,
@@ -38,6 +39,7 @@ pub struct Gateway {
     pub receipts: Receipts,
     pub outages: Outages,
     pub filling: Filling,
+    pub commands: Commands,
     book: RwLock<AddressBook>,
     running: Mutex<Running>,
 }
@@ -64,6 +66,7 @@ impl Gateway {
             telemetry::now(),
         )?;
         let outages = Outages::open(state_dir.join("outages.json"));
+        let commands = Commands::open(state_dir.join("commands"))?;
         Ok(Self {
             registry,
             lanes,
@@ -77,6 +80,7 @@ impl Gateway {
             receipts,
             outages,
             filling: Filling::default(),
+            commands,
             book: RwLock::new(book),
             running: Mutex::default(),
         })

@@ -8,6 +8,7 @@
 pub mod checked;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod dead;

@@ -10,6 +10,7 @@
 mod browse;
 pub mod check;
 mod client;
+mod command;
 mod dead;
 mod output;
 mod queue;
@@ -48,6 +49,14 @@ enum Verb {
     /// The queue: what is kept, receipts, export, purge, replay.
     #[command(subcommand)]
     Queue(queue::Verb),
+    /// Read a point from its device now, if its source allows it.
+    Read(command::Read),
+    /// Write a value to a point, if its source allows it.
+    Write(command::Write),
+    /// Call a method of a device, if its source allows it.
+    Call(command::Call),
+    /// The last commands, who gave them and what became of them.
+    Commands(command::List),
     /// Dead letters: what destinations refused for its own sake.
     #[command(subcommand)]
     Dead(dead::Verb),
@@ -69,6 +78,10 @@ impl Cli {
             Verb::Run(args) => run::run(args),
             Verb::Check { files } => check::run(&files),
             Verb::Queue(verb) => output::exit_code(verb.act()),
+            Verb::Read(verb) => output::exit_code(verb.act()),
+            Verb::Write(verb) => output::exit_code(verb.act()),
+            Verb::Call(verb) => output::exit_code(verb.act()),
+            Verb::Commands(verb) => output::exit_code(verb.act()),
             Verb::Dead(verb) => output::exit_code(verb.act()),
             Verb::Trust(verb) => output::exit_code(verb.act()),
             Verb::Browse(args) => output::exit_code(browse::run(args)),

@@ -10,6 +10,7 @@
 
 mod assets;
 mod check;
+mod commands;
 mod config;
 pub mod control;
 mod dead;
@@ -218,6 +219,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     routes::mount(&mut mounts);
     trust::mount(&mut mounts);
     devices::mount(&mut mounts);
+    commands::mount(&mut mounts);
     queue::mount(&mut mounts);
     receipts::mount(&mut mounts);
     purge::mount(&mut mounts);

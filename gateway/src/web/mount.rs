@@ -9,7 +9,7 @@ use actix_web::{
 };
 use fieldgate_api::endpoint::{Endpoint, Method};
 
-use super::{Shared, error::Failure};
+use super::{Shared, control::LocalUser, error::Failure};
 
 /// What a handler answers.
 pub type Answer<E> = Result<<E as Endpoint>::Response, Failure>;
@@ -21,7 +21,16 @@ pub struct Call<E: Endpoint> {
     pub place: String,
     /// The revision that a change was based on, by `If-Match`.
     pub base: Option<u64>,
+    pub caller: Caller,
     pub body: E::Request,
+}
+
+/// By which way a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    Console,
+    /// The control socket.
+    CommandLine,
 }
 
 /// Where rows are mounted, and which ones were.
@@ -93,6 +102,10 @@ impl<E: Endpoint> Call<E> {
             shared,
             place,
             base: base(request)?,
+            caller: match request.conn_data::<LocalUser>() {
+                Some(LocalUser) => Caller::CommandLine,
+                None => Caller::Console,
+            },
             body: match E::METHOD {
                 Method::Get => asked::<E::Request>(request)?,
                 _ => parsed::<E::Request>(&body)?,

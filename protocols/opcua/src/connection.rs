@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use fieldgate_model::{Quality, Timestamp, Value};
+use fieldgate_model::{Answer, Arguments, Parameter, Quality, Timestamp, Value};
 use futures::future::BoxFuture;
 
 use crate::{
@@ -155,6 +155,20 @@ pub struct Acknowledgement {
     pub sequence: u32,
 }
 
+/// A method below a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MethodNode {
+    pub node: NodeId,
+    pub name: BrowseName,
+}
+
+/// What a method takes and yields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Signature {
+    pub inputs: Vec<Parameter>,
+    pub outputs: Vec<Parameter>,
+}
+
 /// What a call yields.
 pub type Called<'a, T> = BoxFuture<'a, Result<T, Status>>;
 
@@ -267,6 +281,31 @@ pub trait Connection: Send + Sync {
     /// Deletes the session and closes the connection; its subscriptions stay on the server for the next session.
     fn leave(&self) -> Called<'_, ()> {
         self.close()
+    }
+
+    /// The methods below each node, in the order of `nodes`.
+    fn methods(&self, _nodes: Vec<NodeId>) -> Called<'_, Vec<Result<Vec<MethodNode>, Status>>> {
+        unsupported()
+    }
+
+    /// What a method takes and yields.
+    fn signature(&self, _method: NodeId) -> Called<'_, Signature> {
+        unsupported()
+    }
+
+    /// Reads a value now. What the node refuses is an answer; an error is the connection's.
+    fn read_now(&self, _node: NodeId) -> Called<'_, Answer> {
+        unsupported()
+    }
+
+    /// Writes a value that fits the node.
+    fn write(&self, _node: NodeId, _value: Value) -> Called<'_, Answer> {
+        unsupported()
+    }
+
+    /// Calls a method of an object with arguments that fit it.
+    fn call(&self, _object: NodeId, _method: NodeId, _arguments: Arguments) -> Called<'_, Answer> {
+        unsupported()
     }
 
     /// Deletes the session with its subscriptions, and closes the connection.

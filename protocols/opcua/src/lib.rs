@@ -10,6 +10,7 @@ mod announce;
 mod attempt;
 mod browse;
 mod certificate;
+mod commands;
 mod connection;
 mod cyclic;
 mod dial;
@@ -50,8 +51,8 @@ use fieldgate_kit::{
 };
 
 pub use settings::{
-    Asking, Deadband, Discard, Mode, NodeRule, PathRule, Policy, Security, Select, ServerTrust,
-    Settings, Trigger, User, UserCertificate,
+    Asking, CommandRule, Deadband, Discard, Mode, NodeRule, PathRule, Policy, Security, Select,
+    ServerTrust, Settings, Trigger, User, UserCertificate,
 };
 
 /// The source's protocol, for the registry.
@@ -64,6 +65,7 @@ impl Source for OpcUa {
     const ABOUT: &'static str =
         "Subscribes to values of an OPC UA server: PLCs, machines, SCADA systems.";
     type Settings = Settings;
+    const COMMANDS: bool = true;
 
     fn check(settings: &Settings) -> Vec<Problem> {
         settings.check()

@@ -4,7 +4,9 @@
 //! not run its own publish loop, which acknowledges before anybody has kept the values.
 
 mod calls;
+mod commands;
 mod convert;
+mod encode;
 mod explore;
 mod facts;
 mod frames;
@@ -12,6 +14,7 @@ mod identity;
 mod inbox;
 mod lexicon;
 mod limits;
+mod methods;
 mod store;
 mod subscriptions;
 mod tokens;

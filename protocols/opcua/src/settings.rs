@@ -1,5 +1,6 @@
 //! `Settings` of an OPC UA source, and what is wrong with them.
 
+mod commands;
 mod security;
 mod select;
 mod wishes;
@@ -13,6 +14,7 @@ use url::Url;
 
 pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
 pub use self::{
+    commands::CommandRule,
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
     select::{NodeRule, PathRule, Select},
     wishes::{Asking, Deadband, Discard, Trigger},
@@ -57,6 +59,9 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(range(min = 1, max = 100_000))]
     pub queue_size: Option<u32>,
+    /// What may be done to the server by commands, for each point or path. Left out: nothing.
+    #[serde(default)]
+    pub commands: Vec<CommandRule>,
     /// What counts as a change: another `status`, also another value (`status_value`), or also another source timestamp
     /// (`status_value_timestamp`).
     #[serde(default)]
@@ -114,6 +119,9 @@ impl Settings {
         }
         for (at, select) in self.select.iter().enumerate() {
             problems.extend(select::check(&at.to_string(), select));
+        }
+        for (at, rule) in self.commands.iter().enumerate() {
+            problems.extend(rule.check(&at.to_string()));
         }
         problems
     }
@@ -302,6 +310,27 @@ mod tests {
         check(
             with(json!({ "publishing_ms": 1, "queue_size": 0 })),
             &["publishing_ms", "queue_size"],
+        );
+        check(
+            with(json!({ "commands": [
+                { "path": "Objects/Line/*/SetPoint", "allow": ["write", "read"], "min": 0, "max": 100 },
+                { "node": "nsu=urn:plant;s=Start", "allow": ["call"] },
+            ] })),
+            &[],
+        );
+        check(
+            with(json!({ "commands": [
+                { "path": "Line", "allow": [] },
+                { "node": "Start", "allow": ["call"], "min": 2, "max": 1 },
+                { "allow": ["read"] },
+            ] })),
+            &[
+                "commands.0.allow",
+                "commands.0.path",
+                "commands.1.min",
+                "commands.1.node",
+                "commands.2",
+            ],
         );
     }
 

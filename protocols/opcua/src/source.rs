@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::{
     announce::Announcer,
     attempt::Attempt,
-    browse,
+    browse, commands,
     connection::{Connection, Limits, ValueType},
     cyclic::{self, Cycle, Cycling},
     explore::{Explorer, Owner},
@@ -172,25 +172,31 @@ async fn deliver(
     if let Some(last) = last {
         points = points.after(last);
     }
-    let publishing = match begun {
-        Begun::Cyclic(cycles) => {
-            return Cycling::new(connection, ctx, limits, cycles, points)
-                .learning(facts::learn(connection, &items, limits))
-                .run()
-                .await;
-        }
-        Begun::Anew(subscribed) => {
-            Publishing::new(connection, ctx, &subscribed.subscriptions, points)
-        }
-        Begun::Resumed(resumed) => {
-            tracing::info!(source = %ctx.id, "goes on with the subscriptions of the lost session");
-            Publishing::resume(connection, ctx, resumed, points)
-        }
+    let delivering = async {
+        let publishing = match begun {
+            Begun::Cyclic(cycles) => {
+                return Cycling::new(connection, ctx, limits, cycles, points)
+                    .learning(facts::learn(connection, &items, limits))
+                    .run()
+                    .await;
+            }
+            Begun::Anew(subscribed) => {
+                Publishing::new(connection, ctx, &subscribed.subscriptions, points)
+            }
+            Begun::Resumed(resumed) => {
+                tracing::info!(source = %ctx.id, "goes on with the subscriptions of the lost session");
+                Publishing::resume(connection, ctx, resumed, points)
+            }
+        };
+        publishing
+            .learning(facts::learn(connection, &items, limits))
+            .run()
+            .await
     };
-    publishing
-        .learning(facts::learn(connection, &items, limits))
-        .run()
-        .await
+    tokio::select! {
+        outcome = delivering => outcome,
+        never = commands::serve(connection, settings, ctx, &items) => match never {},
+    }
 }
 
 /// How the server was asked for values.

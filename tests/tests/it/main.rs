@@ -5,6 +5,7 @@
 mod browse;
 mod browser;
 mod causes;
+mod commands;
 mod config;
 mod drain;
 mod examples;

@@ -2,7 +2,9 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{config, dead, discovery, explore, queue, receipt, selection, state, trust};
+use crate::{
+    command, config, dead, discovery, explore, queue, receipt, selection, state, trust,
+};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -245,6 +247,13 @@ endpoints! {
     GetDevice: Get "/api/v1/devices/{id}", () => state::DevicePage;
     /// One point; `{id}` is `source/device/point`, percent-encoded.
     GetPoint: Get "/api/v1/points/{id}", () => state::PointView;
+
+    /// What may be done at a device by commands; `{id}` is `source/device`, percent-encoded.
+    GetOffers: Get "/api/v1/devices/{id}/commands", () => Vec<command::OfferView>;
+    /// Reads a point now, writes it, or calls a method; `{id}` is `source/device/point`, percent-encoded.
+    SendCommand: Post "/api/v1/points/{id}/command", command::CommandDraft => command::CommandAnswer;
+    /// The last commands, who gave them and what became of them, the newest first.
+    GetCommands: Get "/api/v1/commands", command::CommandQuery => Vec<command::CommandView>;
 
     /// The queue: lanes, backlogs, ledger.
     GetQueue: Get "/api/v1/queue", () => state::QueueView;

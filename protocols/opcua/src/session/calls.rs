@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fieldgate_model::{Answer, Arguments, Value};
 use futures::future::BoxFuture;
 use opcua::{
     client::Session,
@@ -17,7 +18,8 @@ use crate::{
     browse,
     connection::{
         Acknowledgement, Called, Connection, Direction, ItemRequest, ItemRevised, Limits,
-        Neighbour, Notification, Published, Subscription, SubscriptionRequest, ValueType,
+        MethodNode, Neighbour, Notification, Published, Signature, Subscription,
+        SubscriptionRequest, ValueType,
     },
     explore::asked::{Attributes, Read, References},
     facts::Facts,
@@ -263,6 +265,26 @@ impl Connection for Client {
                 .map_err(|error| super::status(&error))
         });
         Box::pin(within_status(disconnect))
+    }
+
+    fn methods(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<Vec<MethodNode>, Status>>> {
+        Box::pin(async move { self.methods_below(&nodes).await })
+    }
+
+    fn signature(&self, method: NodeId) -> Called<'_, Signature> {
+        Box::pin(async move { self.signature_of(&method).await })
+    }
+
+    fn read_now(&self, node: NodeId) -> Called<'_, Answer> {
+        Box::pin(async move { self.value_now(&node).await })
+    }
+
+    fn write(&self, node: NodeId, value: Value) -> Called<'_, Answer> {
+        Box::pin(async move { self.write_value(&node, &value).await })
+    }
+
+    fn call(&self, object: NodeId, method: NodeId, arguments: Arguments) -> Called<'_, Answer> {
+        Box::pin(async move { self.call_method(&object, &method, &arguments).await })
     }
 
     fn close(&self) -> Called<'_, ()> {

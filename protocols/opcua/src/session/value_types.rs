@@ -50,7 +50,7 @@ impl Client {
     }
 
     /// The type names behind data type nodes, asked once for each.
-    async fn type_names(
+    pub(super) async fn type_names(
         &self,
         types: Vec<VendorNodeId>,
     ) -> Result<HashMap<VendorNodeId, String>, Status> {
@@ -71,7 +71,7 @@ impl Client {
 }
 
 /// `[]` for each dimension (Part 3, 5.6.2: -1 is a scalar, 0 and more are arrays).
-fn brackets(rank: i32) -> String {
+pub(super) fn brackets(rank: i32) -> String {
     match usize::try_from(rank) {
         Ok(dimensions) => "[]".repeat(dimensions.clamp(1, 8)),
         Err(_) => String::new(),

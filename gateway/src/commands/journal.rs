@@ -1,0 +1,447 @@
+//! `Journal`: who commanded what, when, and what became of it; append-only on the disk, in files that are bounded.
+//!
+//! `commands.jsonl` begins with a line of its format and version. Then come two lines for each command that went to its
+//! source, `begun` before and `ended` after, and one line with both for each that did not. A file that is full becomes
+//! `commands.1.jsonl`, and so on; the oldest goes. A line that was torn by a power cut was not synced, so that its command
+//! was not carried out, or not answered: it is passed over. A command that was begun and has no end is told as such.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use fieldgate_kit::{command::Draft, format::value_json};
+use fieldgate_model::{Action, Answer, Arguments, Command, Outcome, Timestamp, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+const FORMAT: &str = "fieldgate-commands";
+const VERSION: u32 = 1;
+/// A file of this size is full.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+/// So many full files are kept beside the one that is written.
+const KEPT_FILES: usize = 4;
+/// So many commands are known by their ids, and can be listed.
+const REMEMBERED: usize = 2000;
+/// A value that is larger than this is described instead of written down.
+const MAX_VALUE_BYTES: usize = 4096;
+
+/// One command, and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub begun: Begun,
+    /// None while it is under way, or when the gateway was stopped meanwhile.
+    pub ended: Option<Ended>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    pub id: String,
+    pub at: Timestamp,
+    pub who: String,
+    pub target: String,
+    pub action: String,
+    /// The value or the arguments.
+    #[serde(default)]
+    pub value: Json,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    pub id: String,
+    pub at: Timestamp,
+    pub outcome: Outcome,
+    pub words: String,
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub value: Json,
+    #[serde(default)]
+    pub old: Json,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begun: Option<Begun>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ended: Option<Ended>,
+}
+
+/// The journal, open.
+pub struct Journal {
+    folder: PathBuf,
+    file: File,
+    bytes: u64,
+    known: HashMap<String, Entry>,
+    order: VecDeque<String>,
+}
+
+// === impl Journal ===
+
+impl Journal {
+    /// Reads what is there, the oldest file first.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or a file is of a version that this program does not know.
+    pub fn open(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        let file = append(&path(&folder, 0))?;
+        let mut journal = Self {
+            bytes: file.metadata()?.len(),
+            folder,
+            file,
+            known: HashMap::new(),
+            order: VecDeque::new(),
+        };
+        for number in (0..=KEPT_FILES).rev() {
+            match fs::read(path(&journal.folder, number)) {
+                Ok(bytes) => journal.take(&bytes)?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if journal.bytes == 0 {
+            journal.head()?;
+        } else {
+            // What a torn line left is closed, so that the next one is whole.
+            journal.write(b"\n")?;
+        }
+        Ok(journal)
+    }
+
+    pub fn find(&self, id: &str) -> Option<&Entry> {
+        self.known.get(id)
+    }
+
+    /// The newest first.
+    pub fn last(&self) -> Vec<Entry> {
+        let entries = self.order.iter().rev().filter_map(|id| self.known.get(id));
+        entries.cloned().collect()
+    }
+
+    /// Writes down what was asked for, and, when that is known already, what became of it.
+    ///
+    /// # Errors
+    /// When the disk refuses; then it is not known.
+    pub fn begin(
+        &mut self,
+        command: &Command,
+        who: &str,
+        at: Timestamp,
+        refused: Option<&Answer>,
+    ) -> io::Result<()> {
+        let begun = Begun {
+            id: command.id.clone(),
+            at,
+            who: who.to_owned(),
+            target: command.target.to_string(),
+            action: command.action.kind().to_string(),
+            value: of_action(&command.action),
+        };
+        let ended = refused.map(|answer| ended(&command.id, answer, at));
+        let line = Line {
+            begun: Some(begun),
+            ended,
+        };
+        self.append(&line)?;
+        self.remember(line);
+        Ok(())
+    }
+
+    /// Writes down what became of it. It is known also when the disk refuses.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn end(&mut self, id: &str, answer: &Answer, at: Timestamp) -> io::Result<()> {
+        let line = Line {
+            begun: None,
+            ended: Some(ended(id, answer, at)),
+        };
+        let written = self.append(&line);
+        self.remember(line);
+        written
+    }
+
+    fn append(&mut self, line: &Line) -> io::Result<()> {
+        if self.bytes >= MAX_FILE_BYTES {
+            self.rotate()?;
+        }
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.write(&text)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes)?;
+        self.file.sync_data()
+    }
+
+    fn head(&mut self) -> io::Result<()> {
+        let head = Head {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+        };
+        let mut text = serde_json::to_vec(&head)?;
+        text.push(b'\n');
+        self.write(&text)?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        for number in (0..KEPT_FILES).rev() {
+            match fs::rename(path(&self.folder, number), path(&self.folder, number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        self.file = append(&path(&self.folder, 0))?;
+        self.bytes = 0;
+        self.head()
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut lines = bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
+        let Some(head) = lines.next() else {
+            return Ok(());
+        };
+        let head: Result<Head, _> = serde_json::from_slice(head);
+        if let Ok(head) = &head
+            && (head.format != FORMAT || head.version != VERSION)
+        {
+            return Err(io::Error::other(format!(
+                "{} is of the format {} {}, which this program does not know",
+                self.folder.display(),
+                head.format,
+                head.version
+            )));
+        }
+        for line in lines {
+            match serde_json::from_slice(line) {
+                Ok(line) => self.remember(line),
+                Err(error) => {
+                    tracing::warn!(%error, "a line of the journal of commands is passed over")
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, line: Line) {
+        if let Some(begun) = line.begun {
+            let id = begun.id.clone();
+            let entry = Entry { begun, ended: None };
+            if self.known.insert(id.clone(), entry).is_none() {
+                self.order.push_back(id);
+            }
+        }
+        if let Some(ended) = line.ended
+            && let Some(entry) = self.known.get_mut(&ended.id)
+        {
+            entry.ended = Some(ended);
+        }
+        while self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// The answer to a command that comes a second time.
+    pub fn again(&self, draft: &Draft) -> Answer {
+        let same = self.begun.target == draft.target.to_string()
+            && self.begun.action == draft.action.kind().as_str()
+            && self.begun.value == of_action(&draft.action);
+        if !same {
+            return Answer::refused(
+                "another command had this id before; give each command an id of its own",
+            );
+        }
+        let Some(ended) = &self.ended else {
+            return Answer::failed(
+                "it was begun, and the gateway was stopped before it ended; whether it took effect is not known, \
+                 and it is not carried out again",
+            );
+        };
+        let value = |json: &Json| {
+            let known = (!json.is_null()).then(|| json.clone());
+            known.and_then(|json| fieldgate_kit::command::value_of_json(json).ok())
+        };
+        Answer {
+            outcome: ended.outcome,
+            words: ended.words.clone(),
+            status: ended.status.clone(),
+            value: value(&ended.value),
+            old: value(&ended.old),
+        }
+    }
+}
+
+fn ended(id: &str, answer: &Answer, at: Timestamp) -> Ended {
+    let written = |value: &Option<Value>| value.as_ref().map_or(Json::Null, limited);
+    Ended {
+        id: id.to_owned(),
+        at,
+        outcome: answer.outcome,
+        words: answer.words.clone(),
+        status: answer.status.clone(),
+        value: written(&answer.value),
+        old: written(&answer.old),
+    }
+}
+
+fn of_action(action: &Action) -> Json {
+    match action {
+        Action::Read => Json::Null,
+        Action::Write(value) => limited(value),
+        Action::Call(Arguments::Ordered(values)) => limited(&Value::List(values.clone())),
+        Action::Call(Arguments::Named(named)) => limited(&Value::Struct(named.clone())),
+    }
+}
+
+fn limited(value: &Value) -> Json {
+    let json = value_json(value);
+    match json.to_string().len() {
+        ..=MAX_VALUE_BYTES => json,
+        bytes => json!(format!("({bytes} bytes)")),
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+fn path(folder: &Path, number: usize) -> PathBuf {
+    folder.join(match number {
+        0 => "commands.jsonl".to_owned(),
+        number => format!("commands.{number}.jsonl"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(id: &str) -> Command {
+        Command {
+            id: id.into(),
+            target: "press/Line/SetPoint".parse().unwrap(),
+            action: Action::Write(Value::Float(80.5)),
+            issued: Timestamp::default(),
+            expires: Timestamp::default(),
+        }
+    }
+
+    fn draft(value: f64) -> Draft {
+        Draft {
+            id: None,
+            target: "press/Line/SetPoint".parse().unwrap(),
+            action: Action::Write(Value::Float(value)),
+            issued: None,
+            ttl: None,
+        }
+    }
+
+    #[test]
+    fn what_was_commanded_is_known_after_a_restart_and_told_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Journal::open(folder.path().join("commands")).unwrap();
+        let mut journal = open();
+        let at = Timestamp::from_millis(1);
+        let done = Answer::done("80.5 was written")
+            .status("Good")
+            .old(Some(Value::Float(79.0)));
+        journal.begin(&command("1"), "console", at, None).unwrap();
+        journal.end("1", &done, at).unwrap();
+        journal.begin(&command("2"), "console", at, None).unwrap();
+        let no = Answer::refused("no");
+        journal
+            .begin(&command("3"), "console", at, Some(&no))
+            .unwrap();
+        drop(journal);
+        // A power cut in the middle of a line.
+        let mut file = append(&folder.path().join("commands/commands.jsonl")).unwrap();
+        file.write_all(b"{\"begun\":{\"id\":\"4").unwrap();
+        let mut journal = open();
+        journal.begin(&command("5"), "console", at, None).unwrap();
+        drop(journal);
+        let journal = open();
+        let ids: Vec<String> = journal
+            .last()
+            .into_iter()
+            .map(|entry| entry.begun.id)
+            .collect();
+        assert_eq!(ids, ["5", "3", "2", "1"]);
+        assert_eq!(journal.find("1").unwrap().again(&draft(80.5)), done);
+        assert_eq!(journal.find("3").unwrap().again(&draft(80.5)), no);
+        let unknown = journal.find("2").unwrap().again(&draft(80.5));
+        assert!(unknown.outcome == Outcome::Failed && unknown.words.contains("not known"));
+        let other = journal.find("1").unwrap().again(&draft(1.0));
+        assert!(other.words.contains("another command had this id"));
+        let text = fs::read_to_string(folder.path().join("commands/commands.jsonl")).unwrap();
+        assert!(
+            text.starts_with("{\"format\":\"fieldgate-commands\",\"version\":1}\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_files_are_bounded_and_another_version_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path().to_owned()).unwrap();
+        for id in 0..KEPT_FILES + 3 {
+            journal.bytes = MAX_FILE_BYTES;
+            let id = id.to_string();
+            journal
+                .begin(&command(&id), "console", Timestamp::default(), None)
+                .unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), KEPT_FILES + 1);
+        let kept = Journal::open(folder.path().to_owned()).unwrap();
+        assert_eq!(kept.last().len(), KEPT_FILES + 1);
+        fs::write(
+            folder.path().join("commands.jsonl"),
+            "{\"format\":\"fieldgate-commands\",\"version\":2}\n",
+        )
+        .unwrap();
+        assert!(Journal::open(folder.path().to_owned()).is_err());
+    }
+
+    #[test]
+    fn no_more_ids_are_remembered_than_there_is_room_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path().to_owned()).unwrap();
+        for id in 0..=REMEMBERED {
+            let begun = Begun {
+                id: id.to_string(),
+                at: Timestamp::default(),
+                who: String::new(),
+                target: String::new(),
+                action: String::new(),
+                value: Json::Null,
+            };
+            journal.remember(Line {
+                begun: Some(begun),
+                ended: None,
+            });
+        }
+        assert!(journal.find("0").is_none() && journal.find("1").is_some());
+    }
+}

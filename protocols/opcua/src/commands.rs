@@ -1,0 +1,228 @@
+//! Commands to a server: what the settings' rules allow on it, and each command carried out, one after the other.
+//!
+//! A point that is commanded is one that is selected. A method is named like a point: the object that it hangs on is its
+//! device. What no rule allows is not offered, and is refused here as well.
+
+mod find;
+mod rules;
+
+use std::{collections::HashMap, convert::Infallible};
+
+use fieldgate_kit::SourceCtx;
+use fieldgate_model::{Action, ActionKind, Answer, Command, DeviceId, Offer, PointId};
+
+use self::{
+    find::Method,
+    rules::{Allowed, Rules},
+};
+use crate::{
+    connection::Connection, node_id::NodeId, publish, select::Item, settings::Settings,
+    status::Status,
+};
+
+/// What a point's variable can be asked to do, and what a method.
+const OF_VARIABLES: [ActionKind; 2] = [ActionKind::Read, ActionKind::Write];
+const OF_METHODS: [ActionKind; 1] = [ActionKind::Call];
+
+/// Everything that is allowed on this server.
+#[derive(Debug, Default)]
+struct Book {
+    targets: HashMap<PointId, Target>,
+    offers: Vec<Offer>,
+}
+
+#[derive(Debug)]
+struct Target {
+    place: Place,
+    allowed: Allowed,
+}
+
+#[derive(Debug)]
+enum Place {
+    Variable(NodeId),
+    Method { object: NodeId, method: NodeId },
+}
+
+/// Carries out commands as long as the connection lasts; beside the publish loop, and never in its way.
+pub(crate) async fn serve(
+    connection: &dyn Connection,
+    settings: &Settings,
+    ctx: &SourceCtx,
+    items: &[Item],
+) -> Infallible {
+    let book = match prepare(connection, settings, &ctx.id, items).await {
+        Ok(book) => book,
+        Err(why) => {
+            tracing::warn!(source = %ctx.id, %why, "what the rules of `commands` allow cannot be looked up; no command is taken before the next connection");
+            Book::default()
+        }
+    };
+    let mut orders = ctx.commands.open(book.offers.clone());
+    loop {
+        let order = orders.next().await;
+        let answer = book.carry_out(connection, &order.command).await;
+        order.answer(answer);
+    }
+}
+
+async fn prepare(
+    connection: &dyn Connection,
+    settings: &Settings,
+    source: &str,
+    items: &[Item],
+) -> Result<Book, Status> {
+    if settings.commands.is_empty() {
+        return Ok(Book::default());
+    }
+    let namespaces = connection.namespaces().await?;
+    let per_browse = connection.limits().await?.per_browse;
+    let rules = Rules::new(&settings.commands, &namespaces);
+    let mut book = Book::default();
+    let variables = find::variables(connection, &rules, &namespaces, per_browse).await?;
+    let of = |item: &Item| Some(rules.merged(variables.get(item.node.as_ref()?)?, &OF_VARIABLES));
+    let allowed: Vec<(&Item, Allowed)> = items
+        .iter()
+        .filter_map(|item| Some((item, of(item)?)))
+        .filter(|(_, allowed)| !allowed.kinds.is_empty())
+        .collect();
+    let nodes: Vec<NodeId> = allowed
+        .iter()
+        .filter_map(|(item, _)| item.node.clone())
+        .collect();
+    let mut types = Vec::with_capacity(nodes.len());
+    for chunk in nodes.chunks(find::AT_ONCE) {
+        types.extend(connection.data_types(chunk.to_vec()).await?);
+    }
+    for ((item, allowed), (node, data_type)) in
+        allowed.into_iter().zip(nodes.into_iter().zip(types))
+    {
+        let offer = Offer {
+            name: item.name.clone(),
+            address: item.address.clone(),
+            data_type,
+            ..offer(item.point.clone(), &allowed)
+        };
+        book.add(offer, Place::Variable(node), allowed);
+    }
+    for method in find::methods(connection, &rules, &namespaces, per_browse).await? {
+        book.add_method(connection, source, &rules, method, &namespaces)
+            .await?;
+    }
+    Ok(book)
+}
+
+// === impl Book ===
+
+impl Book {
+    fn add(&mut self, offer: Offer, place: Place, allowed: Allowed) {
+        self.targets
+            .insert(offer.target.clone(), Target { place, allowed });
+        self.offers.push(offer);
+    }
+
+    async fn add_method(
+        &mut self,
+        connection: &dyn Connection,
+        source: &str,
+        rules: &Rules<'_>,
+        method: Method,
+        namespaces: &[String],
+    ) -> Result<(), Status> {
+        let allowed = rules.merged(&method.rules, &OF_METHODS);
+        if allowed.kinds.is_empty() {
+            return Ok(());
+        }
+        let Some(target) = self.name(source, &method) else {
+            tracing::warn!(
+                source,
+                method = method.name,
+                "a method cannot be named, its path is too long"
+            );
+            return Ok(());
+        };
+        let signature = connection.signature(method.node.clone()).await?;
+        let offer = Offer {
+            name: method.name,
+            address: method.node.address(namespaces),
+            inputs: signature.inputs,
+            outputs: signature.outputs,
+            ..offer(target, &allowed)
+        };
+        let place = Place::Method {
+            object: method.object,
+            method: method.node,
+        };
+        self.add(offer, place, allowed);
+        Ok(())
+    }
+
+    /// `source/path of the object/method`; where a point has that name already, `method@method`.
+    fn name(&self, source: &str, method: &Method) -> Option<PointId> {
+        let device = match method.path.as_slice() {
+            [] => source.to_owned(),
+            names => names.join("/"),
+        };
+        let device = DeviceId::new(source, &device).ok()?;
+        let free = |name: &str| {
+            let target = device.point(name).ok()?;
+            (!self.targets.contains_key(&target)).then_some(target)
+        };
+        free(&method.name).or_else(|| free(&format!("{}@method", method.name)))
+    }
+
+    async fn carry_out(&self, connection: &dyn Connection, command: &Command) -> Answer {
+        let kind = command.action.kind();
+        let target = self.targets.get(&command.target);
+        let Some(target) = target.filter(|target| target.allowed.kinds.contains(&kind)) else {
+            return Answer::refused(format!("{kind} is not allowed at {}", command.target));
+        };
+        if publish::now() > command.expires {
+            return Answer::expired("its time to live ran out while it waited for its turn");
+        }
+        let done = match (&command.action, &target.place) {
+            (Action::Read, Place::Variable(node)) => connection.read_now(node.clone()).await,
+            (Action::Write(value), Place::Variable(node)) => {
+                if let Some(why) = target.allowed.out_of_bounds(value) {
+                    return Answer::refused(why);
+                }
+                connection.write(node.clone(), value.clone()).await
+            }
+            (Action::Call(arguments), Place::Method { object, method }) => {
+                connection
+                    .call(object.clone(), method.clone(), arguments.clone())
+                    .await
+            }
+            (Action::Call(_), Place::Variable(_)) => {
+                return Answer::refused("it is a variable, and only a method can be called");
+            }
+            (Action::Read | Action::Write(_), Place::Method { .. }) => {
+                return Answer::refused("it is a method, which has no value");
+            }
+        };
+        done.unwrap_or_else(|why| no_answer(&command.action, &why))
+    }
+}
+
+fn offer(target: PointId, allowed: &Allowed) -> Offer {
+    Offer {
+        target,
+        name: String::new(),
+        address: String::new(),
+        allow: allowed.kinds.clone(),
+        data_type: None,
+        unit: None,
+        inputs: Vec::new(),
+        outputs: Vec::new(),
+    }
+}
+
+/// The connection failed under way.
+fn no_answer(action: &Action, why: &Status) -> Answer {
+    let words = match action {
+        Action::Read => format!("the server gave no answer: {why}"),
+        Action::Write(_) | Action::Call(_) => format!(
+            "the server gave no answer: {why}; whether it took effect is not known, so look before you repeat it"
+        ),
+    };
+    Answer::failed(words).status(why.name())
+}

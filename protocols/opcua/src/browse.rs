@@ -10,15 +10,15 @@ use crate::{
 };
 
 /// The root's child under which everything lies that has values.
-const OBJECTS: NodeId = NodeId::numeric(0, 85);
+pub(crate) const OBJECTS: NodeId = NodeId::numeric(0, 85);
 /// Where the server describes itself; entered only when a glob spells its name.
-const SERVER: NodeId = NodeId::numeric(0, 2253);
+pub(crate) const SERVER: NodeId = NodeId::numeric(0, 2253);
 /// The most nodes that are visited; a larger selection is cut off, and said so.
-const MAX_VISITED: usize = 200_000;
+pub(crate) const MAX_VISITED: usize = 200_000;
 /// The most points of one source.
-const MAX_FOUND: usize = 100_000;
+pub(crate) const MAX_FOUND: usize = 100_000;
 /// The longest browse path.
-const MAX_DEPTH: usize = 40;
+pub(crate) const MAX_DEPTH: usize = 40;
 
 /// A node whose server always has more children to tell.
 pub(crate) const ENDLESS: Status = Status::named("BadContinuationPointInvalid");

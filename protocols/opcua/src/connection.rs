@@ -39,6 +39,9 @@ pub struct Neighbour {
     pub class: Class,
 }
 
+/// The direct subtypes of a type.
+pub type Subtypes = Vec<(NodeId, BrowseName)>;
+
 /// Along or against hierarchical references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -260,6 +263,11 @@ pub trait Connection: Send + Sync {
 
     /// Gives back the server's memory of what was left.
     fn forget_references(&self, _marks: Vec<Vec<u8>>) -> Called<'_, ()> {
+        unsupported()
+    }
+
+    /// The direct subtypes of each type, in the order of `nodes`.
+    fn subtypes(&self, _nodes: Vec<NodeId>) -> Called<'_, Vec<Result<Subtypes, Status>>> {
         unsupported()
     }
 

@@ -41,6 +41,7 @@ mod subscribe;
 mod trust;
 #[cfg(test)]
 mod twin;
+mod types;
 mod units;
 mod value;
 
@@ -52,7 +53,7 @@ use fieldgate_kit::{
 
 pub use settings::{
     Asking, CommandRule, Deadband, Discard, Mode, NodeRule, PathRule, Policy, Security, Select,
-    ServerTrust, Settings, Trigger, User, UserCertificate,
+    ServerTrust, Settings, Trigger, TypeRule, User, UserCertificate,
 };
 
 /// The source's protocol, for the registry.

@@ -19,6 +19,7 @@ use crate::{
     glob::Glob,
     node_id::{NodeAddress, NodeId},
     settings::{NodeRule, Sampling, Select, Settings, Wishes},
+    types::Member,
 };
 
 /// One point to be monitored.
@@ -87,6 +88,9 @@ impl Item {
 pub(crate) struct Rules<'a> {
     pub paths: Vec<(&'a str, Wishes)>,
     pub nodes: Vec<(&'a NodeRule, Option<NodeId>)>,
+    pub types: Vec<(&'a str, Wishes)>,
+    /// What the types mean on this server, once it was asked.
+    pub members: Vec<Member>,
 }
 
 // === impl Rules ===
@@ -99,6 +103,7 @@ impl<'a> Rules<'a> {
             match select {
                 Select::Path(path) => rules.paths.push((path, Wishes::default())),
                 Select::Paths(rule) => rules.paths.push((&rule.path, rule.wishes())),
+                Select::Types(rule) => rules.types.push((&rule.type_name, rule.wishes())),
                 Select::Node(rule) => {
                     let address = rule.node.parse::<NodeAddress>().ok();
                     rules.nodes.push((
@@ -129,7 +134,7 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// The items of all rules: single nodes first, then what globs found besides them.
+/// The items of all rules: single nodes first, then the instances of types, then what globs found besides them.
 ///
 /// # Errors
 /// When a name makes an id that is too long.
@@ -167,11 +172,18 @@ pub(crate) fn plan(
         )?);
     }
     let globs = rules.globs();
-    for Found { node, path } in found {
+    let members = rules.members.iter().map(|member| {
+        let Found { node, path } = &member.found;
+        (node, path, member.device_names, Some(member.wishes))
+    });
+    let found = found
+        .iter()
+        .map(|Found { node, path }| (node, path, path.objects(), None));
+    for (node, path, device_names, wishes) in members.chain(found) {
         if !claimed.insert(node) {
             continue;
         }
-        let (device_name, point_name, namespace) = path.split(source);
+        let (device_name, point_name, namespace) = path.split(source, device_names);
         let device = DeviceId::new(source, &device_name)?;
         let name = names.unique(&device, point_name, namespace);
         items.push(Item {
@@ -181,7 +193,8 @@ pub(crate) fn plan(
             device_name,
             name,
             address: node.address(namespaces),
-            sampling: wishes_for(path, &globs, namespaces)
+            sampling: wishes
+                .unwrap_or_else(|| wishes_for(path, &globs, namespaces))
                 .or(settings.wishes())
                 .sampling(settings.publishing_ms),
             enumeration: None,
@@ -242,19 +255,22 @@ fn explicit(
 
 impl BrowsePath {
     /// Device, point, and the namespace of the point's browse name.
-    fn split(&self, source: &str) -> (String, String, u16) {
-        let objects = self.objects();
-        let point: Vec<&str> = self.0[objects..]
+    fn split(&self, source: &str, device_names: usize) -> (String, String, u16) {
+        let point: Vec<&str> = self.0[device_names..]
             .iter()
             .map(|(name, _)| name.name.as_str())
             .collect();
         let namespace = self.0.last().map_or(0, |(name, _)| name.namespace);
-        (self.device(source), point.join("."), namespace)
+        (self.first(device_names, source), point.join("."), namespace)
     }
 
     /// The path of the deepest object; the source's own id for what lies directly under `Objects`.
     fn device(&self, source: &str) -> String {
-        let names: Vec<&str> = self.0[..self.objects()]
+        self.first(self.objects(), source)
+    }
+
+    fn first(&self, count: usize, source: &str) -> String {
+        let names: Vec<&str> = self.0[..count]
             .iter()
             .map(|(name, _)| name.name.as_str())
             .collect();
@@ -265,7 +281,7 @@ impl BrowsePath {
         }
     }
 
-    fn objects(&self) -> usize {
+    pub(crate) fn objects(&self) -> usize {
         self.0
             .iter()
             .rposition(|(_, class)| *class == Class::Object)

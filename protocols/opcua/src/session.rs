@@ -19,6 +19,7 @@ mod store;
 mod subscriptions;
 mod tokens;
 mod transport;
+mod types;
 mod value_types;
 
 use std::{

@@ -16,7 +16,7 @@ pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
 pub use self::{
     commands::CommandRule,
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
-    select::{NodeRule, PathRule, Select},
+    select::{NodeRule, PathRule, Select, TypeRule},
     wishes::{Asking, Deadband, Discard, Trigger},
 };
 

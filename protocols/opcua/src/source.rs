@@ -23,6 +23,7 @@ use crate::{
     settings::{Asking, Settings},
     status::Status,
     subscribe::{self, Monitored, Subscribed},
+    types::{self, Instances},
 };
 
 /// How long leaving in good order may take.
@@ -155,7 +156,7 @@ async fn deliver(
         pace.push_str(&format!("; {weakness}"));
     }
     if let Some(cut) = cut {
-        tracing::warn!(source = %ctx.id, cut, "the selection is too large");
+        tracing::warn!(source = %ctx.id, cut, "the selection is not whole");
         pace.push_str(&format!("; {cut}"));
     }
     let monitored = begun.monitored(&items);
@@ -270,11 +271,16 @@ pub(crate) async fn select(
     };
     let namespaces = connection.namespaces().await.map_err(lost)?;
     let limits = connection.limits().await.map_err(lost)?;
-    let rules = Rules::new(settings, &namespaces);
+    let mut rules = Rules::new(settings, &namespaces);
     let globs: Vec<Glob> = rules.globs().into_iter().map(|(glob, _)| glob).collect();
     let walk = browse::walk(connection, &globs, &namespaces, limits.per_browse)
         .await
         .map_err(lost)?;
+    let Instances { members, remarks } =
+        types::instances(connection, &rules.types, &namespaces, limits.per_browse)
+            .await
+            .map_err(lost)?;
+    rules.members = members;
     let climb = rules.to_climb(&walk.found);
     let climbed = browse::paths_of(connection, &climb, limits.per_browse)
         .await
@@ -287,9 +293,15 @@ pub(crate) async fn select(
         })?;
     Ok(Selection {
         items,
-        cut: walk.cut,
+        cut: joined(walk.cut.into_iter().chain(remarks)),
         limits,
     })
+}
+
+/// All remarks in one sentence.
+fn joined(remarks: impl Iterator<Item = String>) -> Option<String> {
+    let remarks: Vec<String> = remarks.collect();
+    (!remarks.is_empty()).then(|| remarks.join("; "))
 }
 
 async fn value_types(

@@ -141,6 +141,58 @@ async fn server(folder: &TempDir) -> Sim {
         .unwrap()
 }
 
+#[tokio::test]
+async fn every_instance_of_a_type_is_a_device() {
+    let folder = TempDir::new().unwrap();
+    let server = server(&folder).await;
+    let settings = |select: Json| {
+        json!({
+            "endpoint": server.endpoint,
+            "security": { "policy": "None" },
+            "select": select,
+            "publishing_ms": 50,
+        })
+    };
+    let named = json!([{ "type": "DeviceType", "sampling_ms": 20 }]);
+    let mut rig = run(&folder, settings(named));
+    rig.connected().await;
+    let names = |rig: &Rig| -> Vec<String> {
+        let devices = rig.devices.borrow();
+        devices.iter().map(|device| device.name.clone()).collect()
+    };
+    assert_eq!(names(&rig), ["Demo/Press", "Demo/Oven", "Demo/Tank"]);
+    let alarms: Vec<String> = rig.devices.borrow()[1]
+        .points
+        .iter()
+        .map(|point| point.id.to_string())
+        .filter(|id| id.contains("Alarm"))
+        .collect();
+    assert!(!alarms.is_empty());
+    let own = |id: &String| id.starts_with("press/Demo%2FOven/HighTemperatureAlarm.");
+    assert!(alarms.iter().all(own), "{alarms:?}");
+    rig.find(|reading| reading.point.to_string() == "press/Demo%2FPress/Temperature")
+        .await;
+    rig.stop().await.unwrap();
+
+    let by_id = json!([
+        { "type": format!("nsu={};s=PressType", server.namespace) },
+        { "type": "nsu=urn:other;DeviceType" },
+    ]);
+    let mut rig = run(&folder, settings(by_id));
+    let words = rig.connected().await;
+    assert_eq!(names(&rig), ["Demo/Press"]);
+    assert!(
+        words.contains("no type `nsu=urn:other;DeviceType`"),
+        "{words}"
+    );
+    rig.stop().await.unwrap();
+
+    let nothing = run(&folder, settings(json!([{ "type": "MotorType" }])));
+    let why = nothing.end().await.unwrap_err().to_string();
+    assert!(why.contains("no type `MotorType`"), "{why}");
+    server.stop().await;
+}
+
 async fn secure_server(folder: &TempDir, port: u16, pki: &str) -> Sim {
     let options = sim::Options {
         port,

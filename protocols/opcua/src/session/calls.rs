@@ -19,7 +19,7 @@ use crate::{
     connection::{
         Acknowledgement, Called, Connection, Direction, ItemRequest, ItemRevised, Limits,
         MethodNode, Neighbour, Notification, Published, Signature, Subscription,
-        SubscriptionRequest, ValueType,
+        SubscriptionRequest, Subtypes, ValueType,
     },
     explore::asked::{Attributes, Read, References},
     facts::Facts,
@@ -243,6 +243,10 @@ impl Connection for Client {
 
     fn forget_references(&self, marks: Vec<Vec<u8>>) -> Called<'_, ()> {
         Box::pin(self.references_forgotten(marks))
+    }
+
+    fn subtypes(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<Subtypes, Status>>> {
+        Box::pin(async move { self.subtypes_of(&nodes).await })
     }
 
     fn attributes(&self, node: NodeId) -> Called<'_, Attributes> {

@@ -1,4 +1,4 @@
-//! `Select`: the rules of what is read: browse paths and single nodes, each with wishes of its own where it has some.
+//! `Select`: the rules of what is read: browse paths, single nodes and types, each with wishes of its own where it has some.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +10,7 @@ use serde::{
 };
 
 use super::wishes::{Discard, Trigger, Wishes};
-use crate::{glob::Glob, node_id::NodeAddress};
+use crate::{glob::Glob, node_id::NodeAddress, types::TypeName};
 
 /// One rule of what is read.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
@@ -22,6 +22,8 @@ pub enum Select {
     Node(NodeRule),
     /// A browse path, with settings of its own for what it finds.
     Paths(PathRule),
+    /// Every instance of a type.
+    Types(TypeRule),
 }
 
 /// A single node, with settings of its own.
@@ -84,12 +86,45 @@ pub struct PathRule {
     pub heartbeat_ms: Option<u64>,
 }
 
-/// What a table can hold, of both kinds; which it is, `node` or `path` says.
+/// Every instance of a type below `Objects` is a device, named by its browse path, and its variables are the points; with
+/// settings of its own for them. Of several types that an instance is of, the last one counts.
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct TypeRule {
+    /// An ObjectType or VariableType, with its subtypes: its browse name, `MotorType` or `nsu=urn:plant;MotorType`, or its
+    /// node id, `nsu=urn:plant;i=1001`.
+    #[schemars(rename = "type")]
+    pub type_name: String,
+    /// As for the source, for these nodes. Nodes of another interval than the others' are in a subscription of their own.
+    #[schemars(range(min = 10, max = 3_600_000))]
+    pub publishing_ms: Option<u64>,
+    /// As for the source, for these nodes.
+    #[schemars(range(min = 0, max = 3_600_000))]
+    pub sampling_ms: Option<u64>,
+    /// As for the source, for these nodes.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub queue_size: Option<u32>,
+    /// As for the source, for these nodes.
+    pub trigger: Option<Trigger>,
+    /// As for the source, for these nodes.
+    pub discard: Option<Discard>,
+    /// Changes that are not larger than this are left out. Numbers only; 0: none is left out.
+    pub deadband: Option<f64>,
+    /// The same, in percent of each node's range (`EURange`).
+    #[schemars(range(min = 0, max = 100))]
+    pub deadband_percent: Option<f64>,
+    /// As for the source, for these nodes; 0: no heartbeat.
+    pub heartbeat_ms: Option<u64>,
+}
+
+/// What a table can hold, of all kinds; which it is, `node`, `path` or `type` says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     node: Option<String>,
     path: Option<String>,
+    #[serde(rename = "type")]
+    type_name: Option<String>,
     point: Option<String>,
     device: Option<String>,
     publishing_ms: Option<u64>,
@@ -111,6 +146,11 @@ pub(super) fn check(at: &str, select: &Select) -> Vec<Problem> {
             problems.extend(check_path(&["select", at, "path"], &rule.path));
             problems
         }
+        Select::Types(rule) => {
+            let mut problems = rule.wishes().check(&["select", at]);
+            problems.extend(check_type(at, &rule.type_name));
+            problems
+        }
         Select::Node(rule) => {
             let mut problems = rule.wishes().check(&["select", at]);
             problems.extend(check_node(at, rule));
@@ -125,6 +165,15 @@ fn check_path(at: &[&str], path: &str) -> Option<Problem> {
         at.iter().copied(),
         error.to_string(),
         "write names separated by `/`, with `*` for one name and `**` for any depth, for instance Objects/Line/**",
+    ))
+}
+
+fn check_type(at: &str, name: &str) -> Option<Problem> {
+    let why = TypeName::from_str(name).err()?;
+    Some(Problem::new(
+        ["select", at, "type"],
+        format!("`{name}` is no type: {why}"),
+        "write it like MotorType, nsu=urn:plant;MotorType or nsu=urn:plant;i=1001",
     ))
 }
 
@@ -186,19 +235,36 @@ impl PathRule {
     }
 }
 
+// === impl TypeRule ===
+
+impl TypeRule {
+    pub(crate) fn wishes(&self) -> Wishes {
+        Wishes {
+            publishing_ms: self.publishing_ms,
+            sampling_ms: self.sampling_ms,
+            queue_size: self.queue_size,
+            trigger: self.trigger,
+            discard: self.discard,
+            deadband: self.deadband,
+            deadband_percent: self.deadband_percent,
+            heartbeat_ms: self.heartbeat_ms,
+        }
+    }
+}
+
 // === impl Select ===
 
 impl TryFrom<Table> for Select {
     type Error = &'static str;
 
     fn try_from(table: Table) -> Result<Self, &'static str> {
-        match (table.node, table.path) {
-            (Some(_), Some(_)) => Err("a rule has `node` or `path`, not both"),
-            (None, None) => Err("missing field `node` or `path`"),
-            (None, Some(_)) if table.point.is_some() || table.device.is_some() => {
+        let names = table.point.is_some() || table.device.is_some();
+        match (table.node, table.path, table.type_name) {
+            (None, None, None) => Err("missing field `node`, `path` or `type`"),
+            (None, Some(_), None) | (None, None, Some(_)) if names => {
                 Err("`point` and `device` name a single node, and so go with `node`")
             }
-            (Some(node), None) => Ok(Self::Node(NodeRule {
+            (Some(node), None, None) => Ok(Self::Node(NodeRule {
                 node,
                 point: table.point,
                 device: table.device,
@@ -211,7 +277,7 @@ impl TryFrom<Table> for Select {
                 deadband_percent: table.deadband_percent,
                 heartbeat_ms: table.heartbeat_ms,
             })),
-            (None, Some(path)) => Ok(Self::Paths(PathRule {
+            (None, Some(path), None) => Ok(Self::Paths(PathRule {
                 path,
                 publishing_ms: table.publishing_ms,
                 sampling_ms: table.sampling_ms,
@@ -222,6 +288,18 @@ impl TryFrom<Table> for Select {
                 deadband_percent: table.deadband_percent,
                 heartbeat_ms: table.heartbeat_ms,
             })),
+            (None, None, Some(type_name)) => Ok(Self::Types(TypeRule {
+                type_name,
+                publishing_ms: table.publishing_ms,
+                sampling_ms: table.sampling_ms,
+                queue_size: table.queue_size,
+                trigger: table.trigger,
+                discard: table.discard,
+                deadband: table.deadband,
+                deadband_percent: table.deadband_percent,
+                heartbeat_ms: table.heartbeat_ms,
+            })),
+            _ => Err("a rule has one of `node`, `path` and `type`"),
         }
     }
 }
@@ -235,7 +313,7 @@ impl<'de> Deserialize<'de> for Select {
             type Value = Select;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a browse path, or a table with `node` or `path`")
+                f.write_str("a browse path, or a table with `node`, `path` or `type`")
             }
 
             fn visit_str<E: de::Error>(self, path: &str) -> Result<Select, E> {

@@ -3,10 +3,11 @@
 use std::f64::consts::TAU;
 
 use opcua::{
-    server::address_space::{AddressSpace, VariableBuilder},
+    server::address_space::{AddressSpace, ObjectBuilder, ObjectTypeBuilder, VariableBuilder},
     types::{
         Array, ByteString, DataTypeId, DataValue, DateTime, Guid, LocalizedText, NodeId, ObjectId,
-        QualifiedName, StatusCode, VariableTypeId, Variant, VariantScalarTypeId, XmlElement,
+        ObjectTypeId, QualifiedName, StatusCode, VariableTypeId, Variant, VariantScalarTypeId,
+        XmlElement,
     },
 };
 
@@ -41,6 +42,20 @@ impl Point {
 /// `Objects/Demo` with its devices.
 pub(super) fn build(space: &mut AddressSpace, namespace: u16, points: &[Point]) {
     let objects = NodeId::from(ObjectId::ObjectsFolder);
+    let kinds = [
+        ("Demo/Press", "PressType"),
+        ("Demo/Oven", "OvenType"),
+        ("Demo/Tank", "TankType"),
+    ];
+    add_type(
+        space,
+        namespace,
+        "DeviceType",
+        ObjectTypeId::BaseObjectType.into(),
+    );
+    for (_, kind) in kinds {
+        add_type(space, namespace, kind, NodeId::new(namespace, "DeviceType"));
+    }
     for path in [
         "Demo",
         "Demo/Press",
@@ -52,12 +67,19 @@ pub(super) fn build(space: &mut AddressSpace, namespace: u16, points: &[Point]) 
             Some((parent, name)) => (NodeId::new(namespace, parent), name),
             None => (objects.clone(), path),
         };
-        space.add_folder(
+        let kind = kinds.iter().find(|(of, _)| *of == path);
+        let kind = kind.map_or_else(
+            || ObjectTypeId::FolderType.into(),
+            |(_, kind)| NodeId::new(namespace, *kind),
+        );
+        ObjectBuilder::new(
             &NodeId::new(namespace, path),
             QualifiedName::new(namespace, name),
             name,
-            &parent,
-        );
+        )
+        .has_type_definition(kind)
+        .organized_by(parent)
+        .insert(space);
     }
     for point in points {
         VariableBuilder::new(
@@ -72,6 +94,16 @@ pub(super) fn build(space: &mut AddressSpace, namespace: u16, points: &[Point]) 
         .component_of(NodeId::new(namespace, point.device))
         .insert(space);
     }
+}
+
+fn add_type(space: &mut AddressSpace, namespace: u16, name: &str, parent: NodeId) {
+    ObjectTypeBuilder::new(
+        &NodeId::new(namespace, name),
+        QualifiedName::new(namespace, name),
+        name,
+    )
+    .subtype_of(parent)
+    .insert(space);
 }
 
 pub(super) fn points(namespace: u16) -> Vec<Point> {

@@ -1,0 +1,263 @@
+//! Walks everything below `Objects` once, and takes the variables of each instance of the types that are meant.
+
+use std::collections::HashSet;
+
+use fieldgate_kit::explore::NodeKind;
+
+use super::{TypeName, Types};
+use crate::{
+    browse::{BrowsePath, Found, MAX_DEPTH, MAX_FOUND, MAX_VISITED, OBJECTS, SERVER},
+    connection::{Class, Connection},
+    explore::asked::{Reference, References},
+    node_id::NodeId,
+    settings::Wishes,
+    status::Status,
+};
+
+/// The most children that are taken from one node.
+const MAX_CHILDREN: usize = 100_000;
+
+/// A variable of an instance.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Member {
+    pub found: Found,
+    /// So many names of its path are the instance's own, which make the device; the others make the point.
+    pub device_names: usize,
+    pub wishes: Wishes,
+}
+
+/// What rules by type mean on this server.
+#[derive(Debug, Default)]
+pub(crate) struct Instances {
+    /// Each node once, of the first instance that leads to it.
+    pub members: Vec<Member>,
+    /// What is not there, or why it is not all, in words.
+    pub remarks: Vec<String>,
+}
+
+/// A node below which something may be meant.
+struct Visit {
+    node: NodeId,
+    path: BrowsePath,
+    /// The instance that it belongs to.
+    of: Option<Owner>,
+}
+
+#[derive(Clone, Copy)]
+struct Owner {
+    rule: usize,
+    device_names: usize,
+}
+
+/// Finds the variables of all instances of the rules' types.
+///
+/// # Errors
+/// When the server stops answering; a single node that cannot be browsed is passed over.
+pub(crate) async fn instances(
+    connection: &dyn Connection,
+    rules: &[(&str, Wishes)],
+    namespaces: &[String],
+    per_browse: usize,
+) -> Result<Instances, Status> {
+    let mut instances = Instances::default();
+    if rules.is_empty() {
+        return Ok(instances);
+    }
+    let types = Types::of(connection, per_browse).await?;
+    if types.cut {
+        let words = "the server has too many types, not all of them were looked at";
+        instances.remarks.push(words.to_owned());
+    }
+    let mut meant = Vec::with_capacity(rules.len());
+    for (name, _) in rules {
+        let kinds = name
+            .parse::<TypeName>()
+            .map(|name| types.meant(&name, namespaces))
+            .unwrap_or_default();
+        if kinds.is_empty() {
+            let words = format!("the server has no type `{name}`");
+            instances.remarks.push(words);
+        }
+        meant.push(kinds);
+    }
+    if meant.iter().any(|kinds| !kinds.is_empty()) {
+        walk(connection, rules, &meant, per_browse, &mut instances).await?;
+    }
+    Ok(instances)
+}
+
+async fn walk(
+    connection: &dyn Connection,
+    rules: &[(&str, Wishes)],
+    meant: &[HashSet<NodeId>],
+    per_browse: usize,
+    instances: &mut Instances,
+) -> Result<(), Status> {
+    let mut seen: HashSet<(NodeId, bool)> = HashSet::new();
+    let mut known: HashSet<NodeId> = HashSet::new();
+    let mut level = vec![Visit {
+        node: OBJECTS,
+        path: BrowsePath::default(),
+        of: None,
+    }];
+    while !level.is_empty() {
+        let mut next = Vec::new();
+        for visits in level.chunks(per_browse.max(1)) {
+            let nodes = visits.iter().map(|visit| visit.node.clone()).collect();
+            for (visit, children) in visits.iter().zip(children(connection, nodes).await?) {
+                for child in children {
+                    let Some(visit) = visit.step(child, meant) else {
+                        continue;
+                    };
+                    if let (Some(of), Some((_, Class::Variable))) = (visit.of, visit.path.0.last())
+                        && known.insert(visit.node.clone())
+                    {
+                        instances.members.push(Member {
+                            found: Found {
+                                node: visit.node.clone(),
+                                path: visit.path.clone(),
+                            },
+                            device_names: of.device_names,
+                            wishes: rules[of.rule].1,
+                        });
+                    }
+                    if visit.path.0.len() < MAX_DEPTH
+                        && seen.insert((visit.node.clone(), visit.of.is_some()))
+                    {
+                        next.push(visit);
+                    }
+                }
+                if instances.members.len() > MAX_FOUND || seen.len() > MAX_VISITED {
+                    instances.remarks.push(format!(
+                        "the search for instances was cut off at {} points after {} nodes",
+                        instances.members.len(),
+                        seen.len()
+                    ));
+                    instances.members.truncate(MAX_FOUND);
+                    return Ok(());
+                }
+            }
+        }
+        level = next;
+    }
+    Ok(())
+}
+
+/// What hangs on each node, with its type; continuation points are followed.
+async fn children(
+    connection: &dyn Connection,
+    nodes: Vec<NodeId>,
+) -> Result<Vec<Vec<Reference>>, Status> {
+    let mut all: Vec<Vec<Reference>> = vec![Vec::new(); nodes.len()];
+    let mut answers: Vec<(usize, Result<References, Status>)> = connection
+        .references(nodes, 0)
+        .await?
+        .into_iter()
+        .enumerate()
+        .collect();
+    loop {
+        let mut unfinished = Vec::new();
+        for (at, answer) in answers {
+            match answer {
+                Ok(References { found, left }) => {
+                    all[at].extend(found);
+                    let left = left.filter(|_| all[at].len() < MAX_CHILDREN);
+                    unfinished.extend(left.map(|mark| (at, mark)));
+                }
+                Err(why) => tracing::debug!(%why, "cannot browse"),
+            }
+        }
+        if unfinished.is_empty() {
+            return Ok(all);
+        }
+        let (places, marks): (Vec<usize>, Vec<Vec<u8>>) = unfinished.into_iter().unzip();
+        let more = connection.more_references(marks).await?;
+        answers = places.into_iter().zip(more).collect();
+    }
+}
+
+impl Visit {
+    /// `None` for what is not looked at: methods, properties, and the server's description of itself.
+    fn step(&self, child: Reference, meant: &[HashSet<NodeId>]) -> Option<Self> {
+        let class = match child.kind {
+            NodeKind::Object if child.node != SERVER => Class::Object,
+            NodeKind::Variable => Class::Variable,
+            _ => return None,
+        };
+        let mut path = self.path.clone();
+        path.0.push((child.name, class));
+        // An instance in an instance is a device of its own; of several rules the last one counts.
+        let kind = child.type_definition.as_ref();
+        let rule = kind.and_then(|kind| meant.iter().rposition(|kinds| kinds.contains(kind)));
+        let own = rule.map(|rule| Owner {
+            rule,
+            device_names: match class {
+                Class::Object => path.0.len(),
+                // A variable is no device: it belongs to the deepest object, or to the instance around it.
+                _ => self.of.map_or_else(|| path.objects(), |of| of.device_names),
+            },
+        });
+        Some(Self {
+            node: child.node,
+            path,
+            of: own.or(self.of),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::BrowseName;
+
+    fn reference(kind: NodeKind, name: &str, type_definition: u32) -> Reference {
+        Reference {
+            node: NodeId::numeric(2, 1),
+            name: BrowseName {
+                namespace: 2,
+                name: name.to_owned(),
+            },
+            display: name.to_owned(),
+            kind,
+            type_definition: Some(NodeId::numeric(1, type_definition)),
+        }
+    }
+
+    /// Steps down a path of kinds and types; the names that make the device, and the rule.
+    fn check(steps: &[(NodeKind, u32)], expected: Option<Option<(usize, usize)>>) {
+        let meant = [7, 8, 7].map(|id| HashSet::from([NodeId::numeric(1, id)]));
+        let mut visit = Some(Visit {
+            node: OBJECTS,
+            path: BrowsePath::default(),
+            of: None,
+        });
+        for (kind, type_definition) in steps {
+            let child = reference(*kind, "n", *type_definition);
+            visit = visit.and_then(|visit| visit.step(child, &meant));
+        }
+        let found = visit.map(|visit| visit.of.map(|of| (of.device_names, of.rule)));
+        assert_eq!(found, expected, "{steps:?}");
+    }
+
+    #[test]
+    fn what_is_below_an_instance_belongs_to_it() {
+        use NodeKind::{Method, Object, Property, Variable};
+        check(&[(Object, 1), (Variable, 2)], Some(None));
+        check(&[(Object, 7), (Variable, 2)], Some(Some((1, 2))));
+        check(
+            &[(Object, 1), (Object, 8), (Object, 1), (Variable, 2)],
+            Some(Some((2, 1))),
+        );
+        check(
+            &[(Object, 7), (Object, 1), (Object, 8), (Variable, 2)],
+            Some(Some((3, 1))),
+        );
+        check(&[(Object, 1), (Variable, 8)], Some(Some((1, 1))));
+        check(
+            &[(Object, 7), (Object, 1), (Variable, 8)],
+            Some(Some((1, 1))),
+        );
+        check(&[(Object, 7), (Property, 2)], None);
+        check(&[(Object, 7), (Method, 2)], None);
+    }
+}

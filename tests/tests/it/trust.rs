@@ -51,7 +51,7 @@ fn a_changed_certificate_waits_on_the_page_until_a_person_accepts_it() {
             browser.open(&format!("{}/trust", gateway.url));
             browser.wait_for("[data-test=differences]");
             let script = "document.documentElement.setAttribute('data-theme', arguments[0])";
-            browser.script(script, &json!([theme]));
+            let _ = browser.script(script, &json!([theme]));
             let violations = browser.accessibility_violations();
             assert!(
                 violations.is_empty(),

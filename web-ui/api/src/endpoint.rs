@@ -2,9 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{
-    command, config, dead, discovery, explore, queue, receipt, selection, state, trust,
-};
+use crate::{command, config, dead, discovery, explore, queue, receipt, selection, state, trust};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

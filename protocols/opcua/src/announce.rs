@@ -25,6 +25,9 @@ pub(crate) struct Announcer {
     pace: String,
     lost_messages: u64,
     missed_cycles: u64,
+    /// How often the server's queue of events was too short.
+    lost_events: u64,
+    server: String,
     /// How often each item's queue on the server was too short.
     overflows: BTreeMap<usize, u64>,
 }
@@ -47,6 +50,8 @@ impl Announcer {
             pace,
             lost_messages: 0,
             missed_cycles: 0,
+            lost_events: 0,
+            server: server.to_owned(),
             overflows: BTreeMap::new(),
         };
         let mut known: BTreeMap<DeviceId, usize> = BTreeMap::new();
@@ -105,6 +110,31 @@ impl Announcer {
         self.lost_messages += count;
     }
 
+    /// A point that is no item of the plan; its device may be there or not.
+    pub(crate) fn add(&mut self, device: &DeviceId, name: &str, point: &Point) {
+        let there = self.devices.iter().position(|there| there.id == *device);
+        let at = there.unwrap_or_else(|| {
+            self.devices.push(Device {
+                id: device.clone(),
+                name: name.to_owned(),
+                model: None,
+                address: format!("{} {name}", self.server),
+                points: Vec::new(),
+            });
+            self.devices.len() - 1
+        });
+        let points = &mut self.devices[at].points;
+        if points.iter().all(|there| there.id != point.id) {
+            points.push(point.clone());
+            self.changed.insert(at);
+        }
+    }
+
+    /// The server says that its queue of events was too short so many times.
+    pub(crate) fn lost_events(&mut self, times: u64) {
+        self.lost_events += times;
+    }
+
     /// Cycles of reading came too late to be read.
     pub(crate) fn missed_cycles(&mut self, count: u64) {
         self.missed_cycles += count;
@@ -155,6 +185,12 @@ impl Announcer {
             words.push_str(&format!(
                 "; {} cycles were missed, because the server did not answer in time or the readings had to wait: read less often",
                 self.missed_cycles
+            ));
+        }
+        if self.lost_events > 0 {
+            words.push_str(&format!(
+                "; the server's queue of events was too short {} times: events were lost; publish more often, or take fewer",
+                self.lost_events
             ));
         }
         words

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 
 use crate::{
     enumeration::Enumeration,
+    events::filter::EventFilter,
     explore::asked::{Attributes, Read, References},
     facts::Facts,
     node_id::NodeId,
@@ -129,6 +130,34 @@ pub struct Change {
     pub observed: Option<Observed>,
 }
 
+/// A type of events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventType {
+    pub node: NodeId,
+    /// The type that it is a subtype of.
+    pub parent: Option<NodeId>,
+    pub name: BrowseName,
+}
+
+/// One notifier to be monitored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventRequest {
+    pub node: NodeId,
+    /// Comes back with each of its events.
+    pub handle: u32,
+    pub queue_size: u32,
+    pub filter: EventFilter,
+}
+
+/// One event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Happened {
+    pub handle: u32,
+    pub at: Option<Timestamp>,
+    /// In the filter's order; fields at the end can be missing.
+    pub fields: Vec<Value>,
+}
+
 /// A NotificationMessage (OPC UA Part 4, 7.26).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Notification {
@@ -138,6 +167,7 @@ pub struct Notification {
     pub changes: Vec<Change>,
     /// Values that came after one that is too large to be read, and were lost with it.
     pub lost: u32,
+    pub events: Vec<Happened>,
     /// The subscription's new state, when the message tells one; it is over then.
     pub ended: Option<Status>,
 }
@@ -237,6 +267,20 @@ pub trait Connection: Send + Sync {
         subscription: u32,
         items: Vec<ItemRequest>,
     ) -> Called<'_, Vec<Result<ItemRevised, Status>>>;
+
+    /// All types of events of the server, BaseEventType first.
+    fn event_types(&self) -> Called<'_, Vec<EventType>> {
+        unsupported()
+    }
+
+    /// One notifier's events.
+    fn monitor_events(
+        &self,
+        _subscription: u32,
+        _item: EventRequest,
+    ) -> Called<'_, Result<ItemRevised, Status>> {
+        unsupported()
+    }
 
     /// Takes items out of the subscription; it does not matter when the server no longer has them.
     fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()>;

@@ -190,7 +190,8 @@ fn read_segment(text: &str) -> Result<(Segment, Option<&str>), &'static str> {
     Ok((segment, after))
 }
 
-fn matches_parts(parts: &[String], name: &str) -> bool {
+/// The parts between stars, in their order.
+pub(crate) fn matches_parts(parts: &[String], name: &str) -> bool {
     let [first, middle @ .., last] = parts else {
         return parts.first().is_some_and(|only| only == name);
     };

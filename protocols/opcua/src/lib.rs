@@ -16,6 +16,7 @@ mod cyclic;
 mod dial;
 mod discover;
 mod enumeration;
+mod events;
 mod explore;
 mod facts;
 mod gate;
@@ -52,8 +53,8 @@ use fieldgate_kit::{
 };
 
 pub use settings::{
-    Asking, CommandRule, Deadband, Discard, Mode, NodeRule, PathRule, Policy, Security, Select,
-    ServerTrust, Settings, Trigger, TypeRule, User, UserCertificate,
+    Asking, CommandRule, Deadband, Discard, EventRule, EventWhere, Mode, NodeRule, PathRule,
+    Policy, Security, Select, ServerTrust, Settings, Trigger, TypeRule, User, UserCertificate,
 };
 
 /// The source's protocol, for the registry.

@@ -112,6 +112,15 @@ impl<'a> Publishing<'a> {
         publishing
     }
 
+    /// And one subscription more, when there is one.
+    pub(crate) fn also(mut self, subscription: Option<Subscription>) -> Self {
+        if let Some(subscription) = subscription {
+            self.feeds.push(Feed::new(&subscription, Instant::now()));
+            self.max_outstanding = (self.feeds.len() + SPARE_REQUESTS).min(MAX_OUTSTANDING);
+        }
+        self
+    }
+
     /// With something to be learned meanwhile, which is announced once it is.
     pub(crate) fn learning(mut self, facts: impl Future<Output = ()> + Send + 'a) -> Self {
         self.learning = Some(Box::pin(facts));
@@ -319,7 +328,8 @@ impl<'a> Publishing<'a> {
             self.points.lost_values(notification.lost);
         }
         if !notification.keep_alive {
-            let readings = self.points.readings(into_rounds(notification.changes));
+            let mut readings = self.points.readings(into_rounds(notification.changes));
+            readings.extend(self.points.happened(notification.events));
             self.hand_over(Some((feed, sequence)), readings).await?;
             let again = self.points.message();
             self.send_again(again).await?;
@@ -425,6 +435,7 @@ impl<'a> Publishing<'a> {
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
         let (items, monitored, last) = self.points.leave();
+        let events = self.points.leave_events();
         let feeds = match self.spoiled || self.ctx.shutdown.is_cancelled() {
             true => Vec::new(),
             false => std::mem::take(&mut self.feeds),
@@ -435,6 +446,7 @@ impl Drop for Publishing<'_> {
             feeds,
             undurable: std::mem::take(&mut self.undurable),
             last,
+            events,
         });
     }
 }

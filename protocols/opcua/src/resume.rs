@@ -8,6 +8,7 @@ use futures::{future::BoxFuture, stream::FuturesOrdered};
 
 use crate::{
     connection::Connection,
+    events::Events,
     last::Last,
     publish::{Feed, Kept},
     select::Item,
@@ -25,6 +26,8 @@ pub(crate) struct Remembered {
     pub undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
     /// In the order of the items.
     pub last: Vec<Option<Last>>,
+    /// They come in the last of the subscriptions.
+    pub events: Option<Events>,
 }
 
 /// What goes on in this session.
@@ -32,6 +35,7 @@ pub(crate) struct Resumed {
     pub monitored: Vec<Monitored>,
     pub feeds: Vec<Feed>,
     pub undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
+    pub events: Option<Events>,
 }
 
 // === impl Remembered ===
@@ -88,6 +92,7 @@ impl Remembered {
                 monitored: self.monitored,
                 feeds,
                 undurable: self.undurable,
+                events: self.events,
             }));
         }
         for (id, transferred) in ids.into_iter().zip(transferred) {

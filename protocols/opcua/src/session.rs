@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod convert;
 mod encode;
+mod events;
 mod explore;
 mod facts;
 mod frames;

@@ -1,6 +1,7 @@
 //! `Settings` of an OPC UA source, and what is wrong with them.
 
 mod commands;
+mod events;
 mod security;
 mod select;
 mod wishes;
@@ -12,9 +13,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use url::Url;
 
+pub(crate) use self::events::fields as event_fields;
 pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
 pub use self::{
     commands::CommandRule,
+    events::{EventRule, EventWhere},
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
     select::{NodeRule, PathRule, Select, TypeRule},
     wishes::{Asking, Deadband, Discard, Trigger},
@@ -42,6 +45,9 @@ pub struct Settings {
     pub server_certificate: ServerTrust,
     /// What is read: browse paths such as `Objects/Line/**`, and single nodes.
     pub select: Vec<Select>,
+    /// Whose events and alarms are taken, and which. Left out: none.
+    #[serde(default)]
+    pub events: Vec<EventRule>,
     /// How values are asked for: `subscribe`, where the server itself looks and sends what changed, or `read`, every
     /// `sampling_ms`. A server that has no subscriptions is read in any case.
     #[serde(default)]
@@ -110,7 +116,8 @@ impl Settings {
         problems.extend(security::check(self));
         problems.extend(self.wishes().check(&[]));
         problems.extend(self.check_key_frames());
-        if self.select.is_empty() {
+        problems.extend(events::check(self));
+        if self.select.is_empty() && self.events.is_empty() {
             problems.push(Problem::new(
                 ["select"],
                 "nothing is selected",
@@ -330,6 +337,31 @@ mod tests {
                 "commands.1.min",
                 "commands.1.node",
                 "commands.2",
+            ],
+        );
+    }
+
+    #[test]
+    fn events_are_checked() {
+        check(
+            with(json!({ "select": [], "events": [
+                {},
+                { "node": "Objects/Line", "types": ["AlarmConditionType", "nsu=urn:plant;i=7"],
+                  "select": ["nsu=urn:plant;Batch"], "where": { "min_severity": 500, "source_name": "Press*" } },
+                { "node": "nsu=urn:plant;s=Line" },
+            ] })),
+            &[],
+        );
+        check(
+            with(json!({ "mode": "read", "events": [
+                { "node": "Line", "types": [""], "select": ["a//b"], "where": { "min_severity": 0 } },
+            ] })),
+            &[
+                "events",
+                "events.0.node",
+                "events.0.select",
+                "events.0.types",
+                "events.0.where.min_severity",
             ],
         );
     }

@@ -9,6 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use opcua::{
     crypto::SecurityPolicy,
+    nodes::{BaseEventType, Event},
     server::{
         ANONYMOUS_USER_TOKEN_ID, ServerBuilder, ServerEndpoint, ServerHandle, ServerUserToken,
         SubscriptionCache,
@@ -17,8 +18,8 @@ use opcua::{
         node_manager::memory::{SimpleNodeManager, simple_node_manager},
     },
     types::{
-        AttributeId, DataTypeId, DataValue, DateTime, MessageSecurityMode, NodeId, ObjectId,
-        QualifiedName, StatusCode, VariableTypeId,
+        AttributeId, DataTypeId, DataValue, DateTime, Guid, LocalizedText, MessageSecurityMode,
+        NodeId, ObjectId, ObjectTypeId, QualifiedName, StatusCode, VariableTypeId,
     },
 };
 use tokio::{
@@ -192,6 +193,21 @@ impl Sim {
         {
             self.tasks.shutdown().await;
         }
+    }
+
+    /// The Server object tells an event of the plain BaseEventType.
+    pub fn event(&self, source: &str, severity: u16, message: &str) {
+        let mut event = BaseEventType::new_now(
+            ObjectTypeId::BaseEventType,
+            Guid::new().into(),
+            LocalizedText::from(message),
+        );
+        event.source_name = source.into();
+        event.severity = severity;
+        let server = ObjectId::Server.into();
+        let told: (&dyn Event, &NodeId) = (&event, &server);
+        let subscriptions = self.handle.server.subscriptions();
+        subscriptions.notify_events(std::iter::once(told));
     }
 
     /// Deletes a node, for instance `Demo/Press/Temperature`, and tells its subscribers.

@@ -11,8 +11,9 @@ use crate::{
     announce::Announcer,
     attempt::Attempt,
     browse, commands,
-    connection::{Connection, Limits, ValueType},
+    connection::{Connection, Limits, Subscription, ValueType},
     cyclic::{self, Cycle, Cycling},
+    events::{self, Events},
     explore::{Explorer, Owner},
     facts,
     glob::Glob,
@@ -119,7 +120,7 @@ async fn deliver(
         cut,
         limits,
     } = stoppable(ctx, select(connection, settings, &ctx.id)).await?;
-    if items.is_empty() {
+    if items.is_empty() && settings.events.is_empty() {
         let why = cut.map_or(String::new(), |cut| format!("; {cut}"));
         return Err(SourceError::Lost(format!(
             "nothing on the server at {at} is selected; compare `select` with its address space{why}"
@@ -129,7 +130,7 @@ async fn deliver(
     let last = remembered
         .as_ref()
         .map(|remembered| remembered.last_of(&items));
-    let begun = stoppable(ctx, async {
+    let mut begun = stoppable(ctx, async {
         if settings.mode == Asking::Read {
             return Ok(Begun::cyclic(&items));
         }
@@ -160,6 +161,12 @@ async fn deliver(
         pace.push_str(&format!("; {cut}"));
     }
     let monitored = begun.monitored(&items);
+    let Watching {
+        events,
+        subscription,
+        words,
+    } = stoppable(ctx, watch(connection, settings, ctx, &limits, &mut begun)).await?;
+    pace.push_str(&words);
     let mut announcer = Announcer::new(&items, &types, &monitored, at, pace);
     announcer.announce_all(&ctx.devices);
     announcer.tell(&ctx.devices, &ctx.health);
@@ -168,8 +175,9 @@ async fn deliver(
     if !missing.is_empty() {
         ctx.readings.send(missing).await?;
     }
-    let mut points =
-        Points::new(ctx, &items, monitored, announcer).with_key_frames(settings.key_frames());
+    let mut points = Points::new(ctx, &items, monitored, announcer)
+        .with_key_frames(settings.key_frames())
+        .with_events(events);
     if let Some(last) = last {
         points = points.after(last);
     }
@@ -186,10 +194,11 @@ async fn deliver(
             }
             Begun::Resumed(resumed) => {
                 tracing::info!(source = %ctx.id, "goes on with the subscriptions of the lost session");
-                Publishing::resume(connection, ctx, resumed, points)
+                Publishing::resume(connection, ctx, *resumed, points)
             }
         };
         publishing
+            .also(subscription)
             .learning(facts::learn(connection, &items, limits))
             .run()
             .await
@@ -203,8 +212,60 @@ async fn deliver(
 /// How the server was asked for values.
 enum Begun {
     Anew(Subscribed),
-    Resumed(Resumed),
+    Resumed(Box<Resumed>),
     Cyclic(Vec<Cycle>),
+}
+
+/// The events besides the items.
+#[derive(Default)]
+struct Watching {
+    events: Option<Events>,
+    /// Theirs, when it is a new one.
+    subscription: Option<Subscription>,
+    /// What is said of them, after the pace.
+    words: String,
+}
+
+/// Those of the session before where it goes on; otherwise, and when there were none, they are asked for anew.
+async fn watch(
+    connection: &dyn Connection,
+    settings: &Settings,
+    ctx: &SourceCtx,
+    limits: &Limits,
+    begun: &mut Begun,
+) -> Result<Watching, SourceError> {
+    if settings.events.is_empty() {
+        return Ok(Watching::default());
+    }
+    if let Begun::Cyclic(_) = begun {
+        return Ok(Watching {
+            words: "; no events: they need a subscription, which the server does not have"
+                .to_owned(),
+            ..Watching::default()
+        });
+    }
+    if let Begun::Resumed(resumed) = begun
+        && let Some(events) = resumed.events.take()
+    {
+        return Ok(Watching {
+            words: format!("; {}", events.words()),
+            events: Some(events.announced_anew()),
+            subscription: None,
+        });
+    }
+    Ok(
+        match events::watch(connection, settings, &ctx.id, limits).await {
+            Ok((events, subscription)) => Watching {
+                words: format!("; {}", events.words()),
+                events: Some(events),
+                subscription: Some(subscription),
+            },
+            Err(why) => Watching {
+                words: format!("; no events: {why}"),
+                ..Watching::default()
+            },
+        },
+    )
 }
 
 /// Goes on where the attempt before was lost, or begins anew.
@@ -217,7 +278,7 @@ async fn begin(
     if let Some(remembered) = remembered
         && let Some(resumed) = remembered.take_over(connection, items).await?
     {
-        return Ok(Begun::Resumed(resumed));
+        return Ok(Begun::Resumed(Box::new(resumed)));
     }
     let subscribed = subscribe::subscribe(connection, items, limits).await?;
     Ok(Begun::Anew(subscribed))

@@ -261,7 +261,7 @@ fn fewer_may_do(why: &Status) -> bool {
         .any(|name| why.is(name))
 }
 
-fn request(publishing_ms: u64) -> SubscriptionRequest {
+pub(crate) fn request(publishing_ms: u64) -> SubscriptionRequest {
     let lifetime = LIFETIME.as_millis() / u128::from(publishing_ms.max(1));
     SubscriptionRequest {
         publishing_ms: Duration::from_millis(publishing_ms).as_secs_f64() * 1000.0,

@@ -196,7 +196,7 @@ fn quality(code: StatusCode) -> Quality {
 }
 
 /// `None` for "no time" (the year 1601) and for years outside of 1677 to 2262.
-fn timestamp(at: DateTime, picoseconds: Option<u16>) -> Option<Timestamp> {
+pub(crate) fn timestamp(at: DateTime, picoseconds: Option<u16>) -> Option<Timestamp> {
     if at.is_null() {
         return None;
     }

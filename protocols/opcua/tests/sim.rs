@@ -11,7 +11,7 @@ use fieldgate_kit::{
     AddressBook, Commands, Delivery, Devices, DropCounters, Exploring, Health, HealthReport,
     ProbeCtx, Readings, RungState, Secrets, SourceCtx, SourceError, SourceKind,
 };
-use fieldgate_model::{Device, Quality, Reading, Value};
+use fieldgate_model::{Class, Device, Quality, Reading, Value};
 use fieldgate_opcua::{
     OpcUa,
     sim::{self, Sim},
@@ -623,4 +623,39 @@ async fn a_running_source_lets_people_look_around_in_its_session() {
     rig.stop().await.unwrap();
     assert!(exploring.offered().is_none());
     sim.stop().await;
+}
+
+#[tokio::test]
+async fn events_arrive_in_the_critical_lane_and_only_those_that_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(&folder).await;
+    let settings = json!({
+        "endpoint": server.endpoint, "security": { "policy": "None" }, "select": [],
+        "events": [{ "types": ["BaseEventType"], "where": { "min_severity": 500, "source_name": "Press*" } }],
+    });
+    let mut rig = run(&folder, settings);
+    let words = rig.connected().await;
+    assert!(words.contains("events of Server"), "{words}");
+    server.event("Press 1", 499, "not severe");
+    server.event("Oven", 900, "of another");
+    server.event("Press 1", 500, "too hot");
+    let readings = rig.next().await;
+    let [reading] = &readings[..] else {
+        panic!("{readings:?}");
+    };
+    assert_eq!(reading.point.to_string(), "press/Server/BaseEventType");
+    assert_eq!(reading.class, Class::Event);
+    let Value::Struct(fields) = &reading.value else {
+        panic!("{reading:?}");
+    };
+    let message = ("Message".to_owned(), Value::Text("too hot".to_owned()));
+    assert!(fields.contains(&message), "{fields:?}");
+    let announced = timeout(
+        PATIENCE,
+        rig.devices.wait_for(|devices| !devices.is_empty()),
+    );
+    let announced = announced.await.unwrap().unwrap().clone();
+    assert_eq!(announced[0].points[0].id, reading.point);
+    rig.stop().await.unwrap();
+    server.stop().await;
 }

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::{memory::Memory, now};
 use crate::{
     announce::Announcer,
-    connection::{Change, ItemRequest, ItemRevised, Observed},
+    connection::{Change, Happened, ItemRequest, ItemRevised, Observed},
+    events::Events,
     last::Last,
     node_id::NodeId,
     roll_call::RollCall,
@@ -31,6 +32,7 @@ pub(crate) struct Points<'a> {
     last: Vec<Option<Last>>,
     /// The next value may be the one that was there before the connection was lost.
     fresh: Vec<bool>,
+    events: Option<Events>,
 }
 
 /// What is known of an item.
@@ -84,6 +86,7 @@ impl<'a> Points<'a> {
             roll_call: RollCall::new(items.len()),
             last: vec![None; items.len()],
             fresh: vec![false; items.len()],
+            events: None,
         }
     }
 
@@ -117,6 +120,33 @@ impl<'a> Points<'a> {
     /// Some values were not accepted: none is known any more.
     pub(super) fn forget(&mut self) {
         self.last.fill(None);
+    }
+
+    /// With events besides the items.
+    pub(crate) fn with_events(self, events: Option<Events>) -> Self {
+        Self { events, ..self }
+    }
+
+    /// What the next attempt has to know of events.
+    pub(super) fn leave_events(&mut self) -> Option<Events> {
+        self.events.take()
+    }
+
+    /// Events as readings.
+    pub(crate) fn happened(&mut self, happened: Vec<Happened>) -> Vec<Reading> {
+        let Some(events) = &mut self.events else {
+            return Vec::new();
+        };
+        let told = events.tell(happened, now());
+        for (device, name, point) in &told.points {
+            self.announcer.add(device, name, point);
+        }
+        self.announcer.lost_events(told.overflows);
+        if !told.points.is_empty() || told.overflows > 0 {
+            self.tell();
+        }
+        self.count(DropReason::SourceOverflow, told.overflows);
+        told.readings
     }
 
     /// Changes as readings.

@@ -87,7 +87,9 @@ fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut 
                 keep_alive_count: 4,
             })
             .collect();
-        let points = Points::new(&ctx, &items, monitored, announcer).with_key_frames(key_frames);
+        let points = Points::new(&ctx, &items, monitored, announcer)
+            .with_key_frames(key_frames)
+            .with_events(Some(crate::events::Events::of_server("s")));
         Publishing::new(&connection, &ctx, &subscriptions, points)
             .run()
             .await
@@ -440,5 +442,37 @@ async fn as_many_requests_wait_as_there_are_subscriptions_and_fewer_if_the_serve
     rig.script.answer(keep_alive(1, 1));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(rig.script.told(|told| told.asked), 5 + SPARE_REQUESTS + 1);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_events_is_acknowledged_only_once_they_are_durable() {
+    let mut rig = start();
+    let message = Notification {
+        sequence: 1,
+        events: vec![crate::connection::Happened {
+            handle: 0,
+            at: None,
+            fields: Vec::new(),
+        }],
+        ..Notification::default()
+    };
+    rig.script.answer(Ok(Published {
+        subscription: 7,
+        available: vec![1],
+        notification: message,
+    }));
+    let delivery = rig.hold().await;
+    assert_eq!(delivery.readings[0].class, fieldgate_model::Class::Event);
+    rig.script.answer(published(2, &[1, 2]));
+    let next = rig.hold().await;
+    assert_eq!(rig.script.told(|told| told.acknowledged.clone()), []);
+    delivery.durable.unwrap().send(Ok(())).unwrap();
+    next.durable.unwrap().send(Ok(())).unwrap();
+    rig.script.answer(published(3, &[1, 2, 3]));
+    rig.next().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let acknowledged = rig.script.told(|told| told.acknowledged.clone());
+    assert_eq!(acknowledged[0], (7, 1), "{acknowledged:?}");
     rig.stop().await;
 }

@@ -17,9 +17,9 @@ use super::{convert, lexicon::Lexicon, within, within_status};
 use crate::{
     browse,
     connection::{
-        Acknowledgement, Called, Connection, Direction, ItemRequest, ItemRevised, Limits,
-        MethodNode, Neighbour, Notification, Published, Signature, Subscription,
-        SubscriptionRequest, Subtypes, ValueType,
+        Acknowledgement, Called, Connection, Direction, EventRequest, EventType, ItemRequest,
+        ItemRevised, Limits, MethodNode, Neighbour, Notification, Published, Signature,
+        Subscription, SubscriptionRequest, Subtypes, ValueType,
     },
     explore::asked::{Attributes, Read, References},
     facts::Facts,
@@ -211,6 +211,18 @@ impl Connection for Client {
         items: Vec<ItemRequest>,
     ) -> Called<'_, Vec<Result<ItemRevised, Status>>> {
         Box::pin(self.create_items(subscription, items))
+    }
+
+    fn event_types(&self) -> Called<'_, Vec<EventType>> {
+        Box::pin(self.all_event_types())
+    }
+
+    fn monitor_events(
+        &self,
+        subscription: u32,
+        item: EventRequest,
+    ) -> Called<'_, Result<ItemRevised, Status>> {
+        Box::pin(self.create_event_item(subscription, item))
     }
 
     fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()> {

@@ -7,6 +7,7 @@ use opcua::types::{
     type_loader::ByteStringBody,
 };
 
+use super::events;
 use crate::{
     connection::{BrowseName, Change, Class, Neighbour, Notification},
     node_id::{Identifier, NodeId},
@@ -80,6 +81,13 @@ pub(super) fn news(message: &NotificationMessage, types: &Types) -> Vec<VendorNo
             value::news(variant, types, &mut found);
         }
     }
+    let parts = message.notification_data.iter().flatten();
+    for list in parts.filter_map(|part| part.inner_as::<EventNotificationList>()) {
+        let fields = list.events.iter().flatten();
+        for variant in fields.flat_map(|event| event.event_fields.iter().flatten()) {
+            value::news(variant, types, &mut found);
+        }
+    }
     found
 }
 
@@ -96,7 +104,6 @@ pub(super) fn notification(message: NotificationMessage, types: &Types) -> Notif
     notification
 }
 
-/// Events are not subscribed yet, so that a list of them can only be a server's mistake; it is left out.
 fn add(notification: &mut Notification, part: ExtensionObject, types: &Types) {
     if part.inner_is::<DataChangeNotification>() {
         let items = part
@@ -129,7 +136,19 @@ fn add(notification: &mut Notification, part: ExtensionObject, types: &Types) {
                 })
             });
         notification.changes.extend(changes);
-    } else if !part.inner_is::<EventNotificationList>() {
+    } else if part.inner_is::<EventNotificationList>() {
+        let list = part.into_inner_as::<EventNotificationList>();
+        let events = list.and_then(|list| list.events).unwrap_or_default();
+        let happened = events
+            .into_iter()
+            .filter_map(|event| events::happened(event, types));
+        notification.events.extend(happened);
+    } else if let Some(raw) = part.inner_as::<ByteStringBody>()
+        && *raw.encoding_id() == ObjectId::EventNotificationList_Encoding_DefaultBinary
+    {
+        // How many they are is not known; one of them is too much for us.
+        notification.lost += 1;
+    } else {
         tracing::debug!(part = part.type_name(), "unknown notification data");
     }
 }

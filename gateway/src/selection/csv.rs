@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Kind, Shape};
 
-/// The column of rules that are a text.
+/// The column of rules that are a text, and of the path of those that are a table.
 const PATH: &str = "path";
 /// What a spreadsheet would take for a formula gets this in front.
 const SHIELD: char = '\'';
@@ -15,13 +15,15 @@ const SHIELD: char = '\'';
 #[must_use]
 pub fn write_csv(shape: &Shape, rules: &[Json]) -> String {
     let mut out = String::from(PATH);
-    for column in &shape.columns {
+    let columns = || shape.columns.iter().filter(|column| column.name != PATH);
+    for column in columns() {
         let _ = write!(out, ",{}", quoted(&column.name));
     }
     out.push_str("\r\n");
     for rule in rules {
-        out.push_str(&rule.as_str().map(text_cell).unwrap_or_default());
-        for column in &shape.columns {
+        let path = rule.as_str().or_else(|| rule.get(PATH)?.as_str());
+        out.push_str(&path.map(text_cell).unwrap_or_default());
+        for column in columns() {
             out.push(',');
             match rule.get(&column.name) {
                 None | Some(Json::Null) => {}
@@ -138,6 +140,10 @@ fn rule<'a>(
     }
     match (path, table.is_empty()) {
         (Some(path), true) => Ok(Json::from(path)),
+        (Some(path), false) if shape.columns.iter().any(|column| column.name == PATH) => {
+            table.insert(PATH.to_owned(), Json::from(path));
+            Ok(Json::Object(table))
+        }
         (Some(path), false) => Err(format!(
             "the path {path} cannot have settings of its own; leave the other cells empty"
         )),
@@ -224,6 +230,7 @@ mod tests {
         let rules = vec![
             json!("Objects/Line/**"),
             json!("Objects/a,b/\"DB\""),
+            json!({ "path": "Objects/Line/*/Speed", "sampling_ms": 100, "deadband_percent": 1.5 }),
             json!({ "node": "nsu=urn:plant;s=Temp", "point": "temp", "sampling_ms": 100, "deadband": 0.5 }),
             json!({ "node": "i=7", "point": "=1+1" }),
             json!({ "node": "i=8", "device": "'quoted" }),
@@ -269,7 +276,6 @@ mod tests {
                 "node,sampling_ms\ni=7,fast\ni=8,50\ni=9,\"7\"\"\"",
                 &["line 2: `fast`", "line 4"],
             ),
-            ("path,point\nObjects/**,x", &["line 2: the path Objects/**"]),
             ("node\n\"i=7", &["line 2: a quote"]),
             ("node\ni=7,8", &["line 2: it has 2 cells"]),
         ] {

@@ -158,12 +158,15 @@ async fn every_instance_of_a_type_is_a_device() {
     rig.connected().await;
     let names = |rig: &Rig| -> Vec<String> {
         let devices = rig.devices.borrow();
-        devices.iter().map(|device| device.name.clone()).collect()
+        let mut names: Vec<String> = devices.iter().map(|device| device.name.clone()).collect();
+        names.sort();
+        names
     };
-    assert_eq!(names(&rig), ["Demo/Press", "Demo/Oven", "Demo/Tank"]);
-    let alarms: Vec<String> = rig.devices.borrow()[1]
-        .points
+    assert_eq!(names(&rig), ["Demo/Oven", "Demo/Press", "Demo/Tank"]);
+    let devices = rig.devices.borrow().clone();
+    let alarms: Vec<String> = devices
         .iter()
+        .flat_map(|device| &device.points)
         .map(|point| point.id.to_string())
         .filter(|id| id.contains("Alarm"))
         .collect();

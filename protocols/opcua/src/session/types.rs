@@ -18,6 +18,8 @@ use crate::{
 
 /// The most direct subtypes of one type.
 const MAX_SUBTYPES: usize = 50_000;
+/// The most answers in which a server may tell them.
+const MAX_PAGES: usize = 2_000;
 
 impl Client {
     pub(super) async fn subtypes_of(
@@ -31,7 +33,7 @@ impl Client {
             .into_iter()
             .enumerate()
             .collect();
-        loop {
+        for _ in 0..MAX_PAGES {
             let unfinished: Vec<(usize, ByteString)> = answers
                 .into_iter()
                 .filter_map(|(at, answer)| Some((at, take(&mut found[at], answer)?)))
@@ -46,6 +48,7 @@ impl Client {
                 .zip(same_length(more, points.len())?)
                 .collect();
         }
+        Ok(found)
     }
 }
 

@@ -137,7 +137,7 @@ fn a_server_is_read_written_and_called_and_what_is_not_allowed_is_refused() {
             SET_POINT,
             "write",
             json!({ "value": "80" }),
-            "a text is no Double",
+            "the value is no number",
         ),
         (
             SET_POINT,

@@ -18,7 +18,6 @@ mod opcua_values;
 mod primitives;
 mod queue_page;
 mod tls;
-mod trust;
 mod verbs;
 
 use fieldgate_tests::line;

@@ -298,4 +298,24 @@ mod tests {
         let refused = choose(&offered, &settings);
         assert!(matches!(refused, Err(SourceError::Refused(words)) if words.contains("password")));
     }
+
+    #[test]
+    fn a_list_that_somebody_shortened_is_noticed() {
+        use Mode::{Sign, SignAndEncrypt};
+        let weak = endpoint(Policy::Basic256Sha256, Sign);
+        let strong = endpoint(Policy::Aes256Sha256RsaPss, SignAndEncrypt);
+        let real = [weak.clone(), strong.clone()];
+        let found = |chosen: &Endpoint, extra| {
+            let settings = settings(extra);
+            better(&real, chosen, &settings).map(|better| (better.policy, better.mode))
+        };
+        assert_eq!(
+            found(&weak, json!({})),
+            Some((Policy::Aes256Sha256RsaPss, SignAndEncrypt))
+        );
+        assert_eq!(found(&strong, json!({})), None);
+        // What the settings name is what is wanted.
+        let named = json!({ "security": { "policy": "Basic256Sha256", "mode": "Sign" } });
+        assert_eq!(found(&weak, named), None);
+    }
 }

@@ -18,6 +18,7 @@ mod opcua_values;
 mod primitives;
 mod queue_page;
 mod tls;
+mod trust;
 mod verbs;
 
 use fieldgate_tests::line;

@@ -96,19 +96,30 @@ impl Api {
         (answer.status().as_u16(), text)
     }
 
-    /// Waits until the status of a source satisfies.
+    /// Waits until there is such a source and its status satisfies: who saved it in a browser may still be waiting for that.
     #[track_caller]
     pub fn source_is(&self, id: &str, wanted: impl Fn(&Status) -> bool) -> Status {
         until(&format!("source {id}"), SOON, || {
-            check(self.get::<endpoint::GetSource>(&[id]).status, &wanted)
+            let found = self.find::<endpoint::GetSource>(&[id])?;
+            check(found.status, &wanted)
         })
     }
 
-    /// Waits until the status of a destination satisfies.
+    /// As [`Self::source_is`], for a destination.
     #[track_caller]
     pub fn destination_is(&self, id: &str, wanted: impl Fn(&Status) -> bool) -> Status {
         until(&format!("destination {id}"), SOON, || {
-            check(self.get::<endpoint::GetDestination>(&[id]).status, &wanted)
+            let found = self.find::<endpoint::GetDestination>(&[id])?;
+            check(found.status, &wanted)
+        })
+    }
+
+    /// As [`Self::get`], where it is no error yet that there is no such thing.
+    #[track_caller]
+    fn find<E: Endpoint<Request = ()>>(&self, places: &[&str]) -> Result<E::Response, String> {
+        self.call::<E>(places, &()).map_err(|trouble| {
+            assert_eq!(trouble.status, 404, "{} {places:?}: {trouble:?}", E::PATH);
+            trouble.detail
         })
     }
 

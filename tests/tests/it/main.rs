@@ -17,6 +17,7 @@ mod opcua_small;
 mod opcua_values;
 mod primitives;
 mod queue_page;
+mod thin;
 mod tls;
 mod trust;
 mod verbs;

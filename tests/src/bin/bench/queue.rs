@@ -18,7 +18,7 @@ use serde_json::{Map, Value as Json, json};
 pub use backlog::{fill, reopen};
 
 use crate::support::{median, rounded, sync};
-use appends::{Contender, SIZES};
+use appends::{Contender, Round, SIZES, USUAL};
 
 /// How much is measured: `queue [ROUNDS [SECONDS [BACKLOG]]]`.
 struct Scale {
@@ -58,24 +58,17 @@ pub fn run(arguments: &[&str]) -> Result<()> {
 fn appends(scale: &Scale, folder: &Path) -> Result<Map<String, Json>> {
     let frames = appends::frames();
     let nats = nats::Server::start(&folder.join("nats"))?;
-    let mut rounds: Vec<Vec<appends::Round>> = Vec::new();
+    let mut rounds: Vec<Vec<Round>> = Vec::new();
     for number in 1..=scale.rounds {
         let sync_ms = sync::p50_ms(folder)?;
+        eprintln!("round {number}: fdatasync p50 {sync_ms:.2} ms");
         let mut round = Vec::new();
         for size in SIZES {
-            let rates = Contender::ALL.map(|contender| {
-                contender.measure(&folder.join("appends"), &nats, &frames, size, scale.window)
-            });
-            let [lane, plain, nats] = rates;
-            round.push(appends::Round {
-                size,
-                lane: lane?,
-                plain: plain?,
-                nats: nats?,
-            });
+            let rates =
+                Round::measure(&folder.join("appends"), &nats, &frames, size, scale.window)?;
+            eprintln!("  {rates}");
+            round.push(rates);
         }
-        eprintln!("round {number}: fdatasync p50 {sync_ms:.2} ms");
-        round.iter().for_each(|row| eprintln!("  {row}"));
         rounds.push(round);
     }
     let kept = if rounds.len() > 1 {
@@ -86,36 +79,40 @@ fn appends(scale: &Scale, folder: &Path) -> Result<Map<String, Json>> {
     Ok(summary(kept))
 }
 
-fn summary(rounds: &[Vec<appends::Round>]) -> Map<String, Json> {
-    let of = |index: usize, figure: fn(&appends::Round) -> f64| {
-        median(rounds.iter().map(|round| figure(&round[index])).collect())
+/// The names without a suffix are against the contender that does what is said and no more: append, then sync; a message a reading.
+fn summary(rounds: &[Vec<Round>]) -> Map<String, Json> {
+    let of = |size: usize, figure: &dyn Fn(&Round) -> f64| {
+        let rows = rounds.iter().flatten().filter(|row| row.size == size);
+        median(rows.map(figure).collect())
     };
-    let (mut ratios, mut rates) = (Map::new(), Map::new());
-    for (index, size) in SIZES.into_iter().enumerate() {
-        let ratio = of(index, |row| {
-            row.lane.appends_per_s / row.plain.appends_per_s
-        });
-        ratios.insert(size.to_string(), json!(rounded(ratio)));
-        let rate = of(index, |row| row.lane.appends_per_s);
-        rates.insert(size.to_string(), json!(rate.round()));
-    }
-    let hundred = SIZES
-        .iter()
-        .position(|size| *size == 100)
-        .expect("it is one of the sizes");
-    let nats = of(hundred, |row| {
-        row.lane.appends_per_s / row.nats.appends_per_s
-    });
-    let amplification = of(hundred, |row| row.lane.written_per_byte);
-    Map::from_iter([
-        ("append_ratio".to_owned(), Json::Object(ratios)),
-        ("appends_per_s".to_owned(), Json::Object(rates)),
-        ("nats_ratio".to_owned(), json!(rounded(nats))),
+    let by_size = |figure: &dyn Fn(&Round) -> f64| {
+        let row = |size: usize| (size.to_string(), json!(rounded(of(size, figure))));
+        Json::Object(SIZES.into_iter().map(row).collect())
+    };
+    let usual = |figure: &dyn Fn(&Round) -> f64| json!(rounded(of(USUAL, figure)));
+    let rate = |row: &Round| row.of(Contender::Lane).appends_per_s.round();
+    let written = |row: &Round| row.of(Contender::Lane).written_per_byte;
+    let figures = [
+        ("append_ratio", by_size(&|row| row.ratio(Contender::Plain))),
         (
-            "write_amplification".to_owned(),
-            json!(rounded(amplification)),
+            "append_ratio_grouped",
+            by_size(&|row| row.ratio(Contender::Grouped)),
         ),
-    ])
+        ("appends_per_s", by_size(&rate)),
+        (
+            "nats_ratio",
+            usual(&|row| row.ratio(Contender::NatsReadings)),
+        ),
+        (
+            "nats_ratio_batches",
+            usual(&|row| row.ratio(Contender::NatsBatches)),
+        ),
+        ("write_amplification", usual(&written)),
+    ];
+    figures
+        .map(|(name, figure)| (name.to_owned(), figure))
+        .into_iter()
+        .collect()
 }
 
 impl Scale {

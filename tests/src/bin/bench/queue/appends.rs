@@ -11,7 +11,11 @@ use anyhow::Result;
 use bytes::Bytes;
 use fieldgate_tests::telemetry::{PLANT, Telemetry};
 
-use super::{lane::BenchLane, nats, plain_log::PlainLog};
+use super::{
+    lane::BenchLane,
+    nats::{self, Message},
+    plain_log::{PlainLog, Sync},
+};
 use crate::support;
 
 /// Readings in a batch.
@@ -21,12 +25,22 @@ pub const OUTSTANDING: usize = 8;
 /// Frames that are made before the clock runs; then they come again.
 const POOL: usize = 200_000;
 
+/// The size at which NATS is measured as well.
+pub const USUAL: usize = 100;
+
 /// Who is measured.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contender {
+    /// The queue.
     Lane,
-    PlainLog,
-    Nats,
+    /// A plain log that syncs after each append.
+    Plain,
+    /// A plain log with group commit.
+    Grouped,
+    /// NATS, a message a reading.
+    NatsReadings,
+    /// NATS, a message a batch.
+    NatsBatches,
 }
 
 /// What one window showed.
@@ -40,9 +54,7 @@ pub struct Rate {
 /// One size in one round.
 pub struct Round {
     pub size: usize,
-    pub lane: Rate,
-    pub plain: Rate,
-    pub nats: Rate,
+    rates: Vec<(Contender, Rate)>,
 }
 
 pub fn frames() -> Vec<Bytes> {
@@ -52,10 +64,20 @@ pub fn frames() -> Vec<Bytes> {
 // === impl Contender ===
 
 impl Contender {
-    pub const ALL: [Self; 3] = [Self::Lane, Self::PlainLog, Self::Nats];
+    const ALL: [Self; 5] = [
+        Self::Lane,
+        Self::Plain,
+        Self::Grouped,
+        Self::NatsReadings,
+        Self::NatsBatches,
+    ];
+
+    fn takes_part(self, size: usize) -> bool {
+        size == USUAL || !matches!(self, Self::NatsReadings | Self::NatsBatches)
+    }
 
     /// Appends batches of `size` readings for the time given, into nothing that was there before.
-    pub fn measure(
+    fn measure(
         self,
         folder: &Path,
         server: &nats::Server,
@@ -66,10 +88,13 @@ impl Contender {
         let mut batches = Batches::new(frames, size);
         fs::create_dir_all(folder)?;
         let runtime = support::single_thread()?;
+        let mut plain = |sync| runtime.block_on(plain_log(folder, sync, &mut batches, window));
         let rate = match self {
+            Self::Plain => plain(Sync::EachAppend),
+            Self::Grouped => plain(Sync::Group),
             Self::Lane => runtime.block_on(lane(folder, &mut batches, window)),
-            Self::PlainLog => runtime.block_on(plain_log(folder, &mut batches, window)),
-            Self::Nats => server.appends(&mut batches, window),
+            Self::NatsReadings => server.appends(Message::Reading, &mut batches, window),
+            Self::NatsBatches => server.appends(Message::Batch, &mut batches, window),
         };
         fs::remove_dir_all(folder)?;
         rate
@@ -83,8 +108,13 @@ async fn lane(folder: &Path, batches: &mut Batches<'_>, window: Duration) -> Res
     Ok(rate)
 }
 
-async fn plain_log(folder: &Path, batches: &mut Batches<'_>, window: Duration) -> Result<Rate> {
-    let log = PlainLog::create(&folder.join("log"))?;
+async fn plain_log(
+    folder: &Path,
+    sync: Sync,
+    batches: &mut Batches<'_>,
+    window: Duration,
+) -> Result<Rate> {
+    let log = PlainLog::create(&folder.join("log"), sync)?;
     let rate = busy(batches, window, async |batch| log.append(batch)).await?;
     log.close()?;
     Ok(rate)
@@ -175,17 +205,48 @@ impl Meter {
 
 // === impl Round ===
 
+impl Round {
+    /// One window for each contender, one after another.
+    pub fn measure(
+        folder: &Path,
+        server: &nats::Server,
+        frames: &[Bytes],
+        size: usize,
+        window: Duration,
+    ) -> Result<Self> {
+        let measure = |contender: Contender| {
+            let rate = contender.measure(folder, server, frames, size, window)?;
+            Ok((contender, rate))
+        };
+        let contenders = Contender::ALL
+            .into_iter()
+            .filter(|contender| contender.takes_part(size));
+        Ok(Self {
+            size,
+            rates: contenders.map(measure).collect::<Result<_>>()?,
+        })
+    }
+
+    /// # Panics
+    /// For one that does not take part at this size.
+    pub fn of(&self, contender: Contender) -> Rate {
+        let found = self.rates.iter().find(|(known, _)| *known == contender);
+        found.expect("it takes part at this size").1
+    }
+
+    /// The queue's appends for each one of the other's.
+    pub fn ratio(&self, other: Contender) -> f64 {
+        self.of(Contender::Lane).appends_per_s / self.of(other).appends_per_s
+    }
+}
+
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:4} a batch: {:6.0} appends/s, {:8.0} readings/s, {:5.2} of the plain log, {:5.2} of NATS; {:.2} bytes written a byte",
-            self.size,
-            self.lane.appends_per_s,
-            self.lane.appends_per_s * self.size as f64,
-            self.lane.appends_per_s / self.plain.appends_per_s,
-            self.lane.appends_per_s / self.nats.appends_per_s,
-            self.lane.written_per_byte
-        )
+        write!(f, "{:4} a batch, batches/s:", self.size)?;
+        for (contender, rate) in &self.rates {
+            write!(f, " {contender:?} {:.0}", rate.appends_per_s)?;
+        }
+        let written = self.of(Contender::Lane).written_per_byte;
+        write!(f, "; {written:.2} bytes written a byte")
     }
 }

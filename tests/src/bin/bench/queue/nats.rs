@@ -1,8 +1,9 @@
-//! NATS JetStream with file store and `sync_interval: always`: a batch is one message, and its acknowledgement says that it is on the disk.
+//! NATS JetStream with file store and `sync_interval: always`: the acknowledgement of a message says that it is on the disk.
 //!
 //! The client is its wire protocol written down (docs.nats.io, "Client Protocol"): nothing stands between the clock and the server.
 
 use std::{
+    collections::VecDeque,
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -20,6 +21,15 @@ use crate::support::{self, Process};
 
 const STREAM: &str = "BENCH";
 const SUBJECT: &str = "bench.readings";
+
+/// What a message is.
+#[derive(Clone, Copy)]
+pub enum Message {
+    /// One reading, which then has a number and an acknowledgement of its own, as in the queue.
+    Reading,
+    /// A batch, whose readings nothing can tell apart any more.
+    Batch,
+}
 
 pub struct Server {
     port: u16,
@@ -65,21 +75,28 @@ impl Server {
     }
 
     /// Publishes batches into a new stream and counts their acknowledgements.
-    pub fn appends(&self, batches: &mut Batches<'_>, window: Duration) -> Result<Rate> {
+    pub fn appends(
+        &self,
+        message: Message,
+        batches: &mut Batches<'_>,
+        window: Duration,
+    ) -> Result<Rate> {
         let mut client = self.connect()?;
         client.create_stream()?;
         let meter = Meter::start()?;
-        let (mut sent, mut durable) = (0, 0);
+        let mut waiting = VecDeque::new();
+        let mut durable = 0;
         while meter.started.elapsed() < window {
-            if sent - durable == OUTSTANDING {
-                client.acknowledgement()?;
+            if waiting.len() == OUTSTANDING
+                && let Some(oldest) = waiting.pop_front()
+            {
+                client.acknowledgements(oldest)?;
                 durable += 1;
             }
-            client.publish(&batches.next())?;
-            sent += 1;
+            waiting.push_back(client.publish(message, &batches.next())?);
         }
-        while durable < sent {
-            client.acknowledgement()?;
+        for messages in waiting {
+            client.acknowledgements(messages)?;
             durable += 1;
         }
         let rate = meter.rate(durable, batches.bytes)?;
@@ -120,12 +137,21 @@ impl Client {
         Ok(())
     }
 
-    fn publish(&mut self, batch: &[Bytes]) -> Result<()> {
-        let payload: usize = batch.iter().map(Bytes::len).sum();
-        let mut message = format!("PUB {SUBJECT} inbox.ack {payload}\r\n").into_bytes();
-        message.extend(batch.iter().flatten());
-        message.extend(b"\r\n");
-        Ok(self.writer.write_all(&message)?)
+    /// Returns how many messages that were.
+    fn publish(&mut self, message: Message, batch: &[Bytes]) -> Result<usize> {
+        let readings = match message {
+            Message::Reading => 1,
+            Message::Batch => batch.len(),
+        };
+        let mut bytes = Vec::new();
+        for payload in batch.chunks(readings) {
+            let length: usize = payload.iter().map(Bytes::len).sum();
+            write!(bytes, "PUB {SUBJECT} inbox.ack {length}\r\n")?;
+            bytes.extend(payload.iter().flatten());
+            bytes.extend(b"\r\n");
+        }
+        self.writer.write_all(&bytes)?;
+        Ok(batch.chunks(readings).len())
     }
 
     fn request(&mut self, subject: &str, body: &Json) -> Result<Json> {
@@ -142,12 +168,14 @@ impl Client {
         self.answer()
     }
 
-    fn acknowledgement(&mut self) -> Result<()> {
-        let answer = self.answer()?;
-        anyhow::ensure!(
-            answer["seq"].is_u64(),
-            "NATS did not take a message: {answer}"
-        );
+    fn acknowledgements(&mut self, messages: usize) -> Result<()> {
+        for _ in 0..messages {
+            let answer = self.answer()?;
+            anyhow::ensure!(
+                answer["seq"].is_u64(),
+                "NATS did not take a message: {answer}"
+            );
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The floor: append and fdatasync of the same uncompressed bytes in a plain file, one sync for all that came while the last one ran.
+//! The floor: append and fdatasync of the same uncompressed bytes in a plain file.
 
 use std::{
     fs::File,
@@ -14,6 +14,15 @@ use tokio::sync::oneshot;
 
 use super::appends::OUTSTANDING;
 
+/// What one sync is for.
+#[derive(Clone, Copy)]
+pub enum Sync {
+    /// One append: what a program does that writes a batch, syncs, and goes on.
+    EachAppend,
+    /// All that came while the last sync ran: group commit, and nothing else.
+    Group,
+}
+
 pub struct PlainLog {
     jobs: SyncSender<Job>,
     thread: JoinHandle<Result<()>>,
@@ -27,11 +36,11 @@ struct Job {
 // === impl PlainLog ===
 
 impl PlainLog {
-    pub fn create(path: &Path) -> Result<Self> {
+    pub fn create(path: &Path, sync: Sync) -> Result<Self> {
         let file = File::create(path)?;
         // Nobody sends more than so many without waiting.
         let (jobs, received) = mpsc::sync_channel(OUTSTANDING);
-        let thread = thread::spawn(move || write(file, &received));
+        let thread = thread::spawn(move || write(file, sync, &received));
         Ok(Self { jobs, thread })
     }
 
@@ -50,10 +59,16 @@ impl PlainLog {
     }
 }
 
-fn write(mut file: File, jobs: &Receiver<Job>) -> Result<()> {
+fn write(mut file: File, sync: Sync, jobs: &Receiver<Job>) -> Result<()> {
     let mut bytes = Vec::new();
+    let others = match sync {
+        Sync::EachAppend => 0,
+        Sync::Group => OUTSTANDING,
+    };
     while let Ok(job) = jobs.recv() {
-        let group: Vec<Job> = std::iter::once(job).chain(jobs.try_iter()).collect();
+        let group: Vec<Job> = std::iter::once(job)
+            .chain(jobs.try_iter().take(others))
+            .collect();
         bytes.clear();
         for frame in group.iter().flat_map(|job| &job.batch) {
             bytes.extend_from_slice(&(frame.len() as u32).to_le_bytes());

@@ -81,7 +81,12 @@ impl Workload {
             ..rolling
         };
         match self {
-            Workload::Rolling | Workload::Everything => rolling,
+            Workload::Rolling => rolling,
+            // Once the lane is full, the laggard's oldest go within the life of one writer, and appends go on.
+            Workload::Everything => LaneOptions {
+                patience: Duration::from_millis(5),
+                ..rolling
+            },
             Workload::Appends | Workload::Cursors => LaneOptions {
                 generation_bytes: 32 << 20,
                 ..rolling

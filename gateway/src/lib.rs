@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod dead;
 #[cfg(feature = "demo")]
 mod demo;
+pub mod discovery;
 pub mod explorers;
 pub mod filling;
 pub mod forward;

@@ -9,6 +9,7 @@ pub mod backlog;
 pub mod broker;
 pub mod browser;
 pub mod certificates;
+pub mod discovery_peers;
 pub mod disk;
 pub mod gateway;
 pub mod line;

@@ -53,6 +53,10 @@ const VENDORS: &[Vendor] = &[
         places: &["protocols/mqtt/src/sim.rs"],
     },
     Vendor {
+        name: "mdns_sd",
+        places: &["gateway/src/discovery/mdns.rs"],
+    },
+    Vendor {
         name: "sled",
         places: &["store/src/engine.rs"],
     },

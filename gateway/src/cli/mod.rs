@@ -12,6 +12,7 @@ pub mod check;
 mod client;
 mod command;
 mod dead;
+mod discover;
 mod output;
 mod queue;
 pub mod run;
@@ -63,6 +64,8 @@ enum Verb {
     /// Certificates: who we are to the servers, and which of theirs are trusted.
     #[command(subcommand)]
     Trust(trust::Verb),
+    /// Find devices: at an address, in the local network, or in a range of addresses.
+    Discover(discover::Args),
     /// Look around on a server: what is below a path, or where a name is.
     Browse(browse::Args),
     /// What a source reads, as a CSV or JSON file.
@@ -84,6 +87,7 @@ impl Cli {
             Verb::Commands(verb) => output::exit_code(verb.act()),
             Verb::Dead(verb) => output::exit_code(verb.act()),
             Verb::Trust(verb) => output::exit_code(verb.act()),
+            Verb::Discover(args) => output::exit_code(discover::run(args)),
             Verb::Browse(args) => output::exit_code(browse::run(args)),
             Verb::Selection(verb) => output::exit_code(verb.act()),
         }

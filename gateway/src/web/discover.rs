@@ -1,17 +1,20 @@
-//! Discovery: what answers at an address that a person typed, and could be a source. Nothing is saved, nobody else is asked.
+//! Discovery: what answers at an address that a person typed, and could be a source. Nothing is saved, no other machine is asked.
 
 use fieldgate_api::{
     discovery::{DiscoverDraft, Found, FoundWay},
     endpoint::DiscoverSources,
 };
-use fieldgate_kit::{Discovered, Way};
+use fieldgate_kit::{Discovered, SourceKind, Way};
 
 use super::{
+    Shared,
     error::Failure,
     mount::{Answer, Call, Mounts},
     trial::turn,
     value::shown,
 };
+
+use crate::config::SourceConfig;
 
 /// The longest address that is taken; a host's name has at most 253 characters.
 const MOST_BYTES: usize = 512;
@@ -35,12 +38,38 @@ async fn discover(call: Call<DiscoverSources>) -> Answer<DiscoverSources> {
     }
     let found = source.discover(address.to_owned()).await;
     let found = found.map_err(|words| Failure::Unavailable(shown(&words)))?;
-    Ok(found.into_iter().map(as_found).collect())
+    Ok(as_found(&call.shared, source, found))
 }
 
-fn as_found(found: Discovered) -> Found {
+/// With the sources that lead to each of them already.
+pub fn as_found(shared: &Shared, kind: &SourceKind, found: Vec<Discovered>) -> Vec<Found> {
+    let loaded = shared.desired.current();
+    let sources = loaded
+        .config
+        .sources
+        .iter()
+        .filter(|source| source.kind == kind.kind);
+    let sources: Vec<&SourceConfig> = sources.collect();
+    let one = |one: Discovered| {
+        let leading = sources
+            .iter()
+            .filter(|source| kind.is_at(source.settings.clone(), &one));
+        let leading = leading.map(|source| source.id.to_string()).collect();
+        found_with(one, leading)
+    };
+    found.into_iter().map(one).collect()
+}
+
+fn found_with(found: Discovered, sources: Vec<String>) -> Found {
     let id = id_of(&found.title);
     Found {
+        addresses: found
+            .addresses
+            .iter()
+            .map(|address| shown(address))
+            .collect(),
+        sources,
+        silent: found.silent.map(|why| shown(&why)),
         title: shown(&found.title),
         identity: shown(&found.identity),
         product: shown(&found.product),

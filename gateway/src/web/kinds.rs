@@ -23,6 +23,7 @@ fn all(registry: &Registry) -> Kinds {
         about: about.into(),
         schema,
         discovers: None,
+        searches: None,
         explores: false,
     };
     let sources = registry.sources.iter();
@@ -31,6 +32,7 @@ fn all(registry: &Registry) -> Kinds {
         sources: sources
             .map(|source| Kind {
                 discovers: source.discovers.map(str::to_owned),
+                searches: source.nearby.map(|nearby| nearby.ports.to_vec()),
                 explores: source.explores,
                 ..kind(source.kind, source.title, source.about, source.schema())
             })

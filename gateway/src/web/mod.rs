@@ -34,6 +34,7 @@ mod receipts;
 mod replay;
 mod routes;
 mod scrape;
+mod searches;
 mod selection;
 mod sources;
 mod trial;
@@ -59,7 +60,7 @@ use actix_web::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::Desired, explorers::Explorers, gateway::Gateway};
+use crate::{config::Desired, discovery::Searches, explorers::Explorers, gateway::Gateway};
 pub use check::PATH as QUEUE_CHECK_PATH;
 pub use dead::EXPORT_PATH as DEAD_EXPORT_PATH;
 pub use export::PATH as QUEUE_EXPORT_PATH;
@@ -112,6 +113,7 @@ struct Shared {
     trials: Semaphore,
     explorations: Semaphore,
     explorers: Explorers,
+    searches: Searches,
     shutdown: CancellationToken,
 }
 
@@ -187,6 +189,7 @@ impl Shared {
             trials: Semaphore::new(MAX_TRIALS),
             explorations: Semaphore::new(MAX_EXPLORATIONS),
             explorers: Explorers::new(shutdown.clone()),
+            searches: Searches::new(shutdown.clone()),
             shutdown,
         }
     }
@@ -213,6 +216,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     kinds::mount(&mut mounts);
     sources::mount(&mut mounts);
     discover::mount(&mut mounts);
+    searches::mount(&mut mounts);
     selection::mount(&mut mounts);
     explore::mount(&mut mounts);
     destinations::mount(&mut mounts);

@@ -1,8 +1,15 @@
-//! `Discovered`: what answered at an address and could be a source, with each way to it as settings that are ready to be saved.
+//! What a protocol says about finding its devices: what answered at an address, each way to it as settings that are ready
+//! to be saved, and how its devices make themselves known in a local network.
+
+mod range;
+
+use std::{collections::BTreeMap, net::IpAddr};
 
 use serde_json::Value as Json;
 
-/// Something that answered.
+pub use self::range::{MOST_ADDRESSES, Nature, Range};
+
+/// Something that answered, or that one who answered knows of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Discovered {
     /// As it calls itself.
@@ -11,8 +18,12 @@ pub struct Discovered {
     pub identity: String,
     /// What it is, as its maker says; empty when it does not tell.
     pub product: String,
+    /// Where it says that it is, in the protocol's own words.
+    pub addresses: Vec<String>,
     /// The ways to it, the best first.
     pub ways: Vec<Way>,
+    /// Why there is no way to it, and what to do; none when it answered.
+    pub silent: Option<String>,
 }
 
 /// One way to it.
@@ -26,4 +37,27 @@ pub struct Way {
     pub needs: Option<String>,
     /// Settings of a source.
     pub settings: Json,
+}
+
+/// How a kind's devices are found where nobody knows their addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nearby {
+    /// The service that they announce by multicast DNS (RFC 6763, 7), for instance `_opcua-tcp._tcp`.
+    pub service: &'static str,
+    /// The TCP ports that they usually listen at.
+    pub ports: &'static [u16],
+}
+
+/// What a device announces of itself in the local network (RFC 6763). All of it is claimed, nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Announcement {
+    /// The name of the instance, without its service.
+    pub instance: String,
+    /// The name of its machine.
+    pub host: String,
+    /// Where its machine is, the best to try first.
+    pub addresses: Vec<IpAddr>,
+    pub port: u16,
+    /// The keys of its TXT record, in lower case.
+    pub text: BTreeMap<String, String>,
 }

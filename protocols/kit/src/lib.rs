@@ -23,7 +23,7 @@ pub use destination::{
     AddressBook, Batch, BatchLimits, BoxSink, Destination, DestinationKind, Link, Origin, Receipt,
     Refusal, Rejected, Sequenced, SinkCtx, SinkError, Throttle,
 };
-pub use discovery::{Discovered, Way};
+pub use discovery::{Announcement, Discovered, Nearby, Way};
 pub use explore::{Explore, ExploreCtx, ExploreError, Exploring};
 pub use memory::Memory;
 pub use probe::{Probe, Rung, RungState};

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     pin::Pin,
     sync::Arc,
@@ -19,8 +20,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AddressBook, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory, Probe, Problem,
-    Rung, Secrets, SettingsError, Trust, settings,
+    AddressBook, Announcement, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory,
+    Nearby, Probe, Problem, Rung, Secrets, SettingsError, Trust, settings,
 };
 
 /// The longest a test of settings may take.
@@ -93,7 +94,10 @@ pub trait Source: Send + Sync + 'static {
     /// What a person types to look for something, with an example; none when this protocol has nobody to ask.
     const DISCOVERS: Option<&'static str> = None;
 
-    /// Asks at one address what there could be a source of. Signs in nowhere and keeps nothing; asks nobody else.
+    /// How its devices are found where nobody knows their addresses; none when they cannot be looked for.
+    const NEARBY: Option<Nearby> = None;
+
+    /// Asks at one address what there could be a source of. Signs in nowhere and keeps nothing; asks no other machine.
     fn discover(address: String) -> impl Future<Output = Result<Vec<Discovered>, String>> + Send {
         async move {
             Err(format!(
@@ -101,6 +105,16 @@ pub trait Source: Send + Sync + 'static {
                 Self::TITLE
             ))
         }
+    }
+
+    /// Where to ask one that announced itself, as [`discover`](Self::discover) takes it. Pure.
+    fn announced(announcement: &Announcement, at: IpAddr) -> String {
+        SocketAddr::new(at, announcement.port).to_string()
+    }
+
+    /// Whether these settings lead to what was found: it is a source already. Pure.
+    fn is_at(_settings: &Self::Settings, _found: &Discovered) -> bool {
+        false
     }
 }
 
@@ -182,6 +196,8 @@ pub struct SourceKind {
     pub about: &'static str,
     /// What a person types to look for something; none when this protocol has nobody to ask.
     pub discovers: Option<&'static str>,
+    /// How its devices are found where nobody knows their addresses.
+    pub nearby: Option<Nearby>,
     /// It carries out commands where its settings allow some.
     pub commands: bool,
     /// Whether one can look around at its far side.
@@ -194,6 +210,8 @@ pub struct SourceKind {
     probe: fn(Json, ProbeCtx) -> BoxFuture<'static, Vec<Rung>>,
     explore: fn(Json, ExploreCtx) -> BoxFuture<'static, Result<(), SourceError>>,
     discover: fn(String) -> BoxFuture<'static, Result<Vec<Discovered>, String>>,
+    announced: fn(&Announcement, IpAddr) -> String,
+    is_at: fn(Json, &Discovered) -> bool,
 }
 
 // === impl Readings ===
@@ -329,6 +347,7 @@ impl SourceKind {
             title: S::TITLE,
             about: S::ABOUT,
             discovers: S::DISCOVERS,
+            nearby: S::NEARBY,
             commands: S::COMMANDS,
             explores: S::EXPLORES,
             trust: S::TRUST,
@@ -338,6 +357,10 @@ impl SourceKind {
             probe: |table, ctx| Box::pin(probe::<S>(table, ctx)),
             explore: |table, ctx| Box::pin(explore::<S>(table, ctx)),
             discover: |address| Box::pin(S::discover(address)),
+            announced: S::announced,
+            is_at: |table, found| {
+                typed::<S>(table).is_ok_and(|settings| S::is_at(&settings, found))
+            },
         }
     }
 
@@ -383,6 +406,18 @@ impl SourceKind {
     pub async fn discover(&self, address: String) -> Result<Vec<Discovered>, String> {
         let asked = tokio::time::timeout(PROBE_LIMIT, (self.discover)(address.clone())).await;
         asked.unwrap_or_else(|_| Err(format!("{address} does not answer within 10 s; is it on, and does a firewall let the question through?")))
+    }
+
+    /// Where to ask one that announced itself.
+    #[must_use]
+    pub fn announced(&self, announcement: &Announcement, at: IpAddr) -> String {
+        (self.announced)(announcement, at)
+    }
+
+    /// Whether the settings of a source lead to what was found.
+    #[must_use]
+    pub fn is_at(&self, settings: Json, found: &Discovered) -> bool {
+        (self.is_at)(settings, found)
     }
 }
 

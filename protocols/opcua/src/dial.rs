@@ -9,7 +9,7 @@ use tokio::{
 use url::Url;
 
 /// The port of `opc.tcp` when the URL has none.
-const DEFAULT_PORT: u16 = 4840;
+pub(crate) const DEFAULT_PORT: u16 = 4840;
 /// How long one address may take.
 const TIMEOUT: Duration = Duration::from_secs(4);
 

@@ -1,29 +1,70 @@
-//! What a server at an address offers (GetEndpoints, OPC UA Part 4, 5.5.4): a question without a session, that signs in nowhere.
+//! What a server at an address offers (GetEndpoints, OPC UA Part 4, 5.5.4), and which others it knows (FindServers): questions
+//! without a session, that sign in nowhere.
 
-use fieldgate_kit::{Discovered, Way};
+mod listed;
+
+use fieldgate_kit::{Announcement, Discovered, Way};
 use serde_json::{Value as Json, json};
 
 use crate::{
     dial::Target,
     security::{Certificate, Endpoint, Tokens},
-    session::{self, Server},
+    session::{self, Asked, Server},
     settings::{Mode, Policy},
 };
 
 const SCHEME: &str = "opc.tcp://";
 /// What a source reads when nobody has chosen yet.
 const EVERYTHING: &str = "Objects/**";
+/// The longest path of a server's address that an announcement may name.
+const LONGEST_PATH: usize = 256;
 
-/// Asks the server at an address that a person typed: a URL, or a host with or without a port.
+/// Asks the server at an address that a person typed: a URL, or a host with or without a port. Servers that it knows are
+/// asked as well where they are on the same machine; the others are only named.
 pub(crate) async fn discover(address: &str) -> Result<Vec<Discovered>, String> {
     let url = url(address);
     let target = Target::of(&url)?;
     let addresses = target.resolve().await?;
     let stream = target.connect(&addresses).await?;
-    let endpoints = session::endpoints(stream, &url).await.map_err(|why| {
+    let here = stream.peer_addr().ok().map(|peer| peer.ip());
+    let asked = session::servers(stream, &url).await.map_err(|why| {
         format!("{url} does not answer as an OPC UA server: {why}; is it one, and is it ready?")
     })?;
-    Ok(servers(&url, &endpoints))
+    let Asked { endpoints, listed } = asked;
+    let mut found = servers(&url, &endpoints);
+    let others = listed::others(&mut found, listed);
+    if let Some(here) = here {
+        found.extend(listed::ask(others, &target.host, here).await);
+    }
+    Ok(found)
+}
+
+/// The address of a server that announced itself: its path is in the TXT record (OPC UA Part 12, Annex C).
+pub(crate) fn announced(announcement: &Announcement, at: std::net::IpAddr) -> String {
+    let path = announcement.text.get("path").map_or("", String::as_str);
+    let plain = path.len() <= LONGEST_PATH && path.chars().all(|c| c.is_ascii_graphic());
+    let path = match path.trim_start_matches('/') {
+        path if path.is_empty() || !plain => String::new(),
+        path => format!("/{path}"),
+    };
+    let at = std::net::SocketAddr::new(at, announcement.port);
+    format!("{SCHEME}{at}{path}")
+}
+
+/// Whether one of the addresses at which something was found is this endpoint's.
+pub(crate) fn is_at(endpoint: &str, found: &Discovered) -> bool {
+    let ways = found.ways.iter().map(|way| &way.address);
+    let place = place(endpoint);
+    place.is_some()
+        && ways
+            .chain(&found.addresses)
+            .any(|address| self::place(address) == place)
+}
+
+/// Host and port; the path is often written by one side only.
+fn place(url: &str) -> Option<(String, u16)> {
+    let target = Target::of(url).ok()?;
+    Some((target.host.to_ascii_lowercase(), target.port))
 }
 
 fn url(address: &str) -> String {
@@ -52,7 +93,9 @@ fn servers(url: &str, endpoints: &[Endpoint]) -> Vec<Discovered> {
                     title: if name.is_empty() { uri.clone() } else { name },
                     identity: uri,
                     product,
+                    addresses: Vec::new(),
                     ways: Vec::new(),
+                    silent: None,
                 });
                 found.last_mut().expect("it was pushed just now")
             }
@@ -148,6 +191,62 @@ mod tests {
             let needs = needs(tokens);
             assert_eq!(needs.is_some(), part.is_some());
             assert!(part.is_none_or(|part| needs.is_some_and(|words| words.contains(part))));
+        }
+    }
+
+    #[test]
+    fn an_announcement_becomes_an_address() {
+        for (port, path, at, expected) in [
+            (4840, None, "10.0.0.1", "opc.tcp://10.0.0.1:4840"),
+            (
+                4841,
+                Some("/UA/Line"),
+                "10.0.0.1",
+                "opc.tcp://10.0.0.1:4841/UA/Line",
+            ),
+            (4841, Some("UA"), "::1", "opc.tcp://[::1]:4841/UA"),
+            (1, Some("/"), "10.0.0.1", "opc.tcp://10.0.0.1:1"),
+            (1, Some("/a b\n"), "10.0.0.1", "opc.tcp://10.0.0.1:1"),
+            (
+                1,
+                Some("//evil.example/x"),
+                "10.0.0.1",
+                "opc.tcp://10.0.0.1:1/evil.example/x",
+            ),
+        ] {
+            let path = path.map(|path| ("path".to_owned(), path.to_owned()));
+            let announcement = Announcement {
+                port,
+                text: path.into_iter().collect(),
+                ..Announcement::default()
+            };
+            assert_eq!(announced(&announcement, at.parse().unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn a_source_is_recognised_by_host_and_port() {
+        let found = Discovered {
+            title: "Line".into(),
+            identity: "urn:line".into(),
+            product: String::new(),
+            addresses: vec!["opc.tcp://PLC1/path".into()],
+            ways: vec![Way {
+                address: "opc.tcp://10.0.0.1:4841".into(),
+                words: String::new(),
+                needs: None,
+                settings: Json::Null,
+            }],
+            silent: None,
+        };
+        for (endpoint, expected) in [
+            ("opc.tcp://10.0.0.1:4841/other", true),
+            ("opc.tcp://plc1:4840", true),
+            ("opc.tcp://10.0.0.1", false),
+            ("opc.tcp://plc2", false),
+            ("", false),
+        ] {
+            assert_eq!(is_at(endpoint, &found), expected, "{endpoint}");
         }
     }
 

@@ -46,10 +46,11 @@ mod types;
 mod units;
 mod value;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use fieldgate_kit::{
-    Discovered, ExploreCtx, Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError, Trust,
+    Announcement, Discovered, ExploreCtx, Nearby, Probe, ProbeCtx, Problem, Source, SourceCtx,
+    SourceError, Trust,
 };
 
 pub use settings::{
@@ -92,7 +93,21 @@ impl Source for OpcUa {
     const DISCOVERS: Option<&'static str> =
         Some("The address of an OPC UA server, such as 192.168.0.10 or plc.local:4840");
 
+    /// The service of OPC UA Part 12, Annex C; the port is registered for a server, or for a Local Discovery Server.
+    const NEARBY: Option<Nearby> = Some(Nearby {
+        service: "_opcua-tcp._tcp",
+        ports: &[dial::DEFAULT_PORT],
+    });
+
     async fn discover(address: String) -> Result<Vec<Discovered>, String> {
         discover::discover(&address).await
+    }
+
+    fn announced(announcement: &Announcement, at: IpAddr) -> String {
+        discover::announced(announcement, at)
+    }
+
+    fn is_at(settings: &Settings, found: &Discovered) -> bool {
+        discover::is_at(&settings.endpoint, found)
     }
 }

@@ -6,6 +6,7 @@
 mod calls;
 mod commands;
 mod convert;
+mod discovery;
 mod encode;
 mod events;
 mod explore;
@@ -34,9 +35,7 @@ use opcua::{
     client::{
         ClientBuilder, ClientConfig, ConnectionSource, Session, SessionActivity, SessionBuilder,
         SessionPollResult,
-        transport::{
-            Connector, RequestRecv, SecureChannelState, TransportConfiguration, TransportPollResult,
-        },
+        transport::{Connector, RequestRecv, SecureChannelState, TransportConfiguration},
     },
     core::ResponseMessage,
     types::{
@@ -46,6 +45,7 @@ use opcua::{
 };
 use tokio::net::TcpStream;
 
+pub(crate) use self::discovery::{Asked, Listed, endpoints, servers};
 pub(crate) use self::identity::Identity;
 use self::transport::{Ended, Wire};
 use crate::{
@@ -82,37 +82,6 @@ pub(crate) struct Opened {
     pub driver: BoxFuture<'static, Status>,
     /// What the server offers, told over the protected channel; none without protection.
     pub offered: Option<Vec<Endpoint>>,
-}
-
-/// What the server offers, asked over a connection of its own (OPC UA Part 4, 5.5.4).
-pub(crate) async fn endpoints(stream: TcpStream, url: &str) -> Result<Vec<Endpoint>, Status> {
-    let config = config("urn:fieldgate:opcua");
-    let channel = SessionBuilder::new(&config)
-        .connect_to_endpoint_directly(EndpointDescription::from(url))
-        .and_then(|builder| builder.build_channel(store::bare()))
-        .map_err(|error| status(&error))?;
-    let connector = Dialled::new(stream, url);
-    let mut transport = within(channel.connect_no_retry(&connector)).await?;
-    let request = ask(url);
-    let answer = async {
-        let answer = channel.send(request, REQUEST_TIMEOUT);
-        tokio::pin!(answer);
-        loop {
-            tokio::select! {
-                answer = &mut answer => break answer,
-                polled = transport.poll() => if let TransportPollResult::Closed(code) = polled {
-                    break Err(Error::new(code, "closed"));
-                }
-            }
-        }
-    };
-    let answer = within(answer).await?;
-    channel.close_channel().await;
-    let _sent = tokio::time::timeout(Duration::from_millis(100), transport.poll()).await;
-    match answer {
-        ResponseMessage::GetEndpoints(answer) => Ok(read_endpoints(answer.endpoints)),
-        _ => Err(Status::named("BadUnknownResponse")),
-    }
 }
 
 /// Who we are at a session, and where the library may work.
@@ -283,6 +252,7 @@ fn endpoint(mut description: EndpointDescription) -> Option<Endpoint> {
 pub(crate) struct Description(EndpointDescription);
 
 /// Who a server says that it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Server {
     pub name: String,
     /// Its application URI, which stays the same when its address changes.
@@ -292,12 +262,7 @@ pub(crate) struct Server {
 
 impl Description {
     pub(crate) fn server(&self) -> Server {
-        let server = &self.0.server;
-        Server {
-            name: server.application_name.text.to_string(),
-            uri: server.application_uri.to_string(),
-            product: server.product_uri.to_string(),
-        }
+        discovery::server(&self.0.server)
     }
 }
 

@@ -7,6 +7,8 @@ mod browser;
 mod causes;
 mod commands;
 mod config;
+mod discovery;
+mod discovery_page;
 mod drain;
 mod examples;
 mod explore_page;

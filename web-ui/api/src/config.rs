@@ -28,6 +28,9 @@ pub struct Kind {
     /// What a person types to look for one, with an example; none where nothing can be looked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovers: Option<String>,
+    /// The TCP ports at which a search looks for one; none where a network cannot be searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searches: Option<Vec<u16>>,
     /// Whether one can look around at its far side.
     #[serde(default)]
     pub explores: bool,

@@ -184,8 +184,18 @@ endpoints! {
     /// Takes the rules of a file over, or tells what that would change.
     ImportSelection: Post "/api/v1/sources/{id}/selection", selection::SelectionImport => selection::SelectionPlan;
 
-    /// What answers at an address and could be a source; nothing is saved, and nobody else is asked.
+    /// What answers at an address and could be a source, with what it knows of others; nothing is saved, and no other machine is asked.
     DiscoverSources: Post "/api/v1/sources/discover", discovery::DiscoverDraft => Vec<discovery::Found>;
+    /// What a search would send, to whom and for how long. Sends nothing.
+    PreviewSearch: Post "/api/v1/searches/preview", discovery::SearchDraft => discovery::SearchScope;
+    /// Searches for devices whose address nobody knows; one search at a time.
+    StartSearch: Post "/api/v1/searches", discovery::SearchDraft => discovery::SearchView;
+    /// The search that is under way, and the last ones, the newest first.
+    GetSearches: Get "/api/v1/searches", () => Vec<discovery::SearchView>;
+    /// How far a search is, and what it found so far.
+    GetSearch: Get "/api/v1/searches/{id}", () => discovery::SearchView;
+    /// Ends a search; what was found stays.
+    StopSearch: Delete "/api/v1/searches/{id}", () => discovery::SearchView;
 
     /// Where one looks around, and what the far side says of itself.
     AboutExplored: Post "/api/v1/explore/about", explore::ExploreAt => explore::ExploreAbout;

@@ -1,4 +1,6 @@
-//! Finding a source: a person types an address, what answers there is shown, and one click fills the form with it.
+//! Finding a source: a person types an address, or has the network searched; what answers is shown, and one click fills the form with it.
+
+mod search;
 
 use fieldgate_api::config::Kind;
 use fieldgate_api::discovery::{DiscoverDraft, Found, FoundWay};
@@ -25,7 +27,7 @@ pub fn discovery(editor: Editor, kind: &Kind) -> Option<AnyView> {
     let outcome = RwSignal::new(None::<Outcome>);
     let announcer = Announcer::expect();
     let name = kind.kind.clone();
-    let search = move || {
+    let ask = move || {
         let draft = DiscoverDraft {
             kind: name.clone(),
             address: address.get_untracked().trim().to_owned(),
@@ -34,7 +36,7 @@ pub fn discovery(editor: Editor, kind: &Kind) -> Option<AnyView> {
             look(draft, busy, outcome, announcer);
         }
     };
-    let search = Callback::new(move |()| search());
+    let ask = Callback::new(move |()| ask());
     let kind = StoredValue::new(kind.clone());
     let words = move || if busy.get() { "Asking…" } else { "Find" };
     Some(view! {
@@ -44,13 +46,14 @@ pub fn discovery(editor: Editor, kind: &Kind) -> Option<AnyView> {
                 <label for="find-address">"Address"</label>
                 <input type="text" id="find-address" autocomplete="off" spellcheck="false" aria-describedby="find-help" prop:value=move || address.get()
                     on:input=move |event| address.set(event_target_value(&event))
-                    on:keydown=move |event| if event.key() == "Enter" { event.prevent_default(); search.run(()); }/>
-                <p class="help" id="find-help">{hint}". Only this address is asked, and only now. Or fill in the form below."</p>
+                    on:keydown=move |event| if event.key() == "Enter" { event.prevent_default(); ask.run(()); }/>
+                <p class="help" id="find-help">{hint}". Only this machine is asked, and only now. Or fill in the form below."</p>
             </div>
             <div class="actions">
-                <button type="button" data-test="find" aria-disabled=move || busy.get().then_some("true") on:click=move |_| search.run(())>{words}</button>
+                <button type="button" data-test="find" aria-disabled=move || busy.get().then_some("true") on:click=move |_| ask.run(())>{words}</button>
             </div>
             {move || outcome.get().map(|outcome| shown(editor, kind, outcome))}
+            {search::search(editor, kind)}
         </section>
     }
     .into_any())
@@ -85,15 +88,18 @@ fn shown(editor: Editor, kind: StoredValue<Kind>, outcome: Outcome) -> AnyView {
         }
         Ok(found) => found,
     };
-    let cards: Vec<AnyView> = found
-        .iter()
-        .map(|found| {
-            let id = found.id.clone();
-            let add = Callback::new(move |way: FoundWay| {
-                kind.with_value(|kind| editor.fill(kind, &id, way.settings));
-            });
-            kind.with_value(|kind| discovery_card(found, &kind.title, add))
-        })
-        .collect();
+    cards(editor, kind, &found)
+}
+
+/// A card for each; its buttons fill the form.
+fn cards(editor: Editor, kind: StoredValue<Kind>, found: &[Found]) -> AnyView {
+    let card = |found: &Found| {
+        let id = found.id.clone();
+        let add = Callback::new(move |way: FoundWay| {
+            kind.with_value(|kind| editor.fill(kind, &id, way.settings));
+        });
+        kind.with_value(|kind| discovery_card(found, &kind.title, add))
+    };
+    let cards: Vec<AnyView> = found.iter().map(card).collect();
     view! { <ul class="cards">{cards}</ul> }.into_any()
 }

@@ -90,7 +90,11 @@ pub fn choose(nav: Nav, chosen: RwSignal<Option<Draft>>) -> AnyView {
             </div>
             {move || outcome.get().map(|outcome| match outcome {
                 Err(trouble) => trouble_note(&trouble),
-                Ok(found) => found.iter().map(|found| grid(found, look)).collect_view().into_any(),
+                Ok(found) => {
+                    // Servers that only are known of have no ways in.
+                    let asked = found.iter().filter(|found| !found.ways.is_empty());
+                    asked.map(|found| grid(found, look)).collect_view().into_any()
+                }
             })}
         </section>
     }

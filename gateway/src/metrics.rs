@@ -113,6 +113,16 @@ metrics! {
     DestinationCatchUp: gauge "fieldgate_destination_catch_up_seconds";
     /// When the destination last acknowledged something.
     DestinationLastAck: gauge "fieldgate_destination_last_ack_timestamp_seconds";
+    /// Commands that came, repetitions included, by the way they came.
+    CommandsReceived: counter "fieldgate_commands_received_total";
+    /// Commands that ended, by outcome.
+    CommandsEnded: counter "fieldgate_commands_ended_total";
+    /// Commands that were not carried out, by reason; they are among those that ended, too.
+    CommandsRefused: counter "fieldgate_commands_refused_total";
+    /// Repeated commands, which were answered and not carried out again.
+    CommandsRepeated: counter "fieldgate_commands_repeated_total";
+    /// Answers to commands that the far side did not take.
+    CommandAnswersLost: counter "fieldgate_command_answers_lost_total";
     /// Readings that became durable, since the queue was made.
     LedgerAccepted: counter "fieldgate_ledger_accepted_total";
     /// Readings that left the queue, by the way they left.
@@ -146,6 +156,7 @@ pub fn render(gateway: &Gateway, revision: u64) -> String {
     units(&mut page, gateway);
     routes(&mut page, gateway);
     queue(&mut page, gateway);
+    commands(&mut page, gateway);
     ledger(&mut page, gateway);
     page.add(
         Metric::ProcessCpu,
@@ -272,6 +283,31 @@ fn routes(page: &mut Page, gateway: &Gateway) {
             }
         }
     });
+}
+
+fn commands(page: &mut Page, gateway: &Gateway) {
+    for (way, counts) in gateway.commands.tally.all() {
+        let mut labels = [
+            ("way", way.kind()),
+            ("destination", way.destination()),
+            ("", ""),
+        ];
+        page.add(Metric::CommandsReceived, &labels[..2], counts.received);
+        page.add(Metric::CommandsRepeated, &labels[..2], counts.repeated);
+        page.add(
+            Metric::CommandAnswersLost,
+            &labels[..2],
+            counts.answers_lost,
+        );
+        for (outcome, count) in &counts.ended {
+            labels[2] = ("outcome", outcome);
+            page.add(Metric::CommandsEnded, &labels, count);
+        }
+        for (reason, count) in &counts.refused {
+            labels[2] = ("reason", reason);
+            page.add(Metric::CommandsRefused, &labels, count);
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus computes in f64")]

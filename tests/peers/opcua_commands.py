@@ -1,7 +1,8 @@
-"""An OPC UA server (asyncua) that can be commanded. Started by tests/tests/it/commands.rs with its port.
+"""An OPC UA server (asyncua) that can be commanded. Started by tests/tests/it/commands.rs and mqtt_commands.rs with its port.
 
 Under Objects/Press: SetPoint (Double, writable), Count (Int64, writable), Mode (String, writable), Fixed (Double, read only),
-and the method Start(speed: Double, ramp: UInt16) -> total: Double, which counts in Starts (UInt32) how often it was called.
+the method Start(speed: Double, ramp: UInt16) -> total: Double, which counts in Starts (UInt32) how often it was called; and the
+method Slow(), which counts too, prints {"slow": true}, and goes on when a line comes on stdin.
 Prints {"ready": true} once it listens, and ends with its stdin.
 """
 
@@ -50,6 +51,16 @@ async def main():
         await starts.write_value(ua.Variant(await starts.read_value() + 1, ua.VariantType.UInt32))
         return ua.Variant(speed + ramp, ua.VariantType.Double)
 
+    go = asyncio.Event()
+
+    @uamethod
+    async def slow(parent):
+        await starts.write_value(ua.Variant(await starts.read_value() + 1, ua.VariantType.UInt32))
+        print('{"slow": true}', flush=True)
+        await go.wait()
+        go.clear()
+
+    await press.add_method(ua.NodeId(21, index), ua.QualifiedName("Slow", index), slow, [], [])
     await press.add_method(
         ua.NodeId(20, index),
         ua.QualifiedName("Start", index),
@@ -61,7 +72,8 @@ async def main():
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     async with server:
         print('{"ready": true}', flush=True)
-        await lines.readline()
+        while await lines.readline():
+            go.set()
 
 
 asyncio.run(main())

@@ -192,6 +192,26 @@ impl Browser {
         });
     }
 
+    /// Chooses a file in an `input` for files.
+    #[track_caller]
+    pub fn upload(&self, selector: &str, file: &Path) {
+        let path = file.to_str().expect("a path of a test is text");
+        until(&format!("{selector} to take a file"), SOON, || {
+            let element = self.find(selector)?;
+            self.try_post(
+                &format!("element/{element}/value"),
+                &json!({ "text": path }),
+            )
+        });
+    }
+
+    /// Puts what is downloaded from now on into this folder.
+    #[track_caller]
+    pub fn downloads_to(&self, folder: &Path) {
+        let path = json!({ "behavior": "allow", "downloadPath": folder.to_str() });
+        self.devtools("Browser.setDownloadBehavior", &path);
+    }
+
     /// Presses a key where the focus is.
     #[track_caller]
     pub fn press(&self, key: Key<'_>) {

@@ -5,6 +5,7 @@
 //! installs it, never a skip. The rig panics, at the line of the test that called it: there is nobody to handle an error.
 
 pub mod api;
+pub mod asker;
 pub mod backlog;
 pub mod broker;
 pub mod browser;

@@ -1,6 +1,6 @@
 //! `ScriptedBroker`: an MQTT 3.1.1 and 5 broker on loopback that misbehaves by a script, and writes down what it was sent.
 //!
-//! It knows the few packets that a publisher sends, and nothing of subscribers. A script can be exchanged while the broker runs;
+//! It knows the few packets that a publisher sends, and refuses every subscription. A script can be exchanged while the broker runs;
 //! it is asked anew for every connection and every message.
 
 mod connection;

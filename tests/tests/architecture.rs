@@ -46,7 +46,7 @@ const VENDORS: &[Vendor] = &[
     },
     Vendor {
         name: "rumqttc",
-        places: &["protocols/mqtt/src/link.rs"],
+        places: &["protocols/mqtt/src/link.rs", "protocols/mqtt/src/link/"],
     },
     Vendor {
         name: "rumqttd",

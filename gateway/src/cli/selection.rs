@@ -40,7 +40,7 @@ pub enum Verb {
         #[command(flatten)]
         remote: Remote,
     },
-    /// Take the rules of a file over. Exit code 1 when they contradict each other; then nothing is changed.
+    /// Take the rules of a file over. Exit code 1 when something is wrong with it; then nothing is changed.
     Import {
         source: String,
         /// A file that ends in .csv or .json, or - for CSV from the standard input.
@@ -94,7 +94,7 @@ impl Verb {
                     .client()?
                     .call::<ImportSelection>(&[&source], &import)?;
                 remote.print(&plan, |plan| text(plan, dry_run))?;
-                Ok(match plan.conflicts.is_empty() {
+                Ok(match plan.problems.is_empty() {
                     true => ExitCode::SUCCESS,
                     false => ExitCode::FAILURE,
                 })
@@ -135,12 +135,15 @@ fn text(plan: &SelectionPlan, dry_run: bool) -> String {
             text.push_str(&format!("+ {after}\n"));
         }
     }
-    for conflict in &plan.conflicts {
-        text.push_str(&format!("conflict: {conflict}\n"));
+    for problem in &plan.problems {
+        let place = problem
+            .line
+            .map_or("the file".to_owned(), |line| format!("line {line}"));
+        text.push_str(&format!("{place}: {}\n", problem.words));
     }
-    let end = match (&plan.saved, plan.conflicts.is_empty()) {
+    let end = match (&plan.saved, plan.problems.is_empty()) {
         (Some(saved), _) => format!("written as revision {}", saved.revision),
-        (None, false) => "nothing was changed because of the conflicts".to_owned(),
+        (None, false) => "nothing was changed because of what is wrong".to_owned(),
         (None, true) if dry_run => "nothing was changed: a dry run".to_owned(),
         (None, true) => "nothing differs".to_owned(),
     };

@@ -1,9 +1,10 @@
 //! `Journal`: who commanded what, when, and what became of it; append-only on the disk, in files that are bounded.
 //!
 //! `commands.jsonl` begins with a line of its format and version. Then come two lines for each command that went to its
-//! source, `begun` before and `ended` after, and one line with both for each that did not. A file that is full becomes
-//! `commands.1.jsonl`, and so on; the oldest goes. A line that was torn by a power cut was not synced, so that its command
-//! was not carried out, or not answered: it is passed over. A command that was begun and has no end is told as such.
+//! source, `begun` before and `ended` after, and one line with both for each that did not; and a line `told` when the answer
+//! was delivered to where it was wanted. A file that is full becomes `commands.1.jsonl`, and so on; the oldest goes. A line
+//! that was torn by a power cut was not synced, so that its command was not carried out, or not answered: it is passed over.
+//! A command that was begun and has no end is told as such.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,6 +17,8 @@ use fieldgate_kit::{command::Draft, format::value_json};
 use fieldgate_model::{Action, Answer, Arguments, Command, Outcome, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+
+use super::Asker;
 
 const FORMAT: &str = "fieldgate-commands";
 const VERSION: u32 = 1;
@@ -34,6 +37,17 @@ pub struct Entry {
     pub begun: Begun,
     /// None while it is under way, or when the gateway was stopped meanwhile.
     pub ended: Option<Ended>,
+    /// Its answer was delivered to where it was wanted.
+    pub told: bool,
+}
+
+/// Where an answer is wanted that nobody waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The destination that the command came by.
+    pub destination: String,
+    /// Where it goes from there, in the destination's own words.
+    pub to: Json,
 }
 
 /// What was asked for.
@@ -47,6 +61,8 @@ pub struct Begun {
     /// The value or the arguments.
     #[serde(default)]
     pub value: Json,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Reply>,
 }
 
 /// What became of it.
@@ -76,6 +92,9 @@ struct Line {
     begun: Option<Begun>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ended: Option<Ended>,
+    /// By the command's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told: Option<String>,
 }
 
 /// The journal, open.
@@ -137,22 +156,24 @@ impl Journal {
     pub fn begin(
         &mut self,
         command: &Command,
-        who: &str,
+        asker: &Asker,
         at: Timestamp,
         refused: Option<&Answer>,
     ) -> io::Result<()> {
         let begun = Begun {
             id: command.id.clone(),
             at,
-            who: who.to_owned(),
+            who: asker.who.clone(),
             target: command.target.to_string(),
             action: command.action.kind().to_string(),
             value: of_action(&command.action),
+            reply: asker.reply.clone(),
         };
         let ended = refused.map(|answer| ended(&command.id, answer, at));
         let line = Line {
             begun: Some(begun),
             ended,
+            told: None,
         };
         self.append(&line)?;
         self.remember(line);
@@ -165,12 +186,43 @@ impl Journal {
     /// When the disk refuses.
     pub fn end(&mut self, id: &str, answer: &Answer, at: Timestamp) -> io::Result<()> {
         let line = Line {
-            begun: None,
             ended: Some(ended(id, answer, at)),
+            ..Line::default()
         };
         let written = self.append(&line);
         self.remember(line);
         written
+    }
+
+    /// The answer was delivered. It is known also when the disk refuses.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn told(&mut self, id: &str) -> io::Result<()> {
+        if !self.known.contains_key(id) {
+            return Ok(());
+        }
+        let line = Line {
+            told: Some(id.to_owned()),
+            ..Line::default()
+        };
+        let written = self.append(&line);
+        self.remember(line);
+        written
+    }
+
+    /// What came by a destination, not longer ago than `since`, and whose answer was not delivered; the oldest first.
+    pub fn owed(
+        &self,
+        destination: &str,
+        since: Timestamp,
+    ) -> impl Iterator<Item = (&Entry, &Reply)> {
+        let known = self.order.iter().filter_map(|id| self.known.get(id));
+        known.filter_map(move |entry| {
+            let reply = entry.begun.reply.as_ref()?;
+            let owed = !entry.told && reply.destination == destination && entry.begun.at >= since;
+            owed.then_some((entry, reply))
+        })
     }
 
     fn append(&mut self, line: &Line) -> io::Result<()> {
@@ -243,7 +295,11 @@ impl Journal {
     fn remember(&mut self, line: Line) {
         if let Some(begun) = line.begun {
             let id = begun.id.clone();
-            let entry = Entry { begun, ended: None };
+            let entry = Entry {
+                begun,
+                ended: None,
+                told: false,
+            };
             if self.known.insert(id.clone(), entry).is_none() {
                 self.order.push_back(id);
             }
@@ -252,6 +308,9 @@ impl Journal {
             && let Some(entry) = self.known.get_mut(&ended.id)
         {
             entry.ended = Some(ended);
+        }
+        if let Some(entry) = line.told.and_then(|id| self.known.get_mut(&id)) {
+            entry.told = true;
         }
         while self.order.len() > REMEMBERED {
             if let Some(oldest) = self.order.pop_front() {
@@ -264,16 +323,15 @@ impl Journal {
 // === impl Entry ===
 
 impl Entry {
-    /// The answer to a command that comes a second time.
-    pub fn again(&self, draft: &Draft) -> Answer {
-        let same = self.begun.target == draft.target.to_string()
+    /// Whether a command with its id is this one once more.
+    pub fn is_same(&self, draft: &Draft) -> bool {
+        self.begun.target == draft.target.to_string()
             && self.begun.action == draft.action.kind().as_str()
-            && self.begun.value == of_action(&draft.action);
-        if !same {
-            return Answer::refused(
-                "another command had this id before; give each command an id of its own",
-            );
-        }
+            && self.begun.value == of_action(&draft.action)
+    }
+
+    /// The answer that was given, or would be given to one that comes a second time.
+    pub fn answer(&self) -> Answer {
         let Some(ended) = &self.ended else {
             return Answer::failed(
                 "it was begun, and the gateway was stopped before it ended; whether it took effect is not known, \
@@ -338,6 +396,7 @@ fn path(folder: &Path, number: usize) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::Way;
 
     fn command(id: &str) -> Command {
         Command {
@@ -346,6 +405,14 @@ mod tests {
             action: Action::Write(Value::Float(80.5)),
             issued: Timestamp::default(),
             expires: Timestamp::default(),
+        }
+    }
+
+    fn console() -> Asker {
+        Asker {
+            who: "console".into(),
+            way: Way::Console,
+            reply: None,
         }
     }
 
@@ -368,19 +435,19 @@ mod tests {
         let done = Answer::done("80.5 was written")
             .status("Good")
             .old(Some(Value::Float(79.0)));
-        journal.begin(&command("1"), "console", at, None).unwrap();
+        journal.begin(&command("1"), &console(), at, None).unwrap();
         journal.end("1", &done, at).unwrap();
-        journal.begin(&command("2"), "console", at, None).unwrap();
+        journal.begin(&command("2"), &console(), at, None).unwrap();
         let no = Answer::refused("no");
         journal
-            .begin(&command("3"), "console", at, Some(&no))
+            .begin(&command("3"), &console(), at, Some(&no))
             .unwrap();
         drop(journal);
         // A power cut in the middle of a line.
         let mut file = append(&folder.path().join("commands/commands.jsonl")).unwrap();
         file.write_all(b"{\"begun\":{\"id\":\"4").unwrap();
         let mut journal = open();
-        journal.begin(&command("5"), "console", at, None).unwrap();
+        journal.begin(&command("5"), &console(), at, None).unwrap();
         drop(journal);
         let journal = open();
         let ids: Vec<String> = journal
@@ -389,16 +456,57 @@ mod tests {
             .map(|entry| entry.begun.id)
             .collect();
         assert_eq!(ids, ["5", "3", "2", "1"]);
-        assert_eq!(journal.find("1").unwrap().again(&draft(80.5)), done);
-        assert_eq!(journal.find("3").unwrap().again(&draft(80.5)), no);
-        let unknown = journal.find("2").unwrap().again(&draft(80.5));
+        assert_eq!(journal.find("1").unwrap().answer(), done);
+        assert_eq!(journal.find("3").unwrap().answer(), no);
+        let unknown = journal.find("2").unwrap().answer();
         assert!(unknown.outcome == Outcome::Failed && unknown.words.contains("not known"));
-        let other = journal.find("1").unwrap().again(&draft(1.0));
-        assert!(other.words.contains("another command had this id"));
+        assert!(journal.find("1").unwrap().is_same(&draft(80.5)));
+        assert!(!journal.find("1").unwrap().is_same(&draft(1.0)));
         let text = fs::read_to_string(folder.path().join("commands/commands.jsonl")).unwrap();
         assert!(
             text.starts_with("{\"format\":\"fieldgate-commands\",\"version\":1}\n"),
             "{text}"
+        );
+    }
+
+    #[test]
+    fn an_answer_is_owed_until_it_is_delivered_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Journal::open(folder.path().to_owned()).unwrap();
+        let asker = |destination: &str| Asker {
+            reply: Some(Reply {
+                destination: destination.into(),
+                to: json!({ "topic": "a" }),
+            }),
+            ..console()
+        };
+        let at = Timestamp::from_millis;
+        let mut journal = open();
+        let no = Answer::refused("no");
+        for (id, destination, ms, refused) in [
+            ("old", "a", 1, Some(&no)),
+            ("refused", "a", 5, Some(&no)),
+            ("begun", "a", 6, None),
+            ("other", "b", 6, None),
+            ("told", "a", 7, Some(&no)),
+        ] {
+            let (command, asker) = (command(id), asker(destination));
+            journal.begin(&command, &asker, at(ms), refused).unwrap();
+        }
+        journal.told("told").unwrap();
+        journal.told("unknown").unwrap();
+        drop(journal);
+        let journal = open();
+        let owed: Vec<(&str, Outcome)> = journal
+            .owed("a", at(2))
+            .map(|(entry, reply)| {
+                assert_eq!(reply.to["topic"], "a");
+                (entry.begun.id.as_str(), entry.answer().outcome)
+            })
+            .collect();
+        assert_eq!(
+            owed,
+            [("refused", Outcome::Refused), ("begun", Outcome::Failed)]
         );
     }
 
@@ -410,7 +518,7 @@ mod tests {
             journal.bytes = MAX_FILE_BYTES;
             let id = id.to_string();
             journal
-                .begin(&command(&id), "console", Timestamp::default(), None)
+                .begin(&command(&id), &console(), Timestamp::default(), None)
                 .unwrap();
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), KEPT_FILES + 1);
@@ -436,10 +544,11 @@ mod tests {
                 target: String::new(),
                 action: String::new(),
                 value: Json::Null,
+                reply: None,
             };
             journal.remember(Line {
                 begun: Some(begun),
-                ended: None,
+                ..Line::default()
             });
         }
         assert!(journal.find("0").is_none() && journal.find("1").is_some());

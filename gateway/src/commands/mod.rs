@@ -5,10 +5,13 @@
 //! ```
 //!
 //! A command is carried out at most once. It is on the disk before it goes to its source, so that one that comes again,
-//! also after a crash, is known. Nothing waits for a source that is away.
+//! also after a crash, is known. Nothing waits for a source that is away. Where the answer goes is written down with the
+//! command, so that whoever asked through a destination is told also after a broken link or a restart.
 
+mod door;
 mod journal;
 mod pace;
+mod tally;
 
 use std::{
     collections::HashMap,
@@ -18,9 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fieldgate_kit::{Desk, NotTaken, command::Draft};
+use fieldgate_kit::{
+    Desk, NotTaken,
+    command::{Draft, Owed, Taken, WhyNot},
+};
 use fieldgate_model::{Action, Answer, Command, Outcome, Timestamp};
-use tokio::sync::watch;
+use futures::FutureExt;
+use tokio::sync::{oneshot, watch};
 
 use self::{journal::Journal, pace::Pace};
 use crate::{
@@ -29,12 +36,16 @@ use crate::{
     telemetry::now,
 };
 
-pub use journal::Entry;
+pub use door::intake;
+pub use journal::{Entry, Reply};
+pub use tally::{Counts, Tally, Way};
 
 /// A command without a time to live has this one.
 const DEFAULT_TTL: Duration = Duration::from_secs(30);
 /// None has a longer one: what is older is not what somebody wants now.
 const LONGEST_TTL: Duration = Duration::from_secs(3600);
+/// How long after a command its answer is still delivered: then nobody waits for it.
+const OWED_FOR: Duration = LONGEST_TTL;
 /// How long a source may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest id, in bytes.
@@ -43,26 +54,50 @@ const MAX_ID_BYTES: usize = 128;
 const MAX_UNDER_WAY: usize = 64;
 
 /// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Asker {
     /// For people and for the record: `console`, `command line`, `destination broker, topic …`.
     pub who: String,
+    pub way: Way,
+    /// Where the answer goes, when it is not waited for.
+    pub reply: Option<Reply>,
+}
+
+/// What is asked, and how long ago.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    pub draft: Draft,
+    /// Since it came to the gateway.
+    pub waited: Duration,
+    /// How long after it came it may be begun, whatever it says itself.
+    pub lasts: Option<Duration>,
 }
 
 /// All commands of the gateway.
 pub struct Commands {
     state: Mutex<State>,
+    pub tally: Tally,
 }
 
 struct State {
     journal: Journal,
+    /// By source; what is for no source at all has one together.
     pace: HashMap<String, Pace>,
     under_way: HashMap<String, watch::Receiver<Option<Answer>>>,
 }
 
 /// What is done with a command that was asked for.
-enum Decided {
-    Answered(Answer),
+struct Decided {
+    id: String,
+    /// It is on the disk, with where its answer goes.
+    written: bool,
+    next: Next,
+}
+
+enum Next {
+    Answered(Answer, Option<WhyNot>),
+    /// The answer that was given before.
+    Repeated(Answer),
     /// It is under way already.
     Wait(watch::Receiver<Option<Answer>>),
     Go(Box<Command>, Desk, watch::Sender<Option<Answer>>),
@@ -82,6 +117,7 @@ impl Commands {
                 pace: HashMap::new(),
                 under_way: HashMap::new(),
             }),
+            tally: Tally::default(),
         })
     }
 
@@ -93,30 +129,64 @@ impl Commands {
 
     /// Does what is asked, or says why not. It is carried out to its end also when nobody waits for the answer.
     pub async fn ask(gateway: &Arc<Gateway>, draft: Draft, asker: Asker) -> Answer {
-        let (sender, receiver) = watch::channel(None);
-        let gateway = Arc::clone(gateway);
-        drop(companion(async move {
-            let answer = Self::answer(&gateway, draft, &asker).await;
-            sender.send_replace(Some(answer));
-        }));
-        told(receiver).await
+        let taken = Self::hand_in(gateway, Asked::now(draft), asker).await;
+        taken.answer.await
     }
 
-    async fn answer(gateway: &Arc<Gateway>, draft: Draft, asker: &Asker) -> Answer {
+    /// As [`Self::ask`], for whoever wants to know first that it is written down.
+    pub async fn hand_in(gateway: &Arc<Gateway>, asked: Asked, asker: Asker) -> Taken {
+        let (answered, answer) = watch::channel(None);
+        let (taken, kept) = oneshot::channel();
+        let gateway = Arc::clone(gateway);
+        drop(companion(async move {
+            let answer = Self::carry_through(&gateway, asked, asker, taken).await;
+            answered.send_replace(Some(answer));
+        }));
+        match kept.await {
+            Ok((id, written)) => Taken {
+                id,
+                written,
+                answer: told(answer).boxed(),
+            },
+            Err(_) => Taken::answered(None, stopping()),
+        }
+    }
+
+    async fn carry_through(
+        gateway: &Arc<Gateway>,
+        asked: Asked,
+        asker: Asker,
+        taken: oneshot::Sender<(Option<String>, bool)>,
+    ) -> Answer {
+        let (way, tally) = (asker.way.clone(), &gateway.commands.tally);
+        tally.received(&way);
         let deciding = Arc::clone(gateway);
-        let asked = (draft, asker.clone());
         // Writing it down blocks.
-        let decided = tokio::task::spawn_blocking(move || {
-            let (draft, asker) = asked;
-            deciding.commands.decide(&deciding, draft, &asker)
-        });
-        let (command, desk, sender) = match decided.await {
-            Ok(Decided::Answered(answer)) => return answer,
-            Ok(Decided::Wait(receiver)) => return told(receiver).await,
-            Ok(Decided::Go(command, desk, sender)) => (command, desk, sender),
-            Err(_) => return Answer::failed("the gateway is stopping"),
+        let decided =
+            tokio::task::spawn_blocking(move || deciding.commands.decide(&deciding, asked, &asker));
+        let Ok(Decided { id, written, next }) = decided.await else {
+            tally.ended(&way, Outcome::Failed, None);
+            return stopping();
         };
-        let answer = carry_out(&desk, &command).await;
+        // Whoever asked may have gone.
+        let _ = taken.send((Some(id), written));
+        let (command, desk, sender) = match next {
+            Next::Answered(answer, why) => {
+                tally.ended(&way, answer.outcome, why);
+                return answer;
+            }
+            Next::Repeated(answer) => {
+                tally.repeated(&way);
+                return answer;
+            }
+            Next::Wait(receiver) => {
+                tally.repeated(&way);
+                return told(receiver).await;
+            }
+            Next::Go(command, desk, sender) => (command, desk, sender),
+        };
+        let (answer, why) = carry_out(&desk, &command).await;
+        tally.ended(&way, answer.outcome, why);
         let ending = Arc::clone(gateway);
         let (id, ended) = (command.id.clone(), answer.clone());
         let written = tokio::task::spawn_blocking(move || ending.commands.end(&id, &ended));
@@ -128,65 +198,83 @@ impl Commands {
     }
 
     /// Everything that can be said before the source is asked. What goes to the source is on the disk afterwards.
-    fn decide(&self, gateway: &Gateway, draft: Draft, asker: &Asker) -> Decided {
-        let now = now();
+    fn decide(&self, gateway: &Gateway, asked: Asked, asker: &Asker) -> Decided {
+        let (now, draft) = (now(), asked.draft);
         let id = draft
             .id
             .clone()
             .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let unwritten = |next: Next| Decided {
+            id: id.clone(),
+            written: false,
+            next,
+        };
+        let refused = |why: WhyNot, words: String| {
+            unwritten(Next::Answered(Answer::refused(words), Some(why)))
+        };
         if id.is_empty() || id.len() > MAX_ID_BYTES || id.chars().any(char::is_control) {
-            return Decided::Answered(Answer::refused(format!(
-                "a command's id has 1 to {MAX_ID_BYTES} bytes and no control characters"
-            )));
+            return refused(
+                WhyNot::NoId,
+                format!("a command's id has 1 to {MAX_ID_BYTES} bytes and no control characters"),
+            );
         }
         let mut state = self.state();
-        if let Some(receiver) = state.under_way.get(&id) {
-            return Decided::Wait(receiver.clone());
-        }
         if let Some(entry) = state.journal.find(&id) {
-            return Decided::Answered(entry.again(&draft));
+            if !entry.is_same(&draft) {
+                return refused(
+                    WhyNot::IdTaken,
+                    "another command had this id before; give each command an id of its own".into(),
+                );
+            }
+            if let Some(receiver) = state.under_way.get(&id) {
+                return unwritten(Next::Wait(receiver.clone()));
+            }
+            return unwritten(Next::Repeated(entry.answer()));
         }
         let source = draft.target.source().to_owned();
-        let pace = state.pace.entry(source.clone()).or_default();
-        if !pace.takes(Instant::now()) {
-            return Decided::Answered(Answer::refused(format!(
-                "too many commands for {source}; send fewer than {} a second",
-                pace::PER_SECOND
-            )));
+        if !state.pace(gateway, &source).takes(Instant::now()) {
+            return refused(
+                WhyNot::TooMany,
+                format!(
+                    "too many commands for {source}; send fewer than {} a second",
+                    pace::PER_SECOND
+                ),
+            );
         }
-        let issued = draft.issued.map_or(now, |issued| issued.min(now));
-        let ttl = draft.ttl.unwrap_or(DEFAULT_TTL).min(LONGEST_TTL);
-        let ttl = i64::try_from(ttl.as_nanos()).unwrap_or(i64::MAX);
+        let came = before(now, asked.waited);
+        let issued = draft.issued.map_or(came, |issued| issued.min(now));
+        let expires = after(issued, draft.ttl.unwrap_or(DEFAULT_TTL).min(LONGEST_TTL));
+        let lasts = asked.lasts.map(|lasts| after(came, lasts));
         let command = Command {
-            id,
+            id: id.clone(),
             target: draft.target,
             action: draft.action,
             issued,
-            expires: Timestamp::from_nanos(issued.nanos().saturating_add(ttl)),
+            expires: lasts.map_or(expires, |lasts| lasts.min(expires)),
         };
-        let judged = match () {
-            () if now > command.expires => Err(Answer::expired(format!(
-                "it was issued at {issued}, and its time to live is over; it was not carried out"
-            ))),
-            () if state.under_way.len() >= MAX_UNDER_WAY => Err(Answer::refused(
-                "too many commands are under way; wait for their answers",
-            )),
-            () => desk_of(gateway, &command).map_err(Answer::refused),
-        };
-        let refused = judged.as_ref().err();
-        if let Err(error) = state.journal.begin(&command, &asker.who, now, refused) {
+        let judged = judge(gateway, &command, now, state.under_way.len());
+        let refused_with = judged.as_ref().err().map(|(answer, _)| answer);
+        if let Err(error) = state.journal.begin(&command, asker, now, refused_with) {
             tracing::error!(%error, "a command could not be written down");
-            return Decided::Answered(Answer::refused(format!(
-                "the command cannot be written down ({error}), and nothing is done without a record; make room on the disk"
-            )));
+            return refused(
+                WhyNot::NotWritten,
+                format!(
+                    "the command cannot be written down ({error}), and nothing is done without a record; make room on the disk"
+                ),
+            );
         }
-        match judged {
-            Err(answer) => Decided::Answered(answer),
+        let next = match judged {
+            Err((answer, why)) => Next::Answered(answer, Some(why)),
             Ok(desk) => {
                 let (sender, receiver) = watch::channel(None);
-                state.under_way.insert(command.id.clone(), receiver);
-                Decided::Go(Box::new(command), desk, sender)
+                state.under_way.insert(id.clone(), receiver);
+                Next::Go(Box::new(command), desk, sender)
             }
+        };
+        Decided {
+            id,
+            written: true,
+            next,
         }
     }
 
@@ -196,13 +284,66 @@ impl Commands {
         state.journal.end(id, answer, now())
     }
 
+    /// The answers that a destination has not delivered yet, the oldest first.
+    fn owed(&self, destination: &str) -> Vec<Owed> {
+        let state = self.state();
+        let owed = state.journal.owed(destination, before(now(), OWED_FOR));
+        let owed = owed.map(|(entry, reply)| {
+            let id = entry.begun.id.clone();
+            let answer = match state.under_way.get(&id) {
+                Some(receiver) => told(receiver.clone()).boxed(),
+                None => futures::future::ready(entry.answer()).boxed(),
+            };
+            let reply = reply.to.clone();
+            Owed { id, reply, answer }
+        });
+        owed.collect()
+    }
+
+    fn told(&self, id: &str) {
+        if let Err(error) = self.state().journal.told(id) {
+            tracing::warn!(%error, id, "that an answer was delivered could not be written down; it may be sent once more");
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while holding it")
     }
 }
 
+// === impl State ===
+
+impl State {
+    /// What is asked of a source that is not there shares a pace, so that made-up names take no memory.
+    fn pace(&mut self, gateway: &Gateway, source: &str) -> &mut Pace {
+        let known = gateway.running(|running| running.sources.contains_key(source));
+        let name = if known { source } else { "" };
+        self.pace.entry(name.to_owned()).or_default()
+    }
+}
+
+fn judge(
+    gateway: &Gateway,
+    command: &Command,
+    now: Timestamp,
+    under_way: usize,
+) -> Result<Desk, (Answer, WhyNot)> {
+    if now > command.expires {
+        let words = format!(
+            "it was issued at {}, and its time to live is over; it was not carried out",
+            command.issued
+        );
+        return Err((Answer::expired(words), WhyNot::Expired));
+    }
+    if under_way >= MAX_UNDER_WAY {
+        let words = "too many commands are under way; wait for their answers";
+        return Err((Answer::refused(words), WhyNot::TooMany));
+    }
+    desk_of(gateway, command).map_err(|(words, why)| (Answer::refused(words), why))
+}
+
 /// The desk of a source that is there and allows this; or why it is refused.
-fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, String> {
+fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, (String, WhyNot)> {
     let source = command.target.source();
     let (config, desk) = gateway.running(|running| {
         let config = running.config.as_ref();
@@ -211,13 +352,14 @@ fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, String> {
         let desk = running.sources.get(source);
         (config, desk.and_then(|state| state.desk.borrow().clone()))
     });
-    let config = config.ok_or_else(|| format!("there is no source `{source}`"))?;
+    let no = |words: String| (words, WhyNot::NotAllowed);
+    let config = config.ok_or_else(|| no(format!("there is no source `{source}`")))?;
     let kind = gateway.registry.source(&config.kind);
     if kind.is_none_or(|kind| !kind.commands) {
-        return Err(format!(
+        return Err(no(format!(
             "sources of kind `{}` take no commands",
             config.kind
-        ));
+        )));
     }
     let away = || {
         let name = UnitName::Source(config.id.clone());
@@ -226,16 +368,17 @@ fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, String> {
             true => "it is paused".to_owned(),
             false => format!("{}: {}", status.state, status.words),
         };
-        format!("the source `{source}` is away, {words}")
+        let words = format!("the source `{source}` is away, {words}");
+        (words, WhyNot::Away)
     };
     let desk = desk.ok_or_else(away)?;
     let kind = command.action.kind();
     let offered = desk.offer(&command.target);
     if offered.is_none_or(|offer| !offer.allow.contains(&kind)) {
-        return Err(format!(
+        return Err(no(format!(
             "{kind} is not allowed at {}; add a rule to `commands` of the source `{source}`",
             command.target
-        ));
+        )));
     }
     match desk.is_open() && !config.paused {
         true => Ok(desk),
@@ -243,34 +386,56 @@ fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, String> {
     }
 }
 
-async fn carry_out(desk: &Desk, command: &Command) -> Answer {
+async fn carry_out(desk: &Desk, command: &Command) -> (Answer, Option<WhyNot>) {
     let answer = match desk.order(command.clone()) {
         Ok(answer) => answer,
         Err(NotTaken::Closed) => {
-            return Answer::refused("the source went away before it took the command");
+            let words = "the source went away before it took the command";
+            return (Answer::refused(words), Some(WhyNot::Away));
         }
         Err(NotTaken::Full) => {
-            return Answer::refused(
-                "the source has too many commands to do; wait for their answers",
-            );
+            let words = "the source has too many commands to do; wait for their answers";
+            return (Answer::refused(words), Some(WhyNot::TooMany));
         }
     };
     let unknown = match command.action {
         Action::Read => "",
         _ => "; whether it took effect is not known, so look before you repeat it",
     };
-    match tokio::time::timeout(PATIENCE, answer).await {
+    let answer = match tokio::time::timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Answer::failed(format!("the source went away under way{unknown}")),
         Err(_) => Answer::failed(format!(
             "the source gave no answer within {} s{unknown}",
             PATIENCE.as_secs()
         )),
-    }
+    };
+    let why = match answer.outcome {
+        Outcome::Refused => Some(WhyNot::BySource),
+        Outcome::Expired => Some(WhyNot::Expired),
+        Outcome::Done | Outcome::Failed => None,
+    };
+    (answer, why)
 }
 
 async fn told(mut receiver: watch::Receiver<Option<Answer>>) -> Answer {
     let answer = receiver.wait_for(Option::is_some).await;
     let answer = answer.ok().and_then(|answer| answer.clone());
-    answer.unwrap_or_else(|| Answer::new(Outcome::Failed, "the gateway is stopping"))
+    answer.unwrap_or_else(stopping)
+}
+
+fn stopping() -> Answer {
+    Answer::failed("the gateway is stopping")
+}
+
+fn after(at: Timestamp, span: Duration) -> Timestamp {
+    Timestamp::from_nanos(at.nanos().saturating_add(nanos(span)))
+}
+
+fn before(at: Timestamp, span: Duration) -> Timestamp {
+    Timestamp::from_nanos(at.nanos().saturating_sub(nanos(span)))
+}
+
+fn nanos(span: Duration) -> i64 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }

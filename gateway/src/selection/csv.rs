@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Kind, Shape};
+use super::{Kind, Row, RowProblem, Shape};
 
 /// The column of rules that are a text, and of the path of those that are a table.
 const PATH: &str = "path";
@@ -42,19 +42,24 @@ pub fn write_csv(shape: &Shape, rules: &[Json]) -> String {
 ///
 /// # Errors
 /// Everything that is wrong, each with its line.
-pub fn parse_csv(shape: &Shape, text: &str) -> Result<Vec<Json>, Vec<String>> {
+pub fn parse_csv(shape: &Shape, text: &str) -> Result<Vec<Row>, Vec<RowProblem>> {
     let text = text.trim_start_matches('\u{feff}');
-    let rows = rows(text).map_err(|line| vec![format!("line {line}: a quote is not closed")])?;
+    let problem = |line: usize, words: String| RowProblem {
+        line: Some(line),
+        words,
+    };
+    let rows = rows(text).map_err(|line| vec![problem(line, "a quote is not closed".into())])?;
     let mut rows = rows.into_iter();
     let Some((_, titles)) = rows.next() else {
-        return Err(vec![
-            "the file is empty; its first line has the names of the columns".to_owned(),
-        ]);
+        return Err(vec![RowProblem {
+            line: None,
+            words: "the file is empty; its first line has the names of the columns".to_owned(),
+        }]);
     };
     let known =
         |title: &String| *title == PATH || shape.columns.iter().any(|column| column.name == *title);
     let titles: Vec<String> = titles.iter().map(|title| title.trim().to_owned()).collect();
-    let mut problems: Vec<String> = titles
+    let mut problems: Vec<RowProblem> = titles
         .iter()
         .filter(|title| !known(title))
         .map(|title| {
@@ -63,11 +68,12 @@ pub fn parse_csv(shape: &Shape, text: &str) -> Result<Vec<Json>, Vec<String>> {
                 .iter()
                 .map(|column| column.name.as_str())
                 .collect();
-            format!(
-                "line 1: there is no column `{}`; the columns are {PATH}, {}",
+            let words = format!(
+                "there is no column `{}`; the columns are {PATH}, {}",
                 title.escape_debug(),
                 names.join(", ")
-            )
+            );
+            problem(1, words)
         })
         .collect();
     let mut rules = Vec::new();
@@ -76,16 +82,17 @@ pub fn parse_csv(shape: &Shape, text: &str) -> Result<Vec<Json>, Vec<String>> {
             continue;
         }
         if cells.len() > titles.len() {
-            problems.push(format!(
-                "line {line}: it has {} cells, and there are {} columns",
+            let words = format!(
+                "it has {} cells, and there are {} columns",
                 cells.len(),
                 titles.len()
-            ));
+            );
+            problems.push(problem(line, words));
             continue;
         }
         match rule(shape, titles.iter().zip(&cells)) {
-            Ok(rule) => rules.push(rule),
-            Err(words) => problems.push(format!("line {line}: {words}")),
+            Ok(rule) => rules.push(Row { line, rule }),
+            Err(words) => problems.push(problem(line, words)),
         }
     }
     match problems.is_empty() {
@@ -225,6 +232,11 @@ mod tests {
     use super::*;
     use crate::selection::tests::shape;
 
+    fn parsed(text: &str) -> Vec<Json> {
+        let rows = parse_csv(&shape(), text).unwrap().into_iter();
+        rows.map(|row| row.rule).collect()
+    }
+
     #[test]
     fn what_is_written_is_read_again() {
         let rules = vec![
@@ -238,7 +250,7 @@ mod tests {
         let text = write_csv(&shape(), &rules);
         assert!(text.starts_with("path,node,"), "{text}");
         assert!(text.contains("'=1+1"), "{text}");
-        assert_eq!(parse_csv(&shape(), &text).unwrap(), rules);
+        assert_eq!(parsed(&text), rules);
     }
 
     #[test]
@@ -259,30 +271,27 @@ mod tests {
             ),
             ("node,point\ni=7", json!([{ "node": "i=7" }])),
         ] {
-            assert_eq!(
-                Json::from(parse_csv(&shape(), text).unwrap()),
-                expected,
-                "{text:?}"
-            );
+            assert_eq!(Json::from(parsed(text)), expected, "{text:?}");
         }
     }
 
     #[test]
     fn everything_that_is_wrong_is_told_with_its_line() {
-        for (text, lines) in [
-            ("", &["the file is empty"][..]),
-            ("nod\ni=7", &["line 1: there is no column `nod`"]),
+        for (text, expected) in [
+            ("", &[(None, "the file is empty")][..]),
+            ("nod\ni=7", &[(Some(1), "there is no column `nod`")]),
             (
                 "node,sampling_ms\ni=7,fast\ni=8,50\ni=9,\"7\"\"\"",
-                &["line 2: `fast`", "line 4"],
+                &[(Some(2), "`fast`"), (Some(4), "")],
             ),
-            ("node\n\"i=7", &["line 2: a quote"]),
-            ("node\ni=7,8", &["line 2: it has 2 cells"]),
+            ("node\n\"i=7", &[(Some(2), "a quote")]),
+            ("node\ni=7,8", &[(Some(2), "it has 2 cells")]),
         ] {
             let problems = parse_csv(&shape(), text).unwrap_err();
-            assert_eq!(problems.len(), lines.len(), "{problems:?}");
-            for (problem, lead) in problems.iter().zip(lines) {
-                assert!(problem.starts_with(lead), "{problem} {lead}");
+            assert_eq!(problems.len(), expected.len(), "{problems:?}");
+            for (problem, (line, lead)) in problems.iter().zip(expected) {
+                assert_eq!(problem.line, *line);
+                assert!(problem.words.starts_with(lead), "{problem:?} {lead}");
             }
         }
     }

@@ -13,6 +13,22 @@ pub use plan::{Mode, Plan, plan};
 /// The setting that holds the rules.
 pub const SELECT: &str = "select";
 
+/// A rule of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Where it begins, from 1.
+    pub line: usize,
+    pub rule: Json,
+}
+
+/// What stands against a file, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowProblem {
+    /// None when it is about the file, or about a rule that is there already.
+    pub line: Option<usize>,
+    pub words: String,
+}
+
 /// What a rule can be: a text, or a table with these keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Shape {
@@ -123,16 +139,49 @@ fn kind(property: &Json) -> Kind {
 /// The rules of a JSON file: a list of texts and tables.
 ///
 /// # Errors
-/// What is wrong, in words.
-pub fn parse_json(text: &str) -> Result<Vec<Json>, String> {
-    let rules: Vec<Json> = serde_json::from_str(text)
-        .map_err(|error| format!("the file is no JSON list of rules: {error}"))?;
-    let wrong = rules
+/// Everything that is wrong, each with its line.
+pub fn parse_json(text: &str) -> Result<Vec<Row>, Vec<RowProblem>> {
+    let rules: Vec<Json> = serde_json::from_str(text).map_err(|error| {
+        vec![RowProblem {
+            line: Some(error.line()),
+            words: format!("the file is no JSON list of rules: {error}"),
+        }]
+    })?;
+    let rows: Vec<Row> = lines(text)
+        .into_iter()
+        .zip(rules)
+        .map(|(line, rule)| Row {
+            line,
+            rule: without_nulls(rule),
+        })
+        .collect();
+    let wrong = rows
         .iter()
-        .position(|rule| !rule.is_string() && !rule.is_object());
-    match wrong {
-        Some(at) => Err(format!("rule {} is neither a text nor a table", at + 1)),
-        None => Ok(rules.into_iter().map(without_nulls).collect()),
+        .filter(|row| !row.rule.is_string() && !row.rule.is_object());
+    let problems: Vec<RowProblem> = wrong
+        .map(|row| RowProblem {
+            line: Some(row.line),
+            words: format!("{} is neither a text nor a table", row.rule),
+        })
+        .collect();
+    match problems.is_empty() {
+        true => Ok(rows),
+        false => Err(problems),
+    }
+}
+
+/// The lines at which the items of a JSON list begin, which was found to be one.
+fn lines(list: &str) -> Vec<usize> {
+    let mut lines = Vec::new();
+    let mut rest = list.trim_start().strip_prefix('[').unwrap_or_default();
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+        lines.push(1 + list[..list.len() - rest.len()].matches('\n').count());
+        let mut items = serde_json::Deserializer::from_str(rest).into_iter::<Json>();
+        match items.next() {
+            Some(Ok(_)) => rest = &rest[items.byte_offset()..],
+            _ => return lines,
+        }
     }
 }
 
@@ -191,10 +240,27 @@ pub(crate) mod tests {
 
     #[test]
     fn a_json_file_is_a_list_of_rules() {
-        let rules = parse_json(r#"["Objects/**", { "node": "i=7", "point": null }]"#).unwrap();
-        assert_eq!(rules, [json!("Objects/**"), json!({ "node": "i=7" })]);
-        for text in ["{}", "[7]", "[", "\"Objects/**\""] {
-            assert!(parse_json(text).is_err(), "{text}");
+        let text = "[\"Objects/**\", \n\n{ \"node\": \"i=7\",\n \"point\": null }, \"a,[b\"\n]\n";
+        let row = |line: usize, rule: Json| Row { line, rule };
+        assert_eq!(
+            parse_json(text).unwrap(),
+            [
+                row(1, json!("Objects/**")),
+                row(3, json!({ "node": "i=7" })),
+                row(4, json!("a,[b")),
+            ]
+        );
+        assert_eq!(parse_json(" [ ]"), Ok(vec![]));
+        for (text, at) in [
+            ("{}", &[1][..]),
+            ("[7]", &[1]),
+            ("[\n7,\"a\",\n[]]", &[2, 3]),
+            ("[\n", &[2]),
+            ("\"Objects/**\"", &[1]),
+        ] {
+            let problems = parse_json(text).unwrap_err();
+            let lines: Vec<usize> = problems.iter().filter_map(|problem| problem.line).collect();
+            assert_eq!(lines, at, "{text}: {problems:?}");
         }
     }
 }

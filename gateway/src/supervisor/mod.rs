@@ -8,7 +8,7 @@ mod unit;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use fieldgate_kit::{DropCounters, Intake, Readings, SinkCtx, SourceCtx};
+use fieldgate_kit::{DropCounters, Readings, SinkCtx, SourceCtx};
 use fieldgate_store::StoreError;
 use futures::future::join_all;
 use tokio::{sync::watch, task::JoinHandle};
@@ -18,6 +18,7 @@ pub use running::{DestinationState, RouteState, Running, SourceState};
 pub use unit::{Attempt, Cause, Unit, companion};
 
 use crate::{
+    commands,
     config::{Config, DestinationConfig, RouteConfig, SourceConfig},
     forward::{ForwardStats, Forwarder, Memory},
     gateway::Gateway,
@@ -230,7 +231,7 @@ impl Supervisor {
                     secrets: gateway.secrets.clone(),
                     state_dir: gateway.unit_dir("destination", &config.id),
                     book: gateway.book(),
-                    commands: Intake::default(),
+                    commands: commands::intake(&gateway, &config.id),
                 },
                 lanes: gateway.lanes.clone(),
                 clock: gateway.clock.clone(),

@@ -18,7 +18,7 @@ use super::{
     mount::{Answer, Call, Caller, Mounts},
     value::shown,
 };
-use crate::commands::{Asker, Commands, Entry};
+use crate::commands::{Asker, Commands, Entry, Way};
 
 /// Commands of one answer, unless it is said otherwise, and at most.
 const SOME: usize = 50;
@@ -44,11 +44,15 @@ async fn send(call: Call<SendCommand>) -> Answer<SendCommand> {
             .ttl_s
             .map(|seconds| Duration::from_secs(seconds.into())),
     };
-    let who = match call.caller {
-        Caller::Console => "console",
-        Caller::CommandLine => "command line",
+    let (who, way) = match call.caller {
+        Caller::Console => ("console", Way::Console),
+        Caller::CommandLine => ("command line", Way::CommandLine),
     };
-    let asker = Asker { who: who.into() };
+    let asker = Asker {
+        who: who.into(),
+        way,
+        reply: None,
+    };
     let answer = Commands::ask(&call.shared.gateway, draft, asker).await;
     Ok(CommandAnswer {
         outcome: answer.outcome,
@@ -78,7 +82,7 @@ fn list(call: &Call<GetCommands>) -> Vec<CommandView> {
 
 fn view(entry: Entry) -> CommandView {
     let known = |json: Json| (!json.is_null()).then_some(json);
-    let Entry { begun, ended } = entry;
+    let Entry { begun, ended, .. } = entry;
     CommandView {
         id: shown(&begun.id),
         at: begun.at,

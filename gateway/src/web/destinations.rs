@@ -1,6 +1,6 @@
 //! Destinations: as configured and how they are; creating, changing, testing and removing them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use fieldgate_api::{
     config::Item,
@@ -8,7 +8,7 @@ use fieldgate_api::{
         DeleteDestination, GetDestination, GetDestinations, PutDestination, RetryDestination,
         TestDestination,
     },
-    state::{DestinationView, Ledger},
+    state::{DestinationCommands, DestinationView, Ledger},
 };
 
 use super::{
@@ -16,9 +16,11 @@ use super::{
     error::Failure,
     mount::{Answer, Call, Mounts},
     queue, trial,
+    value::shown,
     words::unit_status,
 };
 use crate::{
+    commands::Way,
     config::Section,
     ledger::{dead_letters, ledger},
     supervisor::UnitName,
@@ -90,5 +92,30 @@ fn view(shared: &Shared, item: &Item, ledger: &Ledger) -> DestinationView {
         throttled: stats.throttles(),
         tried_again: stats.attempts_repeated(),
         unheard: stats.acked_unheard(),
+        commands: commands(shared, item),
     }
+}
+
+fn commands(shared: &Shared, item: &Item) -> Option<DestinationCommands> {
+    let gateway = &shared.gateway;
+    let kind = gateway.registry.destination(&item.draft.kind)?;
+    let address = kind.commands(item.draft.settings.clone(), &gateway.book())?;
+    let counts = gateway
+        .commands
+        .tally
+        .of(&Way::Destination(item.id.clone()));
+    let by_word = |counts: BTreeMap<&'static str, u64>| {
+        let owned = counts
+            .into_iter()
+            .map(|(word, count)| (word.to_owned(), count));
+        owned.collect()
+    };
+    Some(DestinationCommands {
+        address: shown(&address),
+        received: counts.received,
+        ended: by_word(counts.ended),
+        refused: by_word(counts.refused),
+        repeated: counts.repeated,
+        answers_lost: counts.answers_lost,
+    })
 }

@@ -207,6 +207,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     receipts::mount_export(config);
     trust::mount_export(config);
     export::mount(config);
+    selection::mount_file(config);
     check::mount(config);
     openapi::mount(config);
     config.default_service(actix_web::web::to(assets::fallback));

@@ -12,11 +12,14 @@ use fieldgate_api::{
     receipt::Receipt,
     trouble::Trouble,
 };
-use fieldgate_kit::format::{AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA, JSON_SCHEMA};
+use fieldgate_kit::{
+    command::{ANSWER_SCHEMA, COMMAND_SCHEMA},
+    format::{AIO_JSON_SCHEMA, CLOUD_EVENT_SCHEMA, JSON_SCHEMA},
+};
 use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value as Json, json};
 
-use super::{check, dead, error::Failure, export, receipts, scrape};
+use super::{check, dead, error::Failure, export, receipts, scrape, selection};
 
 /// Where the document is.
 pub const PATH: &str = "/api/v1/openapi.json";
@@ -75,6 +78,8 @@ async fn schema(format: Path<String>) -> Result<HttpResponse, Failure> {
         "aio-json" => AIO_JSON_SCHEMA.to_owned(),
         "json" => JSON_SCHEMA.to_owned(),
         "cloud-event" => CLOUD_EVENT_SCHEMA.to_owned(),
+        "command" => COMMAND_SCHEMA.to_owned(),
+        "command-answer" => ANSWER_SCHEMA.to_owned(),
         "receipt" => schemars::schema_for!(Receipt).as_value().to_string(),
         other => return Err(Failure::no_such("schema", other)),
     };
@@ -217,6 +222,19 @@ fn beside_the_table(paths: &mut Map<String, Json>) {
         },
     });
     put(paths, export::PATH, "GET", records);
+    let selection = json!({
+        "operationId": "DownloadSelection", "tags": ["export"],
+        "summary": "The rules of a source as a file.",
+        "parameters": [
+            place("id"),
+            { "name": "format", "in": "path", "required": true, "schema": { "enum": ["csv", "json"] } },
+        ],
+        "responses": {
+            "200": { "description": "As ExportSelection has it in `text`.", "content": { "text/csv": { "schema": { "type": "string" } }, "application/json": { "schema": { "type": "array" } } } },
+            "default": { "$ref": "#/components/responses/Trouble" },
+        },
+    });
+    put(paths, selection::FILE_PATH, "GET", selection);
     let check = json!({
         "operationId": "CheckQueue", "tags": ["export"],
         "summary": "Reads the whole queue and checks it, between the commits: one line a megabyte, and one with the result for each lane.",

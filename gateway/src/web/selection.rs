@@ -1,12 +1,17 @@
 //! A source's selection as a file: export, and import with a dry run. What is written is a revision like any other.
 
+use actix_web::{
+    HttpResponse,
+    web::{self, Data, Path, ServiceConfig},
+};
 use fieldgate_api::{
     config::{Draft, Item},
     endpoint::{ExportSelection, ImportSelection},
     selection::{
-        SelectionChange, SelectionFile, SelectionFormat, SelectionImport, SelectionMode,
-        SelectionPlan,
+        SelectionChange, SelectionFile, SelectionFormat, SelectionMode, SelectionPlan,
+        SelectionProblem,
     },
+    trouble::ConfigProblem,
 };
 use serde_json::Value as Json;
 
@@ -16,16 +21,40 @@ use super::{
     error::Failure,
     mount::{Answer, Call, Mounts},
     trial::good_source,
+    value::shown,
 };
 use crate::{
-    config::{Desired, Section},
-    selection::{self, Mode, SELECT, Shape, parse_csv, parse_json, write_csv},
+    config::{ChangeError, Desired, Section},
+    selection::{self, Mode, RowProblem, SELECT, Shape, parse_csv, parse_json, write_csv},
 };
 
-/// Differences that are told one by one.
+/// Differences, and problems, that are told one by one.
 const TOLD: usize = 200;
-/// Problems of a file that are told one by one.
-const MOST_PROBLEMS: usize = 20;
+
+/// Where the file itself is, for a download.
+pub const FILE_PATH: &str = "/api/v1/export/sources/{id}/selection.{format}";
+
+/// The file of a selection, as it is downloaded.
+pub fn mount_file(config: &mut ServiceConfig) {
+    config.route(FILE_PATH, web::get().to(download));
+}
+
+async fn download(
+    shared: Data<Shared>,
+    place: Path<(String, String)>,
+) -> Result<HttpResponse, Failure> {
+    let (id, format) = place.into_inner();
+    let (format, kind) = match format.as_str() {
+        "csv" => (SelectionFormat::Csv, "text/csv; charset=utf-8"),
+        "json" => (SelectionFormat::Json, "application/json"),
+        other => return Err(Failure::no_such("format", other)),
+    };
+    let (item, shape) = source(&shared, &id)?;
+    Ok(HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header(("content-disposition", "attachment"))
+        .body(written(&shape, &rules(&item), format)))
+}
 
 pub fn mount(mounts: &mut Mounts<'_>) {
     mounts
@@ -36,31 +65,46 @@ pub fn mount(mounts: &mut Mounts<'_>) {
 fn export(call: &Call<ExportSelection>) -> Answer<ExportSelection> {
     let (item, shape) = source(&call.shared, &call.place)?;
     let rules = rules(&item);
-    let text = match call.body.format {
-        SelectionFormat::Csv => write_csv(&shape, &rules),
-        SelectionFormat::Json => serde_json::to_string_pretty(&rules).unwrap_or_default(), // it was JSON before
-    };
     Ok(SelectionFile {
         rules: rules.len() as u64,
-        text,
+        text: written(&shape, &rules, call.body.format),
     })
+}
+
+fn written(shape: &Shape, rules: &[Json], format: SelectionFormat) -> String {
+    match format {
+        SelectionFormat::Csv => write_csv(shape, rules),
+        SelectionFormat::Json => serde_json::to_string_pretty(rules).unwrap_or_default(), // it was JSON before
+    }
 }
 
 async fn import(call: Call<ImportSelection>) -> Answer<ImportSelection> {
     let (item, shape) = source(&call.shared, &call.place)?;
-    let file = read(&shape, &call.body)?;
+    let read = match call.body.format {
+        SelectionFormat::Csv => parse_csv(&shape, &call.body.text),
+        SelectionFormat::Json => parse_json(&call.body.text),
+    };
+    let file = match read {
+        Ok(file) => file,
+        Err(problems) => {
+            return Ok(SelectionPlan {
+                problems: told(problems),
+                ..SelectionPlan::default()
+            });
+        }
+    };
     let mode = match call.body.mode {
         SelectionMode::Merge => Mode::Merge,
         SelectionMode::Replace => Mode::Replace,
     };
     let plan = selection::plan(&shape, &rules(&item), &file, mode);
-    let mut told = SelectionPlan {
+    let mut answer = SelectionPlan {
         added: plan.added.len() as u64,
         changed: plan.changed.len() as u64,
         removed: plan.removed.len() as u64,
         same: plan.same as u64,
         changes: changes(&plan),
-        conflicts: plan.conflicts,
+        problems: told(plan.conflicts),
         saved: None,
     };
     let mut settings = item.draft.settings.clone();
@@ -70,14 +114,47 @@ async fn import(call: Call<ImportSelection>) -> Answer<ImportSelection> {
         ..item.draft
     };
     // What the rules say is checked in a dry run, too.
-    drop(good_source(&call.shared, &call.place, draft.clone()).await?);
-    let differs = told.added + told.changed + told.removed > 0;
-    if !call.body.dry_run && told.conflicts.is_empty() && differs {
+    match good_source(&call.shared, &call.place, draft.clone()).await {
+        Ok(_) => {}
+        Err(Failure::Change(ChangeError::Invalid(problems))) => {
+            let problems = problems
+                .into_iter()
+                .map(|problem| of_rule(problem, &plan.lines));
+            answer.problems.extend(told(problems.collect()));
+        }
+        Err(other) => return Err(other),
+    }
+    let differs = answer.added + answer.changed + answer.removed > 0;
+    if !call.body.dry_run && answer.problems.is_empty() && differs {
         let (id, base) = (call.place.clone(), call.base);
         let change = move |desired: &Desired| desired.put(Section::Source, &id, &draft, base, WHO);
-        told.saved = Some(call.shared.block(change).await?.1);
+        answer.saved = Some(call.shared.block(change).await?.1);
     }
-    Ok(told)
+    Ok(answer)
+}
+
+/// A problem of the settings, at the line of the file where its rule stands.
+fn of_rule(problem: ConfigProblem, lines: &[Option<usize>]) -> RowProblem {
+    let words = format!("{}; {}", problem.what, problem.remedy);
+    let place = match &problem.path[..] {
+        [select, rule, ..] if select == SELECT => rule.parse::<usize>().ok(),
+        _ => None,
+    };
+    let line = place.and_then(|rule| lines.get(rule).copied().flatten());
+    let words = match line {
+        Some(_) => words,
+        None => format!("{}: {words}", problem.path.join(".")),
+    };
+    RowProblem { line, words }
+}
+
+fn told(problems: Vec<RowProblem>) -> Vec<SelectionProblem> {
+    let problems = problems.into_iter().take(TOLD);
+    let problem = |problem: RowProblem| SelectionProblem {
+        line: problem.line.map(|line| line as u64),
+        words: shown(&problem.words),
+    };
+    problems.map(problem).collect()
 }
 
 fn source(shared: &Shared, id: &str) -> Result<(Item, Shape), Failure> {
@@ -96,26 +173,6 @@ fn rules(item: &Item) -> Vec<Json> {
         .as_array()
         .cloned()
         .unwrap_or_default()
-}
-
-fn read(shape: &Shape, file: &SelectionImport) -> Result<Vec<Json>, Failure> {
-    let rules = match file.format {
-        SelectionFormat::Csv => parse_csv(shape, &file.text),
-        SelectionFormat::Json => parse_json(&file.text).map_err(|words| vec![words]),
-    };
-    rules.map_err(|mut problems| {
-        let more = problems.len().saturating_sub(MOST_PROBLEMS);
-        problems.truncate(MOST_PROBLEMS);
-        let more = if more > 0 {
-            format!("; and {more} more")
-        } else {
-            String::new()
-        };
-        Failure::Malformed(format!(
-            "the file cannot be read: {}{more}",
-            problems.join("; ")
-        ))
-    })
 }
 
 fn changes(plan: &selection::Plan) -> Vec<SelectionChange> {

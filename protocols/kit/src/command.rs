@@ -2,21 +2,27 @@
 //!
 //! ```text
 //! destination ──Request──▶ Intake ─▶ gateway (permission, time to live, audit) ──Order──▶ Orders ─▶ source
-//!              ◀── Answer ──────────────────────────────────────────────────── ◀── Answer ──┘
+//!              ◀── Answer ───────────────────────────────────────────────────── ◀── Answer ──┘
 //! ```
 //!
 //! A source opens its [`Commands`] once it can carry them out, and says what it allows; when its attempt ends they are
 //! closed, and whoever asks is told so at once. Nothing waits in a queue for a source that is away.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use fieldgate_model::{Answer, Command, Offer, PointId};
-use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
+mod intake;
 mod json;
+mod why_not;
 
-pub use json::{Draft, DraftError, action_of_json, answer_json, draft_of_json, value_of_json};
+pub use intake::{Door, Intake, Lost, Objection, Owed, Request, Taken};
+pub use json::{
+    ANSWER_SCHEMA, COMMAND_SCHEMA, Draft, DraftError, action_of_json, answer_json, draft_of_json,
+    value_of_json,
+};
+pub use why_not::WhyNot;
 
 /// Commands that wait for a source; one more is refused.
 const WAITING: usize = 16;
@@ -52,18 +58,6 @@ pub enum NotTaken {
     /// Too many wait already.
     Full,
 }
-
-/// A command that came to a destination, as far as it said what it wants.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    pub draft: Draft,
-    /// Where exactly it came from, for the record: an MQTT topic.
-    pub through: String,
-}
-
-/// Where a destination hands in the commands of its far side. Cloning shares it.
-#[derive(Clone)]
-pub struct Intake(Arc<dyn Fn(Request) -> BoxFuture<'static, Answer> + Send + Sync>);
 
 // === impl Commands ===
 
@@ -143,37 +137,6 @@ impl Order {
     }
 }
 
-// === impl Intake ===
-
-impl Intake {
-    /// Commands go to `take`, which answers every one.
-    #[must_use]
-    pub fn new(
-        take: impl Fn(Request) -> BoxFuture<'static, Answer> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(take))
-    }
-
-    /// Hands a command in. It is carried out to its end also when the result is dropped.
-    #[must_use]
-    pub fn take(&self, request: Request) -> BoxFuture<'static, Answer> {
-        (self.0)(request)
-    }
-}
-
-impl Default for Intake {
-    /// Refuses every command.
-    fn default() -> Self {
-        Self::new(|_| Box::pin(async { Answer::refused("commands are not taken here") }))
-    }
-}
-
-impl fmt::Debug for Intake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Intake")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use fieldgate_model::{Action, Outcome, Timestamp};
@@ -216,17 +179,5 @@ mod tests {
         assert!(!desk.is_open());
         assert_eq!(desk.order(command()).unwrap_err(), NotTaken::Closed);
         assert!(waiting.into_iter().next().unwrap().unwrap().await.is_err());
-    }
-
-    #[tokio::test]
-    async fn without_a_gateway_a_command_is_refused() {
-        let request = Request {
-            draft: draft_of_json(br#"{"point":"a/b/c","action":"read"}"#).unwrap(),
-            through: "t".into(),
-        };
-        assert_eq!(
-            Intake::default().take(request).await.outcome,
-            Outcome::Refused
-        );
     }
 }

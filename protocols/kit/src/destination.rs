@@ -199,6 +199,11 @@ pub trait Destination: Send + Sync + 'static {
     /// Where a device's readings go, in the far side's words, for instance an MQTT topic.
     fn address(settings: &Self::Settings, book: &AddressBook, device: &DeviceId) -> String;
 
+    /// Where commands are taken, in the far side's words, for instance an MQTT topic; none when they are not.
+    fn commands(_settings: &Self::Settings, _book: &AddressBook) -> Option<String> {
+        None
+    }
+
     /// One connection. Only the supervisor waits and tries again.
     fn connect(
         settings: Arc<Self::Settings>,
@@ -222,6 +227,7 @@ pub struct DestinationKind {
     schema: fn() -> Json,
     limits: fn(Json) -> Result<BatchLimits, SettingsError>,
     address: fn(Json, &AddressBook, &DeviceId) -> Option<String>,
+    commands: fn(Json, &AddressBook) -> Option<String>,
     connect: fn(Json, SinkCtx) -> BoxFuture<'static, Result<Link, SinkError>>,
     probe: fn(Json, ProbeCtx) -> BoxFuture<'static, Vec<Rung>>,
 }
@@ -241,6 +247,10 @@ impl DestinationKind {
                 typed::<D>(table)
                     .ok()
                     .map(|settings| D::address(&settings, book, device))
+            },
+            commands: |table, book| {
+                let settings = typed::<D>(table).ok()?;
+                D::commands(&settings, book)
             },
             connect: |table, ctx| Box::pin(connect::<D>(table, ctx)),
             probe: |table, ctx| Box::pin(probe::<D>(table, ctx)),
@@ -265,6 +275,12 @@ impl DestinationKind {
     #[must_use]
     pub fn address(&self, table: Json, book: &AddressBook, device: &DeviceId) -> Option<String> {
         (self.address)(table, book, device)
+    }
+
+    /// Where commands are taken; `None` when they are not, or the settings are not valid.
+    #[must_use]
+    pub fn commands(&self, table: Json, book: &AddressBook) -> Option<String> {
+        (self.commands)(table, book)
     }
 
     /// One connection.

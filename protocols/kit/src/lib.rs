@@ -17,7 +17,7 @@ pub mod source;
 pub mod topic;
 pub mod trust;
 
-pub use command::{Commands, Desk, Intake, NotTaken, Order, Orders, Request};
+pub use command::{Commands, Desk, Intake, NotTaken, Order, Orders};
 pub use counters::DropCounters;
 pub use destination::{
     AddressBook, Batch, BatchLimits, BoxSink, Destination, DestinationKind, Link, Origin, Receipt,

@@ -12,13 +12,15 @@ use tower::util::BoxService;
 
 use crate::{
     endpoint::Endpoint,
-    link::{self, MESSAGE_WINDOW, Plan},
+    inbox::{Inbox, Place},
+    link::{self, MESSAGE_WINDOW, Opened, Plan},
     pacer::Pacer,
     pump::{Desk, Pump},
     settings::Settings,
     sink::{Encoder, Sink},
     status::Status,
     tls,
+    wire::Subscription,
 };
 
 /// Signs in, and builds the link around the connection.
@@ -32,12 +34,19 @@ pub(crate) async fn connect(settings: Arc<Settings>, ctx: SinkCtx) -> Result<Lin
     let mut plan = plan(&settings, &ctx.secrets).await?;
     plan.client_id = settings.client_id(&ctx.book, &ctx.id);
     plan.will = Some(status.clone());
-    let (wire, terms) = link::open(&plan).await?;
+    let place = Place::of(&settings, &ctx.book);
+    plan.commands = place.as_ref().map(|place| place.topic.clone());
+    let Opened {
+        wire,
+        terms,
+        subscription,
+    } = link::open(&plan).await?;
     let words = format!(
-        "MQTT {} over {}, {} ms",
+        "MQTT {} over {}, {} ms{}",
         settings.version.as_str(),
         plan.endpoint.transport.words(),
-        began.elapsed().as_millis()
+        began.elapsed().as_millis(),
+        about_commands(&plan, subscription)
     );
 
     // Full when one batch waits: then the sink is not ready and the forwarder waits. The pump takes a batch when the line has
@@ -55,6 +64,8 @@ pub(crate) async fn connect(settings: Arc<Settings>, ctx: SinkCtx) -> Result<Lin
         timeout: settings.timeout.0,
         status,
         desk: Desk::default(),
+        inbox: Inbox::new(ctx.commands, place, terms.packet_bytes),
+        acks_waiting: 0,
     };
     let sink = Sink {
         encoder: Encoder {
@@ -71,6 +82,18 @@ pub(crate) async fn connect(settings: Arc<Settings>, ctx: SinkCtx) -> Result<Lin
         close,
         words,
     })
+}
+
+/// Whether commands are taken. A broker that refuses them still gets the readings.
+fn about_commands(plan: &Plan, subscription: Option<Subscription>) -> String {
+    match (&plan.commands, subscription) {
+        (Some(topic), Some(Subscription::On)) => format!("; takes commands at {topic}"),
+        (_, Some(Subscription::Refused(why))) => {
+            tracing::warn!(%why, "commands are not taken from this broker");
+            format!("; takes no commands: {why}")
+        }
+        _ => String::new(),
+    }
 }
 
 /// Reads what signing in takes, without a client id and a will.
@@ -106,5 +129,6 @@ fn read_plan(settings: &Settings, secrets: &Secrets) -> Result<Plan, SinkError> 
         login,
         tls,
         will: None,
+        commands: None,
     })
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! Batch ─▶ sink.rs ─encode─▶ Call ─▶ pump.rs ─▶ wire.rs ◀─ link.rs (rumqttc) ─▶ broker
 //!                                      ▲ pairs PUBACK with the call, keeps the window, watches the age
+//! gateway ◀─ Request ─ inbox.rs ◀──────┘ commands; PUBACK when they are written down
 //! ```
 //!
 //! | file | subject |
@@ -12,12 +13,14 @@
 //! | `sink` | batch → packets that fit the broker; the tower service |
 //! | `pump` | the window, the pairing, the good-bye; no MQTT library in sight |
 //! | `pacer` | how much may be under way on a line like this; pure |
-//! | `link` | the only file that knows rumqttc |
+//! | `inbox` | commands on their way in, answers on their way out |
+//! | `link` | the only place that knows rumqttc |
 //! | `tls`, `words`, `status`, `probe` | trust; errors as people read them; retained status; the test of settings |
 //! | `sim` | an in-process broker, for the demonstration (feature `sim`) |
 
 mod connection;
 mod endpoint;
+mod inbox;
 mod link;
 mod pacer;
 mod probe;
@@ -69,6 +72,14 @@ impl Destination for Mqtt {
             point: "{point}",
             format: settings.format.as_str(),
         })
+    }
+
+    /// The command topic.
+    fn commands(settings: &Settings, book: &AddressBook) -> Option<String> {
+        settings
+            .commands
+            .as_ref()
+            .map(|commands| commands.topic(book))
     }
 
     async fn connect(settings: Arc<Settings>, ctx: SinkCtx) -> Result<Link, SinkError> {

@@ -1,4 +1,4 @@
-//! A test of settings, rung by rung: name, TCP, TLS, sign-in, publish, acknowledgement.
+//! A test of settings, rung by rung: name, TCP, TLS, sign-in, publish, acknowledgement, and the command topic where there is one.
 //!
 //! The first rungs use connections of their own, because the MQTT client does all of them in one step and could not
 //! tell which one broke.
@@ -13,9 +13,10 @@ use tokio::net::{TcpStream, lookup_host};
 use crate::{
     connection,
     endpoint::Endpoint,
-    link::{self, Plan},
+    inbox::Place,
+    link::{self, Opened, Plan},
     settings::Settings,
-    wire::{Answer, Happening, Publication, Wire},
+    wire::{Answer, Happening, Publication, Subscription, Wire},
     words,
 };
 
@@ -31,6 +32,8 @@ async fn try_climb(settings: Arc<Settings>, ctx: ProbeCtx, probe: &mut Probe) ->
     let mut plan = rung(probe, "Settings", connection::plan(&settings, &ctx.secrets)).await?;
     // The real client id would throw the running link out.
     plan.client_id = format!("{}-test", settings.client_id(&ctx.book, &ctx.id));
+    // A command that comes during the test is not taken: the running link gets it, too.
+    plan.commands = Place::of(&settings, &ctx.book).map(|place| place.topic);
     let endpoint = plan.endpoint.clone();
 
     let addresses = rung(probe, "DNS", resolve(&endpoint)).await?;
@@ -59,7 +62,11 @@ async fn sign_in_and_publish(
     plan: &Plan,
     probe: &mut Probe,
 ) -> Option<()> {
-    let (mut wire, _) = rung(probe, "Sign-in", link::open(plan)).await?;
+    let Opened {
+        mut wire,
+        subscription,
+        ..
+    } = rung(probe, "Sign-in", link::open(plan)).await?;
     probe.ok(
         "Sign-in",
         format!(
@@ -74,6 +81,16 @@ async fn sign_in_and_publish(
 
     rung(probe, "Acknowledged", acknowledged(&mut wire)).await?;
     probe.ok("Acknowledged", "the broker has it");
+    match (&plan.commands, subscription) {
+        (Some(topic), Some(Subscription::On)) => {
+            probe.ok(
+                "Commands",
+                format!("the broker hands on what comes to {topic}"),
+            );
+        }
+        (_, Some(Subscription::Refused(why))) => probe.failed("Commands", why),
+        _ => {}
+    }
     wire.disconnect();
     // The broker has acknowledged; whether it also hears the good-bye makes no difference to the test.
     let _ = tokio::time::timeout(RUNG_LIMIT, async {
@@ -170,6 +187,7 @@ async fn publish(wire: &mut impl Wire, topic: &str) -> Result<(), SinkError> {
             .to_string()
             .into(),
         content_type: "application/json",
+        correlation: None,
         attributes: Vec::new(),
     })?;
     while !matches!(wire.next().await?, Happening::Sent(_)) {}

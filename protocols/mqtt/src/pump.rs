@@ -5,6 +5,9 @@
 //!                       (window)        FIFO                   by packet id
 //! ```
 //!
+//! Commands come in through the same connection; the [`Inbox`] has them, and their answers go out through the same window, before
+//! the readings.
+//!
 //! A call is answered once, when the broker answered for each of its messages. Whatever is unanswered when the connection
 //! ends is answered `Unreachable` and sent again by the forwarder: at least once, never "probably".
 
@@ -21,6 +24,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    inbox::Inbox,
+    link::ACKS_WAITING,
     pacer::Pacer,
     status::Status,
     wire::{Answer, Happening, Publication, Wire},
@@ -62,6 +67,9 @@ pub(crate) struct Pump<W> {
     pub timeout: Duration,
     pub status: Status,
     pub desk: Desk,
+    pub inbox: Inbox,
+    /// Acknowledgements of commands that were handed to the client and not sent yet.
+    pub acks_waiting: usize,
 }
 
 /// Who waits for what. No I/O and no clock of its own.
@@ -78,20 +86,31 @@ pub(crate) struct Desk {
 
 #[derive(Debug)]
 struct Flight {
-    /// `None` for the gateway's own status.
-    call: Option<u64>,
+    whom: For,
     seqs: Vec<u64>,
     bytes: usize,
     since: Instant,
 }
 
+/// Who wants to know what the broker says to a message.
+#[derive(Debug)]
+enum For {
+    /// The gateway's own status.
+    Status,
+    Call(u64),
+    /// The answer to a command, with its id where it is written down.
+    Answer(Option<String>),
+}
+
 /// What an answer tells about the line.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Echo {
     bytes: usize,
     since: Instant,
     /// With itself.
     under_way: usize,
+    /// What was said to the answer to a command.
+    answer: Option<(Option<String>, Answer)>,
 }
 
 #[derive(Debug)]
@@ -126,10 +145,13 @@ impl<W: Wire> Pump<W> {
         let mut age_check = interval(AGE_CHECK);
         age_check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            self.inbox.hand_in(Instant::now());
+            self.acknowledge()?;
             self.fill_window()?;
             tokio::select! {
                 () = self.close.cancelled() => return Ok(()),
                 happening = self.wire.next() => self.take(happening?)?,
+                step = self.inbox.next() => self.inbox.take(step)?,
                 call = self.calls.recv(), if self.desk.waiting.is_empty() => match call {
                     Some(call) => self.desk.open(call),
                     None => return Ok(()),
@@ -139,8 +161,33 @@ impl<W: Wire> Pump<W> {
         }
     }
 
+    /// Tells the broker which commands are written down, so many at once that the client's channel is never full.
+    fn acknowledge(&mut self) -> Result<(), SinkError> {
+        while self.acks_waiting < ACKS_WAITING
+            && let Some(packet_id) = self.inbox.next_ack()
+        {
+            self.wire.acknowledge(packet_id)?;
+            self.acks_waiting += 1;
+        }
+        Ok(())
+    }
+
+    /// Somebody waits for an answer, and it is short: it goes before everything else.
+    fn send_answers(&mut self) -> Result<(), SinkError> {
+        while self.desk.under_way() < self.window
+            && let Some(ready) = self.inbox.next_answer()
+        {
+            let bytes = ready.publication.longest_packet();
+            self.wire.publish(ready.publication)?;
+            self.desk
+                .note_sent(For::Answer(ready.written), Vec::new(), bytes);
+        }
+        Ok(())
+    }
+
     /// Hands messages to the client while the window has room, so its channel is never full.
     fn fill_window(&mut self) -> Result<(), SinkError> {
+        self.send_answers()?;
         while self.desk.under_way() < self.window && self.pacer.has_room(self.desk.bytes_under_way)
         {
             let Some((call, packet)) = self.desk.waiting.pop_front() else {
@@ -148,32 +195,47 @@ impl<W: Wire> Pump<W> {
             };
             let bytes = packet.publication.longest_packet();
             self.wire.publish(packet.publication)?;
-            self.desk.note_sent(Some(call), packet.seqs, bytes);
+            self.desk.note_sent(For::Call(call), packet.seqs, bytes);
         }
         Ok(())
     }
 
     fn take(&mut self, happening: Happening) -> Result<(), SinkError> {
-        if let Some(echo) = self.desk.take(happening)? {
-            self.pacer
-                .acknowledged(echo.bytes, echo.under_way, echo.since, Instant::now());
+        match happening {
+            Happening::Asked(asked) => self.inbox.put(*asked, Instant::now()),
+            Happening::AckSent => {
+                self.acks_waiting = self.acks_waiting.saturating_sub(1);
+                Ok(())
+            }
+            other => {
+                if let Some(echo) = self.desk.take(other)? {
+                    self.pacer
+                        .acknowledged(echo.bytes, echo.under_way, echo.since, Instant::now());
+                    if let Some((written, said)) = echo.answer {
+                        self.inbox.delivered(written, said);
+                    }
+                }
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Publishes a status of the gateway.
     fn say(&mut self, publication: Publication) -> Result<(), SinkError> {
         let bytes = publication.longest_packet();
         self.wire.publish(publication)?;
-        self.desk.note_sent(None, Vec::new(), bytes);
+        self.desk.note_sent(For::Status, Vec::new(), bytes);
         Ok(())
     }
 
-    /// Lets the broker acknowledge what is under way, tells it that we are offline, and disconnects. An error here is not
+    /// Lets the broker acknowledge what is under way, tells it that we are offline, and disconnects. What is asked for now is
+    /// no longer taken; the answers that are not ready are owed. An error here is not
     /// told: the link was to end anyway, and what is unacknowledged stays in the queue.
     async fn say_goodbye(&mut self) {
         let deadline = Instant::now() + GOODBYE_LIMIT;
         let _ = timeout_at(deadline, async {
+            self.acknowledge()?;
+            self.send_answers()?;
             self.say(self.status.goodbye())?;
             while self.desk.under_way() > 0 {
                 let happening = self.wire.next().await?;
@@ -212,10 +274,10 @@ impl Desk {
         self.answer_if_complete(number);
     }
 
-    fn note_sent(&mut self, call: Option<u64>, seqs: Vec<u64>, bytes: usize) {
+    fn note_sent(&mut self, whom: For, seqs: Vec<u64>, bytes: usize) {
         self.bytes_under_way += bytes;
         self.unpaired.push_back(Flight {
-            call,
+            whom,
             seqs,
             bytes,
             since: Instant::now(),
@@ -226,7 +288,10 @@ impl Desk {
         match happening {
             Happening::Sent(pkid) => self.pair(pkid).map(|()| None),
             Happening::Answered(pkid, answer) => self.settle(pkid, answer).map(Some),
-            Happening::Disconnected | Happening::Other => Ok(None),
+            Happening::Asked(_)
+            | Happening::AckSent
+            | Happening::Disconnected
+            | Happening::Other => Ok(None),
         }
     }
 
@@ -255,24 +320,29 @@ impl Desk {
             self.unacked.insert(pkid, flight);
             return Err(error);
         }
-        let echo = Echo {
+        let mut echo = Echo {
             bytes: flight.bytes,
             since: flight.since,
             under_way: self.bytes_under_way,
+            answer: None,
         };
         self.bytes_under_way -= flight.bytes;
-        let Some(number) = flight.call else {
-            if let Answer::Refused(why) | Answer::RefusedPayload(why) | Answer::Postponed(why) =
-                answer
-            {
-                tracing::warn!(%why, "the broker refuses the gateway's status; its last will may be refused too");
+        match flight.whom {
+            For::Answer(written) => echo.answer = Some((written, answer)),
+            For::Call(number) => {
+                if let Some(call) = self.calls.get_mut(&number) {
+                    call.left -= 1;
+                    note(&mut call.receipt, flight.seqs, answer);
+                    self.answer_if_complete(number);
+                }
             }
-            return Ok(echo);
-        };
-        if let Some(call) = self.calls.get_mut(&number) {
-            call.left -= 1;
-            note(&mut call.receipt, flight.seqs, answer);
-            self.answer_if_complete(number);
+            For::Status => {
+                if let Answer::Refused(why) | Answer::RefusedPayload(why) | Answer::Postponed(why) =
+                    answer
+                {
+                    tracing::warn!(%why, "the broker refuses the gateway's status; its last will may be refused too");
+                }
+            }
         }
         Ok(echo)
     }

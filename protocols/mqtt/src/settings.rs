@@ -1,5 +1,7 @@
 //! `Settings` of an MQTT destination, and what their types cannot tell.
 
+mod commands;
+
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use fieldgate_kit::{
@@ -10,6 +12,8 @@ use fieldgate_kit::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use commands::CommandSettings;
 
 use crate::endpoint::Endpoint;
 
@@ -40,6 +44,9 @@ pub struct Settings {
     /// Where the gateway says that it is online, retained, and the broker says that it is not. Placeholder: `{gateway}`.
     #[serde(default = "default_status_topic")]
     pub status_topic: TopicTemplate,
+    /// Lets others tell devices something through this broker, as far as the sources allow it. Left out: nobody can.
+    #[serde(default)]
+    pub commands: Option<CommandSettings>,
     /// How readings are written.
     #[serde(default)]
     pub format: FormatKind,
@@ -137,6 +144,10 @@ impl Settings {
         }
         problems.extend(self.topic_problems());
         problems.extend(self.number_problems());
+        let commands = self.commands.as_ref();
+        problems.extend(
+            commands.map_or_else(Vec::new, |commands| commands.problems(&self.status_topic)),
+        );
         if self.client_id.as_deref().is_some_and(str::is_empty) {
             problems.push(Problem::new(
                 ["client_id"],

@@ -152,6 +152,7 @@ impl Encoder {
                 retain: self.settings.retain,
                 payload,
                 content_type,
+                correlation: None,
                 attributes,
             },
             seqs: message.seqs,
@@ -184,7 +185,9 @@ impl Publication {
             .iter()
             .map(|(name, value)| 5 + name.len() + value.len())
             .sum();
+        let correlation = self.correlation.as_ref().map_or(0, |data| 3 + data.len());
         FIXED_HEADER
+            + correlation
             + (2 + self.topic.len())
             + PACKET_ID
             + PROPERTY_LENGTH

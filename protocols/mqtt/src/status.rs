@@ -67,6 +67,7 @@ impl Status {
             retain: true,
             payload: payload.clone(),
             content_type: "application/json",
+            correlation: None,
             attributes: Vec::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! `Wire`: the little that the pump needs of an MQTT client, so that a simulated one can stand in for it.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use fieldgate_kit::SinkError;
@@ -9,6 +9,10 @@ use fieldgate_kit::SinkError;
 pub(crate) trait Wire: Send + 'static {
     /// Queues a message with QoS 1. Never waits: the pump keeps fewer under way than there is room for.
     fn publish(&mut self, publication: Publication) -> Result<(), SinkError>;
+
+    /// Queues the acknowledgement of a command that came under this packet id. Never waits: the pump keeps fewer waiting than
+    /// there is room for.
+    fn acknowledge(&mut self, packet_id: u16) -> Result<(), SinkError>;
 
     /// Queues the orderly end of the connection.
     fn disconnect(&mut self);
@@ -25,6 +29,8 @@ pub(crate) struct Publication {
     pub payload: Bytes,
     /// Only MQTT 5 carries it.
     pub content_type: &'static str,
+    /// What the answer to a command is known by; only MQTT 5 carries it.
+    pub correlation: Option<Bytes>,
     /// User properties; only MQTT 5 carries them.
     pub attributes: Vec<(&'static str, String)>,
 }
@@ -35,10 +41,38 @@ pub(crate) enum Happening {
     Sent(u16),
     /// The broker answered for a packet id.
     Answered(u16, Answer),
+    /// A message came on the command topic.
+    Asked(Box<Asked>),
+    /// An acknowledgement of a command was sent.
+    AckSent,
     /// The orderly end was sent.
     Disconnected,
     /// Pings and the like.
     Other,
+}
+
+/// A message on the command topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// 0 with QoS 0, which nobody acknowledges.
+    pub packet_id: u16,
+    pub retained: bool,
+    pub payload: Bytes,
+    /// Where the answer goes; only MQTT 5 carries it, as it does all that follows.
+    pub response_topic: Option<String>,
+    pub correlation: Option<Bytes>,
+    /// How long it is worth something.
+    pub lasts: Option<Duration>,
+    /// User properties.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What became of the subscription to the command topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subscription {
+    On,
+    /// In words.
+    Refused(String),
 }
 
 /// What a broker can say to a message.

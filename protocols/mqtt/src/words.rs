@@ -84,6 +84,32 @@ pub(crate) fn not_mqtt(address: &str, error: &dyn Error) -> SinkError {
     ))
 }
 
+pub(crate) fn too_large(address: &str, bytes: usize) -> SinkError {
+    SinkError::Unreachable(format!(
+        "{address} sent a message of {bytes} bytes, which no command needs; find out who publishes it on the command topic, or use MQTT 5, where the broker keeps such away"
+    ))
+}
+
+pub(crate) fn flooded(address: &str) -> SinkError {
+    SinkError::Unreachable(format!(
+        "{address} sends more commands ahead of their acknowledgement than can be looked at; find out who publishes so many, and limit the messages in flight on the broker"
+    ))
+}
+
+pub(crate) fn no_request(address: &str, error: &dyn Error) -> SinkError {
+    SinkError::Unreachable(format!(
+        "the MQTT client for {address} takes no request: {error}"
+    ))
+}
+
+/// The broker's word on the subscription to the command topic, where it has one.
+pub(crate) fn no_subscription(address: &str, topic: &str, said: Option<&str>) -> String {
+    let said = said.map_or_else(String::new, |said| format!(": {said}"));
+    format!(
+        "{address} refuses the subscription to {topic}{said}; allow this client to subscribe to it on the broker"
+    )
+}
+
 fn explain_inner(
     inner: &(dyn Error + Send + Sync + 'static),
     io: &io::Error,

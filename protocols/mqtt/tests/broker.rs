@@ -7,12 +7,17 @@ use std::{path::Path, time::Duration};
 use fieldgate_kit::{
     AddressBook, Batch, DestinationKind, Intake, Link, Origin, ProbeCtx, Receipt, RungState,
     Secrets, Sequenced, SinkCtx, SinkError,
+    command::{Door, Lost, Owed, Request, Taken},
 };
-use fieldgate_model::{PointId, Reading, TimeQuality, Timestamp};
+use fieldgate_model::{Answer, PointId, Reading, TimeQuality, Timestamp};
 use fieldgate_mqtt::{Mqtt, sim};
+use futures::{FutureExt, future::BoxFuture};
 use rumqttc::v5::{
     AsyncClient, Event, MqttOptions,
-    mqttbytes::{QoS, v5::Packet},
+    mqttbytes::{
+        QoS,
+        v5::{Packet, PublishProperties},
+    },
 };
 use serde_json::{Value as Json, json};
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
@@ -236,12 +241,24 @@ async fn a_test_of_settings_climbs_to_the_acknowledgement_or_says_where_it_broke
             state_dir,
             book,
         };
-        kind().probe(json!({ "url": url }), ctx).await
+        kind()
+            .probe(json!({ "url": url, "commands": {} }), ctx)
+            .await
     };
     let mut messages = subscriber(&broker.url, "test").await;
     let rungs = probe(broker.url.clone()).await;
     let names: Vec<&str> = rungs.iter().map(|rung| rung.name.as_str()).collect();
-    assert_eq!(names, ["DNS", "TCP", "Sign-in", "Publish", "Acknowledged"]);
+    assert_eq!(
+        names,
+        [
+            "DNS",
+            "TCP",
+            "Sign-in",
+            "Publish",
+            "Acknowledged",
+            "Commands"
+        ]
+    );
     assert!(
         rungs.iter().all(|rung| rung.state == RungState::Ok),
         "{rungs:?}"
@@ -269,6 +286,93 @@ async fn a_test_of_settings_climbs_to_the_acknowledgement_or_says_where_it_broke
     }
 }
 
+/// A gateway that carries out everything at once, and writes down who asked.
+struct Obliging(mpsc::UnboundedSender<Request>);
+
+impl Door for Obliging {
+    fn take(&self, request: Request) -> BoxFuture<'static, Taken> {
+        let said = request.objection.as_ref().map_or_else(
+            || Answer::done("it was done"),
+            |no| Answer::refused(&no.words),
+        );
+        let _ = self.0.send(request);
+        async move { Taken::answered(Some("7".into()), said) }.boxed()
+    }
+
+    fn owed(&self) -> Vec<Owed> {
+        Vec::new()
+    }
+
+    fn told(&self, _: &str) {}
+
+    fn lost(&self, _: Lost) {}
+}
+
+#[tokio::test]
+async fn a_command_is_answered_where_the_asker_wants_it_in_both_versions() {
+    let broker = sim::start().unwrap();
+    let mut messages = subscriber(&broker.url, "test").await;
+    for (version, url) in [("5", &broker.url), ("3.1.1", &broker.url_v311)] {
+        // Unbounded: a test asks a handful.
+        let (sender, mut requests) = mpsc::unbounded_channel();
+        let ctx = SinkCtx {
+            commands: Intake::new(Obliging(sender)),
+            ..ctx()
+        };
+        let settings = json!({ "url": url, "version": version, "commands": {} });
+        let link = kind().connect(settings, ctx).await.unwrap();
+        let (link, driver) = drive(link);
+        assert!(
+            link.words
+                .ends_with("; takes commands at fieldgate/line-4/cmd"),
+            "{}",
+            link.words
+        );
+        let address = url::Url::parse(&broker.url).unwrap();
+        let options = MqttOptions::new("asker", "127.0.0.1", address.port().unwrap());
+        let (client, mut events) = AsyncClient::new(options, 10);
+        let properties = PublishProperties {
+            response_topic: Some("fieldgate/hmi/answers".into()),
+            correlation_data: Some("c".into()),
+            user_properties: vec![("from".into(), "hmi-3".into())],
+            ..PublishProperties::default()
+        };
+        // rumqttd throws out an older client when a message with properties comes its way.
+        let asked = match version {
+            "5" => client.try_publish_with_properties(
+                "fieldgate/line-4/cmd",
+                QoS::AtLeastOnce,
+                false,
+                "{}",
+                properties,
+            ),
+            _ => client.try_publish("fieldgate/line-4/cmd", QoS::AtLeastOnce, false, "{}"),
+        };
+        asked.unwrap();
+        let asker = tokio::spawn(async move { while events.poll().await.is_ok() {} });
+        let request = timeout(LIMIT, requests.recv()).await.unwrap().unwrap();
+        assert_eq!(request.through, "topic fieldgate/line-4/cmd");
+        let wanted = match version {
+            "5" => ("fieldgate/hmi/answers", Some("hmi-3")),
+            _ => ("fieldgate/line-4/cmd/answer", None),
+        };
+        assert_eq!(request.asker.as_deref(), wanted.1);
+        let answer = loop {
+            let (topic, payload) = next(&mut messages).await;
+            if topic == wanted.0 {
+                break payload;
+            }
+        };
+        assert_eq!(
+            answer,
+            json!({ "id": "7", "outcome": "done", "words": "it was done" })
+        );
+        link.close.cancel();
+        assert_eq!(timeout(LIMIT, driver).await.unwrap().unwrap(), Ok(()));
+        asker.abort();
+    }
+}
+
 #[test]
 fn a_topic_is_told_without_connecting() {
     let device = "press/Line%2FPress".parse().unwrap();
@@ -283,4 +387,8 @@ fn a_topic_is_told_without_connecting() {
         kind().address(json!({ "url": "b" }), &book(), &device),
         None
     );
+    let commands = |settings: Json| kind().commands(settings, &book());
+    assert_eq!(commands(json!({ "url": "mqtt://b" })), None);
+    let on = json!({ "url": "mqtt://b", "commands": {} });
+    assert_eq!(commands(on).as_deref(), Some("fieldgate/line-4/cmd"));
 }

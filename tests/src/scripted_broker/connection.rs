@@ -138,6 +138,10 @@ impl Connection {
                     answer: None,
                 })
             }
+            Packet::Subscribe { packet_id } => {
+                self.say(Instant::now(), wire::no_suback(self.version, packet_id));
+                Next::Read
+            }
             Packet::Ping => {
                 self.shared.lock().pings += 1;
                 self.say(Instant::now(), wire::pong());

@@ -1,4 +1,4 @@
-//! The few MQTT packets that a publisher and its broker exchange: OASIS MQTT 3.1.1 and 5.0, §2 and §3.
+//! The few MQTT packets that a publisher and its broker exchange, and the refusal of a subscription: OASIS MQTT 3.1.1 and 5.0, §2 and §3.
 
 use std::io::{self, Read};
 
@@ -17,6 +17,9 @@ pub(super) enum Packet {
         packet_id: u16,
         duplicate: bool,
         message: Message,
+    },
+    Subscribe {
+        packet_id: u16,
     },
     Ping,
     Disconnect,
@@ -41,6 +44,9 @@ pub(super) fn read(from: &mut impl Read, version: u8) -> io::Result<Packet> {
     match first[0] >> 4 {
         1 => connect(&mut body),
         3 => publish(&mut body, first[0], version),
+        8 => Ok(Packet::Subscribe {
+            packet_id: body.short()?,
+        }),
         12 => Ok(Packet::Ping),
         14 => Ok(Packet::Disconnect),
         _ => Ok(Packet::Other),
@@ -61,6 +67,15 @@ pub(super) fn puback(version: u8, packet_id: u16, reason: u8) -> Vec<u8> {
     match version {
         5 if reason != 0 => vec![0x40, 3, high, low, reason],
         _ => vec![0x40, 2, high, low],
+    }
+}
+
+/// SUBACK that refuses one filter: not authorized, which 3.1.1 has no code for.
+pub(super) fn no_suback(version: u8, packet_id: u16) -> Vec<u8> {
+    let [high, low] = packet_id.to_be_bytes();
+    match version {
+        5 => vec![0x90, 4, high, low, 0, 0x87],
+        _ => vec![0x90, 3, high, low, 0x80],
     }
 }
 

@@ -210,17 +210,20 @@ fn a_selection_goes_out_as_a_file_and_comes_back_with_a_dry_run_first() {
     let (code, told, _) = selection(&["import", "press", path]);
     assert_eq!(code, Some(1));
     assert!(
-        told.contains("conflict: node=") && told.contains("nothing was changed"),
+        told.contains("line 3: node=") && told.contains("nothing was changed"),
         "{told}"
     );
     fs::write(&file, "node,sampling_ms\nnonsense,fast\n").unwrap();
-    let (code, _, complaint) = selection(&["import", "press", path]);
+    let (code, told, _) = selection(&["import", "press", path]);
     assert_eq!(code, Some(1));
-    assert!(complaint.contains("line 2"), "{complaint}");
-    fs::write(&file, "node\nnonsense\n").unwrap();
-    let (code, _, complaint) = selection(&["import", "press", path, "--dry-run"]);
+    assert!(told.contains("line 2: `fast` is no number"), "{told}");
+    fs::write(&file, "path,node\nObjects/Line/p2,\n,nonsense\n").unwrap();
+    let (code, told, _) = selection(&["import", "press", path, "--dry-run"]);
     assert_eq!(code, Some(1));
-    assert!(complaint.contains("no node id"), "{complaint}");
+    assert!(
+        told.contains("line 3: ") && told.contains("no node id"),
+        "{told}"
+    );
     gateway
         .api
         .source_is("press", |status| status.words.starts_with("3 of 3"));

@@ -59,7 +59,8 @@ fn every_page_is_accessible_in_both_themes_at_every_width() {
     // One of each is in trouble, so that those words and colours are there too.
     let config = line::config(&server.endpoint(), &broker.url())
         + &line::source("silent", &format!("opc.tcp://127.0.0.1:{}", port::free()))
-        + &line::destination("away", &format!("mqtt://127.0.0.1:{}", port::free()));
+        + &line::destination("away", &format!("mqtt://127.0.0.1:{}", port::free()))
+        + "commands = {}\n";
     let gateway = Gateway::start(&config);
     gateway
         .api
@@ -121,6 +122,11 @@ fn every_page_is_accessible_in_both_themes_at_every_width() {
         found.len(),
         found.join("\n")
     );
+    // Where commands are taken can be copied.
+    browser.open(&format!("{}/destinations", gateway.url));
+    let topic = browser.text("[data-item=away] [data-test=command-topic]");
+    assert_eq!(topic, "fieldgate/test/cmd");
+    assert_eq!(browser.count("[aria-label='Copy the command topic']"), 1);
     // The checker does check: what has no name is found.
     let nameless = "document.querySelector('main').append(document.createElement('button'))";
     let _ = browser.script(nameless, &serde_json::json!([]));

@@ -15,15 +15,15 @@ use fieldgate_tests::{
 };
 use serde_json::{Value as Json, json};
 
-const SET_POINT: &str = "press/Press/SetPoint";
-const START: &str = "press/Press/Start";
+pub const SET_POINT: &str = "press/Press/SetPoint";
+pub const START: &str = "press/Press/Start";
 
-struct Press {
-    process: Process,
-    port: u16,
+pub struct Press {
+    pub process: Process,
+    pub port: u16,
 }
 
-fn press() -> Press {
+pub fn press() -> Press {
     let port = port::free();
     let mut command = Command::new(peers::python());
     command
@@ -36,7 +36,7 @@ fn press() -> Press {
     Press { process, port }
 }
 
-fn config(port: u16) -> String {
+pub fn config(port: u16) -> String {
     format!(
         r#"
 [gateway]
@@ -57,9 +57,9 @@ commands = [
     )
 }
 
-fn ready(gateway: &Gateway) {
+pub fn ready(gateway: &Gateway) {
     until_true("the source to take commands", SOON, || {
-        gateway.api.get::<GetOffers>(&["press/Press"]).len() == 6
+        gateway.api.get::<GetOffers>(&["press/Press"]).len() == 7
     });
 }
 

@@ -1,10 +1,15 @@
 //! The page Explore in a real browser: from an address to a source, through the tree by keyboard alone.
 
-use fieldgate_api::endpoint::GetSource;
+use std::fs;
+
+use fieldgate_api::{
+    config::Draft,
+    endpoint::{GetSource, PutSource},
+};
 use fieldgate_tests::{
     broker::Broker,
     browser::{Browser, Key},
-    gateway::Gateway,
+    gateway::{self, Gateway},
     opcua_server::{OpcUaServer, Options},
     wait::{SOON, until_true},
 };
@@ -128,4 +133,91 @@ fn from_an_address_to_a_source_by_the_tree() {
     browser.text_is("[data-test=basket]", |text| {
         text.contains("Nothing is selected yet.")
     });
+}
+
+#[test]
+fn a_selection_goes_through_a_file_and_what_it_changes_is_shown_first() {
+    let server = OpcUaServer::start(Options {
+        nodes: 5,
+        ..Options::default()
+    });
+    let gateway = Gateway::start("[gateway]\nname = \"test\"\n");
+    let draft = Draft {
+        kind: "opcua".into(),
+        paused: false,
+        settings: json!({ "endpoint": server.endpoint(), "security": { "policy": "None" }, "select": ["Objects/Line/p0", "Objects/Line/p1"] }),
+    };
+    gateway
+        .api
+        .call::<PutSource>(&["press"], &draft)
+        .map(drop)
+        .unwrap();
+    let rules = || gateway.api.get::<GetSource>(&["press"]).item.draft.settings["select"].clone();
+    let browser = Browser::start();
+    let folder = gateway::folder();
+    browser.downloads_to(folder.path());
+    browser.open(&format!("{}/explore?source=press", gateway.url));
+
+    for (format, begins) in [("csv", "path,node,"), ("json", "[")] {
+        browser.click(&format!("[data-test=export-{format}]"));
+        let file = folder.path().join(format!("press.{format}"));
+        until_true("the download", SOON, || {
+            fs::read_to_string(&file)
+                .is_ok_and(|text| text.starts_with(begins) && text.contains("Objects/Line/p1"))
+        });
+    }
+
+    // What is wrong is told by its line, and cannot be applied.
+    let node = "nsu=urn:fieldgate:test:line;i=1003";
+    let file = folder.path().join("rules.csv");
+    let apply_is_off = "return document.querySelector('[data-test=import-apply]').disabled";
+    for (text, told) in [
+        (
+            format!("path,node,sampling_ms\nObjects/Line/p0,,\n,{node},fast\n"),
+            "Line 3`fast` is no number",
+        ),
+        (
+            format!("path,node,point\n,{node},a\n,nonsense,b\n"),
+            "Line 3",
+        ),
+    ] {
+        fs::write(&file, text).unwrap();
+        browser.upload("#import-file", &file);
+        browser.text_is("[data-test=import-problems]", |text| {
+            text.replace('\n', "").contains(told)
+        });
+        assert_eq!(browser.script(apply_is_off, &json!([])), json!(true));
+    }
+    assert_accessible(&browser);
+
+    fs::write(
+        &file,
+        format!("path,node,point\nObjects/Line/p0,,\n,{node},third\n"),
+    )
+    .unwrap();
+    browser.upload("#import-file", &file);
+    browser.text_is("[data-test=import-summary]", |text| {
+        text == "rules.csv: 1 added, 0 changed, 0 removed, 1 the same."
+    });
+    browser.click("#import-replace");
+    browser.text_is("[data-test=import-summary]", |text| {
+        text == "rules.csv: 1 added, 0 changed, 1 removed, 1 the same."
+    });
+    let diff = browser.text("[data-test=import-diff]");
+    assert!(
+        diff.contains("- \"Objects/Line/p1\"") && diff.contains("third"),
+        "{diff}"
+    );
+    assert_eq!(rules(), draft.settings["select"], "nothing was applied yet");
+    assert_accessible(&browser);
+
+    browser.click("[data-test=import-apply]");
+    until_true("the rules to be those of the file", SOON, || {
+        rules() == json!(["Objects/Line/p0", { "node": node, "point": "third" }])
+    });
+    gateway
+        .api
+        .source_is("press", |status| status.words.starts_with("2 of 2"));
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

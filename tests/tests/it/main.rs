@@ -14,6 +14,7 @@ mod examples;
 mod explore_page;
 mod faults;
 mod flow;
+mod mqtt_commands;
 mod opcua_security;
 mod opcua_small;
 mod opcua_values;

@@ -69,10 +69,20 @@ pub struct SelectionPlan {
     pub same: u64,
     /// The first 200 differences.
     pub changes: Vec<SelectionChange>,
-    /// What has to be decided in the file first; nothing is taken over as long as there is one.
-    pub conflicts: Vec<String>,
-    /// The revision that was written; none for a dry run, with conflicts, or when nothing differs.
+    /// What is wrong with the file, and what has to be decided in it first; nothing is taken over as long as there is one. The
+    /// first 200.
+    pub problems: Vec<SelectionProblem>,
+    /// The revision that was written; none for a dry run, with problems, or when nothing differs.
     pub saved: Option<Saved>,
+}
+
+/// What stands against a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SelectionProblem {
+    /// Where in the file, from 1; none when it is about the whole file, or about a rule that is there already.
+    pub line: Option<u64>,
+    pub words: String,
 }
 
 /// One difference: no `before` is added, no `after` is removed.

@@ -183,6 +183,26 @@ pub struct DestinationView {
     pub tried_again: u64,
     /// Readings that the far side took while nobody was there to receive them.
     pub unheard: u64,
+    /// What others may tell devices through it; none when its settings take no commands.
+    pub commands: Option<DestinationCommands>,
+}
+
+/// The commands that come by a destination, since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DestinationCommands {
+    /// Where they are taken, in the far side's words, for instance a topic.
+    pub address: String,
+    /// All that came, repetitions included.
+    pub received: u64,
+    /// How they ended, by outcome.
+    pub ended: BTreeMap<String, u64>,
+    /// Those that were not carried out, by reason.
+    pub refused: BTreeMap<String, u64>,
+    /// Repetitions, which were answered and not carried out again.
+    pub repeated: u64,
+    /// Answers that the far side did not take.
+    pub answers_lost: u64,
 }
 
 /// A route and how it is.

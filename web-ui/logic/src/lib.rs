@@ -9,12 +9,14 @@
 //! | [`words`] | how numbers, sizes, spans and ages read |
 //! | [`tree`] | which rows of a tree are seen, where a key leads, what is chosen |
 //! | [`basket`] | the rules of a selection as the tree's patterns, and back |
+//! | [`import`] | what a selection's file would change, in lines and words |
 //! | [`pace`] | how far a job is, and how long it still takes |
 //! | [`spark`], [`diff`] | the lines of a small chart, the kinds of lines of a diff |
 
 pub mod basket;
 pub mod diff;
 pub mod form;
+pub mod import;
 pub mod pace;
 pub mod place;
 pub mod schema;

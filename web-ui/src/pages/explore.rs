@@ -1,7 +1,9 @@
-//! Explore ▸ OPC UA: where to look around, the tree of what is there, what is known of a node, and the basket of what is chosen.
+//! Explore ▸ OPC UA: where to look around, the tree of what is there, what is known of a node, the basket of what is chosen, and
+//! what a source reads as a file.
 
 mod basket;
 mod detail;
+mod file;
 mod search;
 mod target;
 
@@ -63,6 +65,7 @@ pub fn page() -> AnyView {
         {heading("Explore OPC UA", ())}
         {target::choose(nav, found)}
         {session}
+        {move || Some(chosen.get()).filter(|source| !source.is_empty()).map(|source| file::selection_file(&source))}
     }
     .into_any()
 }

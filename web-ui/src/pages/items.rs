@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use fieldgate_api::config::Item;
 use fieldgate_api::endpoint::{GetDestinations, GetRoutes, GetSources};
-use fieldgate_api::state::{DestinationView, RouteView, SourceView, Status};
+use fieldgate_api::state::{DestinationCommands, DestinationView, RouteView, SourceView, Status};
 use fieldgate_ui_logic::place::{Place, Section, encode};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 
 use crate::fetched::{Fetched, OFTEN, fetched};
 use crate::items::Actions;
+use crate::widgets::copy::copy_text;
 use crate::widgets::empty::empty_state;
 use crate::widgets::page::{heading, when_there};
 use crate::widgets::status::status_sentence;
@@ -25,6 +26,8 @@ struct Card {
     facts: Vec<(&'static str, String)>,
     /// Where its figures lead to.
     link: Option<(String, String)>,
+    /// Where commands are taken.
+    commands: Option<String>,
 }
 
 pub fn page(section: Section) -> AnyView {
@@ -109,6 +112,7 @@ fn card_view(section: Section, card: &Card, actions: Actions) -> AnyView {
         about,
         facts,
         link,
+        commands,
     } = card.clone();
     let url = Place::Item(section, item.id.clone()).path();
     let facts = facts
@@ -125,6 +129,7 @@ fn card_view(section: Section, card: &Card, actions: Actions) -> AnyView {
             </div>
             {status_sentence(&status)}
             <dl class="figures">{facts.collect_view()}</dl>
+            {commands.map(|topic| view! { <p><span class="faint">"Commands at "</span>{copy_text(&topic, "the command topic", "command-topic")}</p> })}
             {link.map(|(label, url)| view! { <p><a href=url>{label}</a></p> })}
             <div class="actions">
                 {buttons(section, &item, &status, actions)}
@@ -188,6 +193,7 @@ fn source(view: &SourceView) -> Card {
                 format!("/devices?q={}", encode(&view.item.id)),
             )
         }),
+        commands: None,
     }
 }
 
@@ -230,12 +236,17 @@ fn destination(view: &DestinationView) -> Card {
     if view.unheard > 0 {
         facts.push(("taken while nobody listened", words::count(view.unheard)));
     }
+    facts.extend(view.commands.iter().flat_map(command_facts));
     Card {
         item: view.item.clone(),
         status: view.status.clone(),
         about: view.item.draft.kind.clone(),
         facts,
         link: (view.pending > 0).then(|| ("Show its backlog".to_owned(), "/queue".to_owned())),
+        commands: view
+            .commands
+            .as_ref()
+            .map(|commands| commands.address.clone()),
     }
 }
 
@@ -270,7 +281,23 @@ fn route(view: &RouteView) -> Card {
         ),
         facts,
         link: None,
+        commands: None,
     }
+}
+
+/// What came of commands, as far as any came.
+fn command_facts(commands: &DestinationCommands) -> Vec<(&'static str, String)> {
+    let some = |count: u64| (count > 0).then(|| words::count(count));
+    let texts = [
+        ("commands", some(commands.received)),
+        ("not carried out", Some(reasons(&commands.refused))),
+        ("repeated commands", some(commands.repeated)),
+        ("answers that it did not take", some(commands.answers_lost)),
+    ];
+    let facts = texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text?)));
+    facts.filter(|(_, text)| !text.is_empty()).collect()
 }
 
 fn reasons(counts: &BTreeMap<String, u64>) -> String {

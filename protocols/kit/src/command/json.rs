@@ -13,6 +13,11 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{format::value_json, settings::Span};
 
+/// The JSON Schema (2020-12) of a command.
+pub const COMMAND_SCHEMA: &str = include_str!("command.schema.json");
+/// The JSON Schema (2020-12) of an answer.
+pub const ANSWER_SCHEMA: &str = include_str!("answer.schema.json");
+
 /// A value nested deeper than this is no value for a device.
 const MAX_DEPTH: usize = 16;
 
@@ -272,6 +277,50 @@ mod tests {
         let error = draft_of_json(deep.as_bytes()).unwrap_err();
         assert_eq!(error.id.as_deref(), Some("9"));
         assert!(error.to_string().contains("nested"), "{error}");
+    }
+
+    #[test]
+    fn the_schemas_take_what_is_sent_and_nothing_else() {
+        let valid = |schema: &str, json: &Json| {
+            let schema = serde_json::from_str(schema).unwrap();
+            jsonschema::validator_for(&schema).unwrap().is_valid(json)
+        };
+        let base = |rest: Json| {
+            let mut all = json!({ "point": "a/b/c" });
+            let rest = rest.as_object().unwrap().clone();
+            all.as_object_mut().unwrap().extend(rest);
+            all
+        };
+        for (rest, good) in [
+            (json!({ "action": "read" }), true),
+            (
+                json!({ "action": "write", "id": "7", "value": null, "ttl": "10 s", "issued": "2026-11-29T04:00:00Z" }),
+                true,
+            ),
+            (
+                json!({ "action": "call", "id": "7", "arguments": { "a": 1 } }),
+                true,
+            ),
+            (json!({ "action": "call", "id": "7" }), true),
+            (json!({ "action": "write", "value": 1 }), false),
+            (json!({ "action": "write", "id": "7" }), false),
+            (json!({ "action": "read", "value": 1 }), false),
+            (json!({ "action": "erase", "id": "7" }), false),
+            (json!({ "action": "read", "who": "me" }), false),
+        ] {
+            let command = base(rest);
+            assert_eq!(valid(COMMAND_SCHEMA, &command), good, "{command}");
+            let draft = draft(&command.to_string());
+            let takes = draft.is_ok_and(|draft| draft.id.is_some() || draft.action == Action::Read);
+            assert_eq!(takes, good, "{command}");
+        }
+        let answer = Answer::done("80.5 was written").status("Good");
+        assert!(valid(ANSWER_SCHEMA, &answer_json(Some("7"), &answer)));
+        assert!(valid(ANSWER_SCHEMA, &answer_json(None, &answer)));
+        assert!(!valid(
+            ANSWER_SCHEMA,
+            &json!({ "outcome": "perhaps", "words": "" })
+        ));
     }
 
     #[test]

@@ -2,22 +2,29 @@
 
 use std::future::pending;
 
-use fieldgate_kit::AddressBook;
+use fieldgate_kit::{AddressBook, Intake};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::inbox::tests::{SimDoor, asked, place};
 
 type Script = mpsc::UnboundedSender<Result<Happening, SinkError>>;
 
 /// A client whose happenings the test writes. Unbounded channels: a test sends a handful.
 struct SimWire {
     published: mpsc::UnboundedSender<Publication>,
+    acknowledged: mpsc::UnboundedSender<u16>,
     script: mpsc::UnboundedReceiver<Result<Happening, SinkError>>,
 }
 
 impl Wire for SimWire {
     fn publish(&mut self, publication: Publication) -> Result<(), SinkError> {
         self.published.send(publication).expect("the test listens");
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, packet_id: u16) -> Result<(), SinkError> {
+        self.acknowledged.send(packet_id).expect("the test listens");
         Ok(())
     }
 
@@ -33,6 +40,7 @@ impl Wire for SimWire {
 
 struct Rig {
     published: mpsc::UnboundedReceiver<Publication>,
+    acknowledged: mpsc::UnboundedReceiver<u16>,
     script: Script,
     calls: mpsc::Sender<Call>,
     close: CancellationToken,
@@ -44,7 +52,12 @@ type Reply = oneshot::Receiver<Result<Receipt, SinkError>>;
 impl Rig {
     /// A running pump whose birth message is sent and acknowledged.
     async fn start(window: usize) -> Self {
+        Self::with(window, Inbox::new(Intake::default(), None, usize::MAX)).await
+    }
+
+    async fn with(window: usize, inbox: Inbox) -> Self {
         let (published, publications) = mpsc::unbounded_channel();
+        let (acknowledged, acknowledgements) = mpsc::unbounded_channel();
         let (script, happenings) = mpsc::unbounded_channel();
         let (calls, receiver) = mpsc::channel(4);
         let close = CancellationToken::new();
@@ -57,6 +70,7 @@ impl Rig {
         let pump = Pump {
             wire: SimWire {
                 published,
+                acknowledged,
                 script: happenings,
             },
             calls: receiver,
@@ -66,10 +80,13 @@ impl Rig {
             timeout: Duration::from_secs(30),
             status: Status::new("status".into(), &book, std::time::SystemTime::UNIX_EPOCH),
             desk: Desk::default(),
+            inbox,
+            acks_waiting: 0,
         };
         let driver = tokio::spawn(pump.run());
         let mut rig = Self {
             published: publications,
+            acknowledged: acknowledgements,
             script,
             calls,
             close,
@@ -120,6 +137,7 @@ fn packet(seqs: &[u64]) -> Packet {
             retain: false,
             payload: "{}".into(),
             content_type: "application/json",
+            correlation: None,
             attributes: Vec::new(),
         },
         seqs: seqs.to_vec(),
@@ -323,6 +341,55 @@ async fn closing_takes_a_second_at_most() {
         reply.await.unwrap(),
         "closed before the broker acknowledged",
     );
+}
+
+#[tokio::test]
+async fn a_command_is_acknowledged_when_it_is_written_down_and_answered_before_the_readings() {
+    let (door, mut desk) = SimDoor::new(Vec::new());
+    let inbox = Inbox::new(Intake::new(door), Some(place()), usize::MAX);
+    let mut rig = Rig::with(1, inbox).await;
+    // The window is full, and a batch waits.
+    let first = rig.call(&[&[1]]).await;
+    assert_eq!(rig.next_topic().await, "m1");
+    let second = rig.call(&[&[2]]).await;
+    rig.tell([Happening::Sent(2), Happening::Asked(Box::new(asked(77)))]);
+    let handed = desk.handed().await;
+    assert!(rig.acknowledged.try_recv().is_err());
+    let answer = handed.keep("7");
+    assert_eq!(rig.acknowledged.recv().await, Some(77));
+    answer.send("80.5 was written").await;
+    rig.tell([Happening::AckSent, accepted(2)]);
+    assert_eq!(rig.next_topic().await, "hmi/answers");
+    rig.tell([Happening::Sent(3), accepted(3)]);
+    assert_eq!(rig.next_topic().await, "m2");
+    assert_eq!(desk.told().await, "7");
+    rig.tell([Happening::Sent(4), accepted(4)]);
+    assert_eq!(first.await.unwrap(), Ok(Receipt::default()));
+    assert_eq!(second.await.unwrap(), Ok(Receipt::default()));
+}
+
+#[tokio::test]
+async fn an_answer_that_the_broker_refuses_is_lost_and_one_that_breaks_off_is_owed() {
+    let (door, mut desk) = SimDoor::new(Vec::new());
+    let inbox = Inbox::new(Intake::new(door), Some(place()), usize::MAX);
+    let mut rig = Rig::with(8, inbox).await;
+    for (id, packet_id) in [("7", 2), ("8", 3)] {
+        rig.tell([Happening::Asked(Box::new(asked(packet_id)))]);
+        desk.handed().await.keep(id).send("done").await;
+        assert_eq!(rig.next_topic().await, "hmi/answers");
+    }
+    rig.tell([
+        Happening::Sent(2),
+        Happening::Sent(3),
+        Happening::Answered(2, Answer::Refused("not authorized".into())),
+    ]);
+    assert_eq!(desk.lost().await, fieldgate_kit::command::Lost::Answer);
+    assert_eq!(desk.told().await, "7");
+    rig.script
+        .send(Err(SinkError::Unreachable("broken".into())))
+        .unwrap();
+    unreachable(rig.driver.await.unwrap(), "broken");
+    assert!(desk.nobody_was_told());
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ use std::{
 };
 
 use fieldgate_api::state::Level;
+use fieldgate_kit::Alarms;
+use fieldgate_model::Alarm;
 
 use crate::{
     forward::{ForwardStats, catch_up},
@@ -67,6 +69,8 @@ metrics! {
     SourceReadings: counter "fieldgate_source_readings_total";
     /// Readings of the source that did not go on, by reason.
     SourceDropped: counter "fieldgate_source_dropped_total";
+    /// Open alarms of the source: active, waiting to be acknowledged, waiting to be confirmed; one can be in several states.
+    SourceAlarms: gauge "fieldgate_source_alarms";
     /// Readings that the route took.
     RouteIn: counter "fieldgate_route_in_total";
     /// Readings of the route that became durable.
@@ -192,6 +196,7 @@ fn units(page: &mut Page, gateway: &Gateway) {
                 let labels = [("source", &**id), ("reason", reason.as_str())];
                 page.add(Metric::SourceDropped, &labels, count);
             }
+            alarms(page, id, &state.alarms);
         }
         for (id, state) in &running.destinations {
             let name = UnitName::Destination(id.clone());
@@ -207,6 +212,18 @@ fn units(page: &mut Page, gateway: &Gateway) {
             page.add(Metric::DestinationCatchUp, &labels[..1], seconds);
         }
     });
+}
+
+fn alarms(page: &mut Page, source: &str, alarms: &Alarms) {
+    let states: [(&str, fn(&Alarm) -> bool); 3] = [
+        ("active", |alarm| alarm.active == Some(true)),
+        ("unacknowledged", |alarm| alarm.acked == Some(false)),
+        ("unconfirmed", |alarm| alarm.confirmed == Some(false)),
+    ];
+    for (state, such) in states {
+        let labels = [("source", source), ("state", state)];
+        page.add(Metric::SourceAlarms, &labels, alarms.count(such));
+    }
 }
 
 /// Readings before each destination, in all lanes.

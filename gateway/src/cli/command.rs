@@ -116,7 +116,11 @@ impl List {
     }
 }
 
-fn send(remote: &Remote, point: &str, draft: &CommandDraft) -> Result<ExitCode, Failure> {
+pub(super) fn send(
+    remote: &Remote,
+    point: &str,
+    draft: &CommandDraft,
+) -> Result<ExitCode, Failure> {
     let answer = remote.client()?.call::<SendCommand>(&[point], draft)?;
     remote.print(&answer, told)?;
     Ok(match answer.outcome {

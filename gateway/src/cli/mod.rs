@@ -7,6 +7,7 @@
 //! | 2 | the command line or the configuration has problems |
 //! | 3 | no gateway answers |
 
+mod alarms;
 mod browse;
 pub mod check;
 mod client;
@@ -22,6 +23,7 @@ mod trust;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use fieldgate_model::ActionKind;
 
 pub use client::SOCKET;
 
@@ -58,6 +60,14 @@ enum Verb {
     Call(command::Call),
     /// The last commands, who gave them and what became of them.
     Commands(command::List),
+    /// Open alarms: active, or still to be acknowledged or confirmed.
+    Alarms(alarms::List),
+    /// Acknowledge an alarm, if its source allows it.
+    Ack(alarms::Say),
+    /// Confirm that what an alarm was about was put right, if its source allows it.
+    Confirm(alarms::Say),
+    /// Add a remark to an alarm, if its source allows it.
+    Comment(alarms::Say),
     /// Dead letters: what destinations refused for its own sake.
     #[command(subcommand)]
     Dead(dead::Verb),
@@ -85,6 +95,10 @@ impl Cli {
             Verb::Write(verb) => output::exit_code(verb.act()),
             Verb::Call(verb) => output::exit_code(verb.act()),
             Verb::Commands(verb) => output::exit_code(verb.act()),
+            Verb::Alarms(verb) => output::exit_code(verb.act()),
+            Verb::Ack(verb) => output::exit_code(verb.act(ActionKind::Acknowledge)),
+            Verb::Confirm(verb) => output::exit_code(verb.act(ActionKind::Confirm)),
+            Verb::Comment(verb) => output::exit_code(verb.act(ActionKind::Comment)),
             Verb::Dead(verb) => output::exit_code(verb.act()),
             Verb::Trust(verb) => output::exit_code(verb.act()),
             Verb::Discover(args) => output::exit_code(discover::run(args)),

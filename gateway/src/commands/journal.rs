@@ -14,7 +14,7 @@ use std::{
 };
 
 use fieldgate_kit::{command::Draft, format::value_json};
-use fieldgate_model::{Action, Answer, Arguments, Command, Outcome, Timestamp, Value};
+use fieldgate_model::{Action, Answer, Arguments, Command, Outcome, Remark, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -371,6 +371,23 @@ fn of_action(action: &Action) -> Json {
         Action::Write(value) => limited(value),
         Action::Call(Arguments::Ordered(values)) => limited(&Value::List(values.clone())),
         Action::Call(Arguments::Named(named)) => limited(&Value::Struct(named.clone())),
+        Action::Acknowledge(remark) | Action::Confirm(remark) | Action::Comment(remark) => {
+            of_remark(remark)
+        }
+    }
+}
+
+fn of_remark(remark: &Remark) -> Json {
+    let mut fields = serde_json::Map::new();
+    if !remark.text.is_empty() {
+        fields.insert("comment".to_owned(), json!(remark.text));
+    }
+    if let Some(event) = &remark.event {
+        fields.insert("event".to_owned(), json!(event));
+    }
+    match fields.is_empty() {
+        true => Json::Null,
+        false => Json::Object(fields),
     }
 }
 

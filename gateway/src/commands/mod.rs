@@ -25,7 +25,7 @@ use fieldgate_kit::{
     Desk, NotTaken,
     command::{Draft, Owed, Taken, WhyNot},
 };
-use fieldgate_model::{Action, Answer, Command, Outcome, Timestamp};
+use fieldgate_model::{Action, Alarm, Answer, Command, Outcome, Timestamp};
 use futures::FutureExt;
 use tokio::sync::{oneshot, watch};
 
@@ -345,12 +345,14 @@ fn judge(
 /// The desk of a source that is there and allows this; or why it is refused.
 fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, (String, WhyNot)> {
     let source = command.target.source();
-    let (config, desk) = gateway.running(|running| {
+    let (config, desk, alarms) = gateway.running(|running| {
         let config = running.config.as_ref();
         let mut sources = config.iter().flat_map(|config| &config.sources);
         let config = sources.find(|known| *known.id == *source).cloned();
-        let desk = running.sources.get(source);
-        (config, desk.and_then(|state| state.desk.borrow().clone()))
+        let state = running.sources.get(source);
+        let desk = state.and_then(|state| state.desk.borrow().clone());
+        let alarms = state.map(|state| state.alarms.of(&command.target));
+        (config, desk, alarms.unwrap_or_default())
     });
     let no = |words: String| (words, WhyNot::NotAllowed);
     let config = config.ok_or_else(|| no(format!("there is no source `{source}`")))?;
@@ -372,17 +374,32 @@ fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, (String, WhyNot
         (words, WhyNot::Away)
     };
     let desk = desk.ok_or_else(away)?;
-    let kind = command.action.kind();
-    let offered = desk.offer(&command.target);
-    if offered.is_none_or(|offer| !offer.allow.contains(&kind)) {
-        return Err(no(format!(
-            "{kind} is not allowed at {}; add a rule to `commands` of the source `{source}`",
-            command.target
-        )));
-    }
+    allowed(command, &desk, &alarms).map_err(no)?;
     match desk.is_open() && !config.paused {
         true => Ok(desk),
         false => Err(away()),
+    }
+}
+
+/// What is done to a point or method is offered at the desk; what is done to an alarm, by the alarm.
+fn allowed(command: &Command, desk: &Desk, alarms: &[Alarm]) -> Result<(), String> {
+    let (kind, target) = (command.action.kind(), &command.target);
+    let source = target.source();
+    if kind.is_of_alarms() {
+        return match alarms {
+            [] => Err(format!("there is no open alarm at {target}")),
+            alarms if alarms.iter().any(|alarm| alarm.allow.contains(&kind)) => Ok(()),
+            _ => Err(format!(
+                "{kind} is not allowed at {target}; add it to `allow` in `events` of the source `{source}`"
+            )),
+        };
+    }
+    let offered = desk.offer(target);
+    match offered.is_some_and(|offer| offer.allow.contains(&kind)) {
+        true => Ok(()),
+        false => Err(format!(
+            "{kind} is not allowed at {target}; add a rule to `commands` of the source `{source}`"
+        )),
     }
 }
 

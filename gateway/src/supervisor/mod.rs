@@ -252,6 +252,7 @@ impl Supervisor {
         };
         let (drops, meter, devices) = self.gateway.running(|running| running.source(&config.id));
         let commands = self.gateway.running(|running| running.commands(&config.id));
+        let alarms = self.gateway.running(|running| running.alarms(&config.id));
         let exploring = self
             .gateway
             .running(|running| running.exploring(&config.id));
@@ -265,6 +266,7 @@ impl Supervisor {
                 readings: readings.clone(),
                 devices: devices.clone(),
                 commands: commands.clone(),
+                alarms: alarms.clone(),
                 health,
                 exploring: exploring.clone(),
                 shutdown,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fieldgate_kit::{Commands, Desk, Devices, DropCounters, Exploring};
+use fieldgate_kit::{Alarms, Commands, Desk, Devices, DropCounters, Exploring};
 use fieldgate_model::Device;
 use tokio::sync::watch;
 
@@ -28,6 +28,8 @@ pub struct SourceState {
     pub drops: DropCounters,
     /// Where it offers its session to who wants to look around.
     pub exploring: Exploring,
+    /// Its alarms that are open.
+    pub alarms: Alarms,
     announced: Devices,
     pub devices: watch::Receiver<Vec<Arc<Device>>>,
     commands: Commands,
@@ -104,6 +106,12 @@ impl Running {
         state.commands.clone()
     }
 
+    /// Where a source keeps its open alarms.
+    pub fn alarms(&mut self, id: &Arc<str>) -> Alarms {
+        let state = self.sources.entry(id.clone()).or_default();
+        state.alarms.clone()
+    }
+
     /// Where a source offers its session, made when new.
     pub fn exploring(&mut self, id: &Arc<str>) -> Exploring {
         let state = self.sources.entry(id.clone()).or_default();
@@ -150,6 +158,7 @@ impl Default for SourceState {
             readings: Arc::default(),
             drops: DropCounters::default(),
             exploring: Exploring::default(),
+            alarms: Alarms::default(),
             announced,
             devices,
             commands,

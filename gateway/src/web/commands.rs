@@ -7,7 +7,7 @@ use fieldgate_api::{
     endpoint::{GetCommands, GetOffers, SendCommand},
 };
 use fieldgate_kit::{
-    command::{Draft, action_of_json},
+    command::{Draft, Parts, action_of_json},
     format::value_json,
 };
 use fieldgate_model::{DeviceId, Offer};
@@ -34,7 +34,13 @@ async fn send(call: Call<SendCommand>) -> Answer<SendCommand> {
     let target = call.place.parse();
     let target = target.map_err(|_| Failure::no_such("point", &call.place))?;
     let asked = call.body;
-    let action = action_of_json(&asked.action, asked.value, asked.arguments);
+    let parts = Parts {
+        value: asked.value,
+        arguments: asked.arguments,
+        comment: asked.comment,
+        event: asked.event,
+    };
+    let action = action_of_json(&asked.action, parts);
     let draft = Draft {
         id: asked.id,
         target,

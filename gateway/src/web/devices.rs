@@ -44,6 +44,23 @@ fn page(call: &Call<GetDevice>) -> Answer<GetDevice> {
             .iter()
             .map(|point| point_view(gateway, point))
             .collect(),
+        takes_commands: takes_commands(gateway, device.id.source()),
+        watches_alarms: gateway.running(|running| {
+            let source = running.sources.get(device.id.source());
+            source.is_some_and(|source| source.alarms.watches(&device.id))
+        }),
+    })
+}
+
+fn takes_commands(gateway: &Gateway, source: &str) -> bool {
+    gateway.running(|running| {
+        let config = running.config.as_ref();
+        let mut sources = config.iter().flat_map(|config| &config.sources);
+        let kind = sources
+            .find(|known| *known.id == *source)
+            .map(|known| &known.kind);
+        kind.and_then(|kind| gateway.registry.source(kind))
+            .is_some_and(|kind| kind.commands)
     })
 }
 

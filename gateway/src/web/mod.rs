@@ -8,6 +8,7 @@
 //! actix-web is known here and nowhere else. Views are computed from the gateway's state when they are asked for;
 //! nothing is kept here but what a request cannot know: the rates of devices, and how many sockets are open.
 
+mod alarms;
 mod assets;
 mod check;
 mod commands;
@@ -225,6 +226,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     trust::mount(&mut mounts);
     devices::mount(&mut mounts);
     commands::mount(&mut mounts);
+    alarms::mount(&mut mounts);
     queue::mount(&mut mounts);
     receipts::mount(&mut mounts);
     purge::mount(&mut mounts);

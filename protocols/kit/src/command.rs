@@ -19,7 +19,8 @@ mod why_not;
 
 pub use intake::{Door, Intake, Lost, Objection, Owed, Request, Taken};
 pub use json::{
-    ANSWER_SCHEMA, COMMAND_SCHEMA, Draft, DraftError, action_of_json, answer_json, draft_of_json,
+    ANSWER_SCHEMA, COMMAND_SCHEMA, Draft, DraftError, Parts, action_of_json, answer_json,
+    draft_of_json,
     value_of_json,
 };
 pub use why_not::WhyNot;

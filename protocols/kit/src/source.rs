@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AddressBook, Announcement, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory,
+    AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory,
     Nearby, Probe, Problem, Rung, Secrets, SettingsError, Trust, settings,
 };
 
@@ -127,6 +127,8 @@ pub struct SourceCtx {
     pub devices: Devices,
     /// Where it takes commands, if it speaks any.
     pub commands: Commands,
+    /// Where it keeps the alarms that are open, if it knows any.
+    pub alarms: Alarms,
     pub health: Health,
     /// Where it offers its session to who wants to look around, while it has one.
     pub exploring: Exploring,

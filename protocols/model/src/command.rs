@@ -32,6 +32,20 @@ pub enum Action {
     Write(Value),
     /// Call a method.
     Call(Arguments),
+    /// Say that an alarm was seen.
+    Acknowledge(Remark),
+    /// Say that what was wrong was put right.
+    Confirm(Remark),
+    /// Add a remark to an alarm.
+    Comment(Remark),
+}
+
+/// What a person says about an alarm.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remark {
+    /// The [`Alarm::event`](crate::Alarm::event) that was looked at: another state is not meant. Left out: the one there is.
+    pub event: Option<String>,
+    pub text: String,
 }
 
 /// What an action is, without what belongs to it. Permission is given for these.
@@ -45,6 +59,12 @@ pub enum ActionKind {
     Write,
     /// Call a method with arguments.
     Call,
+    /// Say that an alarm was seen.
+    Acknowledge,
+    /// Say that what was wrong was put right.
+    Confirm,
+    /// Add a remark to an alarm.
+    Comment,
 }
 
 /// What a method is called with: by its arguments' names, or in their order.
@@ -120,6 +140,20 @@ impl Action {
             Self::Read => ActionKind::Read,
             Self::Write(_) => ActionKind::Write,
             Self::Call(_) => ActionKind::Call,
+            Self::Acknowledge(_) => ActionKind::Acknowledge,
+            Self::Confirm(_) => ActionKind::Confirm,
+            Self::Comment(_) => ActionKind::Comment,
+        }
+    }
+
+    /// What is said, where it is about an alarm.
+    #[must_use]
+    pub fn remark(&self) -> Option<&Remark> {
+        match self {
+            Self::Acknowledge(remark) | Self::Confirm(remark) | Self::Comment(remark) => {
+                Some(remark)
+            }
+            Self::Read | Self::Write(_) | Self::Call(_) => None,
         }
     }
 }
@@ -127,7 +161,14 @@ impl Action {
 // === impl ActionKind ===
 
 impl ActionKind {
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Call];
+    pub const ALL: [Self; 6] = [
+        Self::Read,
+        Self::Write,
+        Self::Call,
+        Self::Acknowledge,
+        Self::Confirm,
+        Self::Comment,
+    ];
 
     /// The word in settings, messages and records.
     #[must_use]
@@ -136,7 +177,16 @@ impl ActionKind {
             Self::Read => "read",
             Self::Write => "write",
             Self::Call => "call",
+            Self::Acknowledge => "acknowledge",
+            Self::Confirm => "confirm",
+            Self::Comment => "comment",
         }
+    }
+
+    /// It is about an alarm, and allowed by the alarm itself.
+    #[must_use]
+    pub fn is_of_alarms(self) -> bool {
+        matches!(self, Self::Acknowledge | Self::Confirm | Self::Comment)
     }
 }
 
@@ -266,6 +316,9 @@ mod tests {
             assert_eq!(kind.as_str().parse(), Ok(kind));
         }
         let no = "erase".parse::<ActionKind>().unwrap_err();
-        assert_eq!(no, "`erase` is no action; there are read, write, call");
+        assert_eq!(
+            no,
+            "`erase` is no action; there are read, write, call, acknowledge, confirm, comment"
+        );
     }
 }

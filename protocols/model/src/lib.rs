@@ -3,6 +3,7 @@
 //! Everything else speaks in these types, the browser included, so this crate has no I/O, no async
 //! runtime, and builds for `wasm32-unknown-unknown`.
 
+mod alarm;
 mod command;
 mod device;
 mod drop_reason;
@@ -14,7 +15,10 @@ mod time_quality;
 mod timestamp;
 mod value;
 
-pub use command::{Action, ActionKind, Answer, Arguments, Command, Offer, Outcome, Parameter};
+pub use alarm::Alarm;
+pub use command::{
+    Action, ActionKind, Answer, Arguments, Command, Offer, Outcome, Parameter, Remark,
+};
 pub use device::{Device, Point, Range};
 pub use drop_reason::DropReason;
 pub use event::Event;

@@ -66,6 +66,7 @@ async fn measure(settings: Json, folder: &std::path::Path, time: Duration) {
         devices,
         health,
         commands: Commands::default(),
+        alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),

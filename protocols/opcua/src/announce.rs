@@ -11,6 +11,7 @@ use crate::{
     gate::{Filtered, Gate},
     select::Item,
     settings::Deadband,
+    status::Status,
     subscribe::Monitored,
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct Announcer {
     missed_cycles: u64,
     /// How often the server's queue of events was too short.
     lost_events: u64,
+    /// Why the open conditions are not told after a connect.
+    no_refresh: Option<String>,
     server: String,
     /// How often each item's queue on the server was too short.
     overflows: BTreeMap<usize, u64>,
@@ -51,6 +54,7 @@ impl Announcer {
             lost_messages: 0,
             missed_cycles: 0,
             lost_events: 0,
+            no_refresh: None,
             server: server.to_owned(),
             overflows: BTreeMap::new(),
         };
@@ -135,6 +139,11 @@ impl Announcer {
         self.lost_events += times;
     }
 
+    /// The server does not tell which conditions are open.
+    pub(crate) fn no_refresh(&mut self, why: &Status) {
+        self.no_refresh = Some(why.name().to_owned());
+    }
+
     /// Cycles of reading came too late to be read.
     pub(crate) fn missed_cycles(&mut self, count: u64) {
         self.missed_cycles += count;
@@ -191,6 +200,11 @@ impl Announcer {
             words.push_str(&format!(
                 "; the server's queue of events was too short {} times: events were lost; publish more often, or take fewer",
                 self.lost_events
+            ));
+        }
+        if let Some(why) = &self.no_refresh {
+            words.push_str(&format!(
+                "; alarms that changed while it was away are not told, since the server has no refresh of conditions ({why})"
             ));
         }
         words

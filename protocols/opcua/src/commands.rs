@@ -1,14 +1,16 @@
 //! Commands to a server: what the settings' rules allow on it, and each command carried out, one after the other.
 //!
 //! A point that is commanded is one that is selected. A method is named like a point: the object that it hangs on is its
-//! device. What no rule allows is not offered, and is refused here as well.
+//! device. What no rule allows is not offered, and is refused here as well. Alarms are no targets of the settings' rules:
+//! what may be said about one is said by the rule of events that it came by.
 
+mod alarms;
 mod find;
 mod rules;
 
 use std::{collections::HashMap, convert::Infallible};
 
-use fieldgate_kit::SourceCtx;
+use fieldgate_kit::{Alarms, SourceCtx};
 use fieldgate_model::{Action, ActionKind, Answer, Command, DeviceId, Offer, PointId};
 
 use self::{
@@ -23,6 +25,7 @@ use crate::{
 /// What a point's variable can be asked to do, and what a method.
 const OF_VARIABLES: [ActionKind; 2] = [ActionKind::Read, ActionKind::Write];
 const OF_METHODS: [ActionKind; 1] = [ActionKind::Call];
+const LATE: &str = "its time to live ran out while it waited for its turn";
 
 /// Everything that is allowed on this server.
 #[derive(Debug, Default)]
@@ -60,7 +63,9 @@ pub(crate) async fn serve(
     let mut orders = ctx.commands.open(book.offers.clone());
     loop {
         let order = orders.next().await;
-        let answer = book.carry_out(connection, &order.command).await;
+        let answer = book
+            .carry_out(connection, &order.command, &ctx.alarms)
+            .await;
         order.answer(answer);
     }
 }
@@ -170,14 +175,26 @@ impl Book {
         free(&method.name).or_else(|| free(&format!("{}@method", method.name)))
     }
 
-    async fn carry_out(&self, connection: &dyn Connection, command: &Command) -> Answer {
+    async fn carry_out(
+        &self,
+        connection: &dyn Connection,
+        command: &Command,
+        open: &Alarms,
+    ) -> Answer {
+        if let Some((deed, remark)) = alarms::deed(&command.action) {
+            if publish::now() > command.expires {
+                return Answer::expired(LATE);
+            }
+            let said = alarms::say(connection, open, &command.target, deed, remark).await;
+            return said.unwrap_or_else(|why| no_answer(&command.action, &why));
+        }
         let kind = command.action.kind();
         let target = self.targets.get(&command.target);
         let Some(target) = target.filter(|target| target.allowed.kinds.contains(&kind)) else {
             return Answer::refused(format!("{kind} is not allowed at {}", command.target));
         };
         if publish::now() > command.expires {
-            return Answer::expired("its time to live ran out while it waited for its turn");
+            return Answer::expired(LATE);
         }
         let done = match (&command.action, &target.place) {
             (Action::Read, Place::Variable(node)) => connection.read_now(node.clone()).await,
@@ -197,6 +214,9 @@ impl Book {
             }
             (Action::Read | Action::Write(_), Place::Method { .. }) => {
                 return Answer::refused("it is a method, which has no value");
+            }
+            (Action::Acknowledge(_) | Action::Confirm(_) | Action::Comment(_), _) => {
+                return Answer::refused("it is no alarm");
             }
         };
         done.unwrap_or_else(|why| no_answer(&command.action, &why))
@@ -220,7 +240,7 @@ fn offer(target: PointId, allowed: &Allowed) -> Offer {
 fn no_answer(action: &Action, why: &Status) -> Answer {
     let words = match action {
         Action::Read => format!("the server gave no answer: {why}"),
-        Action::Write(_) | Action::Call(_) => format!(
+        _ => format!(
             "the server gave no answer: {why}; whether it took effect is not known, so look before you repeat it"
         ),
     };

@@ -12,7 +12,7 @@ use crate::{
     explore::asked::{Attributes, Read, References},
     facts::Facts,
     node_id::NodeId,
-    settings::{Deadband, Discard, Trigger},
+    settings::{AlarmDeed, Deadband, Discard, Trigger},
     status::Status,
 };
 
@@ -188,6 +188,15 @@ pub struct Acknowledgement {
     pub sequence: u32,
 }
 
+/// What is said about a condition's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConditionRemark {
+    pub deed: AlarmDeed,
+    /// The event that told the state, in Base64.
+    pub event: String,
+    pub comment: String,
+}
+
 /// A method below a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MethodNode {
@@ -279,6 +288,16 @@ pub trait Connection: Send + Sync {
         _subscription: u32,
         _item: EventRequest,
     ) -> Called<'_, Result<ItemRevised, Status>> {
+        unsupported()
+    }
+
+    /// Has the server tell all open conditions of a subscription's notifiers, with its events around them.
+    fn refresh_conditions(&self, _subscription: u32) -> Called<'_, ()> {
+        unsupported()
+    }
+
+    /// Says something about a condition's state. What the server refuses is an answer; an error is the connection's.
+    fn remark(&self, _condition: NodeId, _remark: ConditionRemark) -> Called<'_, Answer> {
         unsupported()
     }
 

@@ -25,6 +25,7 @@ pub(crate) use self::feed::Feed;
 pub(crate) use self::points::Points;
 use crate::{
     connection::{Acknowledgement, Called, Connection, Notification, Published, Subscription},
+    events::conditions::Conditions,
     resume::{Remembered, Resumed},
     rounds::into_rounds,
     select::Item,
@@ -138,6 +139,8 @@ impl<'a> Publishing<'a> {
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut learning: OptionFuture<BoxFuture<'a, ()>> = self.learning.take().into();
         let mut learned = false;
+        let mut refreshing: OptionFuture<Called<'a, ()>> = self.refresh().into();
+        let mut refreshed = false;
         self.ask_for_unheard().await?;
         self.points.expect_repeats();
         loop {
@@ -162,6 +165,17 @@ impl<'a> Publishing<'a> {
                 _ = turns.tick(), if idle => {
                     asking = self.ask_silent().into();
                     idle = false;
+                    if refreshed && self.points.take_refresh_required() {
+                        refreshing = self.refresh().into();
+                        refreshed = false;
+                    }
+                }
+                answer = &mut refreshing, if !refreshed => {
+                    refreshing = None.into();
+                    refreshed = true;
+                    if let Some(Err(why)) = answer {
+                        self.points.refuse_refresh(&why);
+                    }
                 }
                 // What is not durable yet is not repeated on top of it.
                 _ = beats.tick(), if beat.is_some() && self.undurable.len() < MAX_UNDURABLE => {
@@ -182,6 +196,13 @@ impl<'a> Publishing<'a> {
                 () = sleep_until(deadline), if !self.outstanding.is_empty() => self.silence()?,
             }
         }
+    }
+
+    /// Asks the server to tell the open conditions; `None` when no events are watched. Theirs is the last subscription.
+    fn refresh(&mut self) -> Option<Called<'a, ()>> {
+        let subscription = self.feeds.last()?.id;
+        let watched = self.points.ask_for_conditions();
+        watched.then(|| self.connection.refresh_conditions(subscription))
     }
 
     fn kept(&mut self, kept: &Kept) -> Result<(), SourceError> {
@@ -447,6 +468,7 @@ impl Drop for Publishing<'_> {
             undurable: std::mem::take(&mut self.undurable),
             last,
             events,
+            conditions: Conditions::default(),
         });
     }
 }

@@ -8,7 +8,7 @@ use futures::{future::BoxFuture, stream::FuturesOrdered};
 
 use crate::{
     connection::Connection,
-    events::Events,
+    events::{Events, conditions::Conditions},
     last::Last,
     publish::{Feed, Kept},
     select::Item,
@@ -28,6 +28,8 @@ pub(crate) struct Remembered {
     pub last: Vec<Option<Last>>,
     /// They come in the last of the subscriptions.
     pub events: Option<Events>,
+    /// Which were open, where there are no events to ask.
+    pub conditions: Conditions,
 }
 
 /// What goes on in this session.
@@ -41,6 +43,25 @@ pub(crate) struct Resumed {
 // === impl Remembered ===
 
 impl Remembered {
+    /// Only which conditions are open: for an attempt that ends before it watches anything.
+    pub(crate) fn only(conditions: Conditions) -> Self {
+        Self {
+            items: Vec::new(),
+            monitored: Vec::new(),
+            feeds: Vec::new(),
+            undurable: FuturesOrdered::new(),
+            last: Vec::new(),
+            events: None,
+            conditions,
+        }
+    }
+
+    /// Which conditions are open, as far as it is known.
+    pub(crate) fn conditions(&self) -> &Conditions {
+        let events = self.events.as_ref();
+        events.map_or(&self.conditions, Events::conditions)
+    }
+
     /// The last values, in the order of these items.
     pub(crate) fn last_of(&self, items: &[Item]) -> Vec<Option<Last>> {
         let known: HashMap<&PointId, Last> = self

@@ -5,6 +5,7 @@
 
 mod calls;
 mod commands;
+mod conditions;
 mod convert;
 mod discovery;
 mod encode;

@@ -17,7 +17,7 @@ pub(crate) use self::events::fields as event_fields;
 pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
 pub use self::{
     commands::CommandRule,
-    events::{EventRule, EventWhere},
+    events::{AlarmDeed, EventRule, EventWhere},
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
     select::{NodeRule, PathRule, Select, TypeRule},
     wishes::{Asking, Deadband, Discard, Trigger},

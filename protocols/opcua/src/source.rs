@@ -13,7 +13,7 @@ use crate::{
     browse, commands,
     connection::{Connection, Limits, Subscription, ValueType},
     cyclic::{self, Cycle, Cycling},
-    events::{self, Events},
+    events::{self, Events, conditions::Conditions},
     explore::{Explorer, Owner},
     facts,
     glob::Glob,
@@ -130,6 +130,15 @@ async fn deliver(
     let last = remembered
         .as_ref()
         .map(|remembered| remembered.last_of(&items));
+    let conditions = remembered
+        .as_ref()
+        .map(|remembered| remembered.conditions().clone());
+    if conditions.is_none() {
+        // The first attempt with these settings: what is open will be told.
+        ctx.alarms.clear();
+    }
+    let conditions = conditions.unwrap_or_default();
+    ctx.memory.keep(Remembered::only(conditions.clone()));
     let mut begun = stoppable(ctx, async {
         if settings.mode == Asking::Read {
             return Ok(Begun::cyclic(&items));
@@ -165,7 +174,13 @@ async fn deliver(
         events,
         subscription,
         words,
-    } = stoppable(ctx, watch(connection, settings, ctx, &limits, &mut begun)).await?;
+    } = stoppable(
+        ctx,
+        watch(connection, settings, ctx, &limits, &mut begun, conditions),
+    )
+    .await?;
+    ctx.alarms
+        .watch(events.as_ref().map(Events::devices).unwrap_or_default());
     pace.push_str(&words);
     let mut announcer = Announcer::new(&items, &types, &monitored, at, pace);
     announcer.announce_all(&ctx.devices);
@@ -233,6 +248,7 @@ async fn watch(
     ctx: &SourceCtx,
     limits: &Limits,
     begun: &mut Begun,
+    conditions: Conditions,
 ) -> Result<Watching, SourceError> {
     if settings.events.is_empty() {
         return Ok(Watching::default());
@@ -254,7 +270,7 @@ async fn watch(
         });
     }
     Ok(
-        match events::watch(connection, settings, &ctx.id, limits).await {
+        match events::watch(connection, settings, &ctx.id, limits, conditions).await {
             Ok((events, subscription)) => Watching {
                 words: format!("; {}", events.words()),
                 events: Some(events),

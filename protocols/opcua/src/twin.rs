@@ -44,6 +44,9 @@ pub(crate) struct Told {
     pub read_takes: Duration,
     /// What a transfer answers; nothing is not to have the service.
     pub transferred: Option<Vec<Result<Vec<u32>, Status>>>,
+    /// The subscriptions whose conditions were asked for, and why it refuses that.
+    pub refreshed: Vec<u32>,
+    pub refreshes: Option<Status>,
 }
 
 /// What the server has room for.
@@ -196,6 +199,14 @@ impl Connection for Script {
         items: Vec<ItemRequest>,
     ) -> Called<'_, Vec<Result<ItemRevised, Status>>> {
         Box::pin(ready(self.told(|told| told.monitor(subscription, &items))))
+    }
+
+    fn refresh_conditions(&self, subscription: u32) -> Called<'_, ()> {
+        let answer = self.told(|told| {
+            told.refreshed.push(subscription);
+            told.refreshes.clone()
+        });
+        Box::pin(ready(answer.map_or(Ok(()), Err)))
     }
 
     fn unmonitor(&self, _: u32, _: Vec<u32>) -> Called<'_, ()> {

@@ -55,6 +55,7 @@ impl Rig {
             devices: Devices::channel().0,
             health: Health::channel().0,
             commands: Commands::default(),
+            alarms: Default::default(),
             exploring: Exploring::default(),
             shutdown: shutdown.clone(),
             secrets: Secrets::new(folder.path().into(), folder.path().into()),

@@ -52,6 +52,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         devices: devices_sender,
         health: health_sender,
         commands: Commands::default(),
+        alarms: Default::default(),
         exploring: exploring.clone(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),

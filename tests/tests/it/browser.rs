@@ -244,6 +244,27 @@ fn make_route(browser: &Browser) {
     browser.text_is("[data-item=everything]", |text| text.contains("plant"));
 }
 
+/// In both themes, at every width; what is open on the page stays open.
+#[track_caller]
+pub fn assert_accessible_everywhere(browser: &Browser) {
+    for theme in THEMES {
+        let choose = "document.documentElement.dataset.theme = arguments[0]";
+        let _ = browser.script(choose, &serde_json::json!([theme]));
+        for width in WIDTHS {
+            browser.resize(width);
+            let violations = browser.accessibility_violations();
+            assert!(
+                violations.is_empty(),
+                "{theme} {width}: {}",
+                violations.join("\n")
+            );
+            let overflow = browser.overflow();
+            assert!(overflow <= 0, "{theme} {width}: {overflow} pixels too wide");
+        }
+    }
+    browser.resize(1440);
+}
+
 #[track_caller]
 fn assert_accessible(browser: &Browser) {
     let violations = browser.accessibility_violations();

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod alarms;
 mod browse;
 mod browser;
 mod causes;
 mod commands;
+mod commands_page;
 mod config;
 mod discovery;
 mod discovery_page;

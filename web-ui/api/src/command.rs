@@ -12,7 +12,7 @@ pub struct CommandDraft {
     /// The asker's own name for it: the same one a second time is answered, and not carried out again. Left out: made up.
     #[serde(default)]
     pub id: Option<String>,
-    /// `read`, `write` or `call`.
+    /// `read`, `write`, `call`; of an alarm `acknowledge`, `confirm`, `comment`.
     pub action: String,
     /// What is written.
     #[serde(default)]
@@ -20,6 +20,12 @@ pub struct CommandDraft {
     /// What is called with: a list in the method's order, or an object by the arguments' names.
     #[serde(default)]
     pub arguments: Option<Json>,
+    /// What is said about an alarm.
+    #[serde(default)]
+    pub comment: Option<String>,
+    /// The event of the alarm that was looked at, so that no other state of it is meant. Left out: the one there is.
+    #[serde(default)]
+    pub event: Option<String>,
     /// When it was asked for; left out: now.
     #[serde(default)]
     pub issued: Option<Timestamp>,

@@ -2,7 +2,9 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{command, config, dead, discovery, explore, queue, receipt, selection, state, trust};
+use crate::{
+    alarm, command, config, dead, discovery, explore, queue, receipt, selection, state, trust,
+};
 
 /// The HTTP methods in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,6 +264,9 @@ endpoints! {
     SendCommand: Post "/api/v1/points/{id}/command", command::CommandDraft => command::CommandAnswer;
     /// The last commands, who gave them and what became of them, the newest first.
     GetCommands: Get "/api/v1/commands", command::CommandQuery => Vec<command::CommandView>;
+
+    /// Open alarms: active, or still to be acknowledged or confirmed; the gravest first.
+    GetAlarms: Get "/api/v1/alarms", alarm::AlarmQuery => Vec<alarm::AlarmView>;
 
     /// The queue: lanes, backlogs, ledger.
     GetQueue: Get "/api/v1/queue", () => state::QueueView;

@@ -3,6 +3,7 @@
 //! The gateway mounts [`endpoint::TABLE`], the console calls through the same rows, and the OpenAPI document is
 //! written from them. Nothing here does I/O; it builds for `wasm32-unknown-unknown`.
 
+pub mod alarm;
 pub mod command;
 pub mod config;
 pub mod dead;

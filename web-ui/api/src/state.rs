@@ -247,6 +247,10 @@ pub struct DevicePage {
     /// Where its readings go.
     pub addresses: Vec<DeviceAddress>,
     pub points: Vec<PointView>,
+    /// Its source carries out commands where its settings allow some.
+    pub takes_commands: bool,
+    /// Alarms of it are watched.
+    pub watches_alarms: bool,
 }
 
 /// Where a device's readings go, for one route.

@@ -10,10 +10,14 @@
 //! | [`tree`] | which rows of a tree are seen, where a key leads, what is chosen |
 //! | [`basket`] | the rules of a selection as the tree's patterns, and back |
 //! | [`import`] | what a selection's file would change, in lines and words |
+//! | [`command`] | what a person types for a device, by its data type |
+//! | [`alarm`] | how an alarm's state reads |
 //! | [`pace`] | how far a job is, and how long it still takes |
 //! | [`spark`], [`diff`] | the lines of a small chart, the kinds of lines of a diff |
 
+pub mod alarm;
 pub mod basket;
+pub mod command;
 pub mod diff;
 pub mod form;
 pub mod import;

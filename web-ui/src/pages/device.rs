@@ -1,4 +1,9 @@
-//! A device: where it is, where its readings go, and its points live.
+//! A device: where it is, where its readings go, its points live, its alarms, and what may be done to it.
+
+mod alarms;
+mod command_dialog;
+mod commands;
+mod record;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,12 +17,15 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::Element;
 
+use self::alarms::Alarms;
+use self::commands::Counter;
+use self::record::Record;
 use crate::fetched::fetched;
 use crate::live::{Live, is_hidden};
 use crate::widgets::copy::copy_text;
 use crate::widgets::data_table::{Column, Row, column, data_table, text};
 use crate::widgets::icon::{Icon, icon};
-use crate::widgets::page::{heading, when_there};
+use crate::widgets::page::{heading, once_there};
 use crate::widgets::sparkline::sparkline;
 use crate::widgets::status::status_sentence;
 use crate::widgets::time::{ago, instant};
@@ -78,20 +86,24 @@ pub fn page(id: &str) -> AnyView {
             .unwrap_or_else(|| id.clone())
         }
     });
-    let content = move |_: &DevicePage| {
+    let counter = Counter::new(Record::new(id));
+    let alarms = Alarms::new(id, counter);
+    let content = move |page: &DevicePage| {
         view! {
             {move || top.get().map(|(device, addresses)| head(&device, &addresses))}
+            {alarms.view(page.watches_alarms)}
             <section aria-labelledby="points-title">
                 <h2 id="points-title">"Points"</h2>
                 {data_table("points", COLUMNS, rows)}
             </section>
+            {commands::section(&page.device, page.takes_commands, counter)}
         }
         .into_any()
     };
     view! {
         <p class="crumbs"><a href="/devices">"Devices"</a></p>
         {move || heading(name.get(), ())}
-        {when_there(device, content)}
+        {once_there(device, content)}
     }
     .into_any()
 }

@@ -4,6 +4,7 @@ pub mod announce;
 pub mod confirm;
 pub mod copy;
 pub mod data_table;
+pub mod dialog;
 pub mod diff_view;
 pub mod discovery_card;
 pub mod empty;

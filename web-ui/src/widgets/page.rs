@@ -41,6 +41,28 @@ where
     .into_any()
 }
 
+/// As [`when_there`], drawn once: what stands in it keeps itself fresh, so that a dialog stays open and a field keeps its focus.
+pub fn once_there<T>(
+    fetched: Fetched<T>,
+    view: impl Fn(&T) -> AnyView + Send + Sync + 'static,
+) -> AnyView
+where
+    T: PartialEq + Send + Sync + 'static,
+{
+    let there = Memo::new(move |_| fetched.data.with(Option::is_some));
+    (move || {
+        if there.get() {
+            fetched
+                .data
+                .with_untracked(|data| data.as_ref().map(&view))
+                .into_any()
+        } else {
+            waiting(fetched.trouble)
+        }
+    })
+    .into_any()
+}
+
 fn waiting(trouble: RwSignal<Option<Trouble>>) -> AnyView {
     (move || match trouble.get() {
         Some(trouble) => trouble_note(&trouble),

@@ -2,12 +2,13 @@
 //!
 //! ```json
 //! {"id":"7","point":"press/Line/SetPoint","action":"write","value":80.5,"ttl":"10 s"}
+//! {"id":"8","point":"press/Server/Press.Overheat","action":"acknowledge","comment":"seen","event":"AAE="}
 //! {"id":"7","outcome":"done","words":"80.5 was written","status":"Good","old":79.0}
 //! ```
 
 use std::time::Duration;
 
-use fieldgate_model::{Action, ActionKind, Answer, Arguments, PointId, Timestamp, Value};
+use fieldgate_model::{Action, ActionKind, Answer, Arguments, PointId, Remark, Timestamp, Value};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -20,6 +21,8 @@ pub const ANSWER_SCHEMA: &str = include_str!("answer.schema.json");
 
 /// A value nested deeper than this is no value for a device.
 const MAX_DEPTH: usize = 16;
+/// A remark about an alarm is a sentence or two.
+const MAX_COMMENT_BYTES: usize = 2000;
 
 /// A command as it was asked for: the gateway adds what is missing.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,9 +60,26 @@ struct Wire {
     #[serde(default)]
     arguments: Option<Json>,
     #[serde(default)]
+    comment: Option<String>,
+    #[serde(default)]
+    event: Option<String>,
+    #[serde(default)]
     issued: Option<Timestamp>,
     #[serde(default)]
     ttl: Option<Span>,
+}
+
+/// What belongs to an action; what is left out is none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Parts {
+    /// What is written.
+    pub value: Option<Json>,
+    /// What a method is called with.
+    pub arguments: Option<Json>,
+    /// What is said about an alarm.
+    pub comment: Option<String>,
+    /// The event of the alarm that was looked at.
+    pub event: Option<String>,
 }
 
 /// Reads a command from a message.
@@ -79,8 +99,13 @@ pub fn draft_of_json(text: &[u8]) -> Result<Draft, DraftError> {
         .point
         .parse()
         .map_err(|error| wrong(id.clone(), format!("`point`: {error}")))?;
-    let action = action_of_json(&wire.action, value.or(wire.value), wire.arguments)
-        .map_err(|why| wrong(id.clone(), why))?;
+    let parts = Parts {
+        value: value.or(wire.value),
+        arguments: wire.arguments,
+        comment: wire.comment,
+        event: wire.event,
+    };
+    let action = action_of_json(&wire.action, parts).map_err(|why| wrong(id.clone(), why))?;
     Ok(Draft {
         id: wire.id,
         target,
@@ -94,21 +119,55 @@ pub fn draft_of_json(text: &[u8]) -> Result<Draft, DraftError> {
 ///
 /// # Errors
 /// In words.
-pub fn action_of_json(
-    action: &str,
-    value: Option<Json>,
-    arguments: Option<Json>,
-) -> Result<Action, String> {
+pub fn action_of_json(action: &str, parts: Parts) -> Result<Action, String> {
     let kind: ActionKind = action.parse()?;
+    let Parts {
+        value,
+        arguments,
+        comment,
+        event,
+    } = parts;
+    if !kind.is_of_alarms() && (comment.is_some() || event.is_some()) {
+        return Err(format!(
+            "`comment` and `event` mean nothing to `{kind}`; leave them out"
+        ));
+    }
     match (kind, value, arguments) {
         (ActionKind::Write, Some(value), None) => Ok(Action::Write(value_of_json(value)?)),
         (ActionKind::Write, None, _) => Err("`value` says what is written, and is missing".into()),
         (ActionKind::Read, None, None) => Ok(Action::Read),
         (ActionKind::Call, None, arguments) => arguments_of_json(arguments).map(Action::Call),
+        (ActionKind::Acknowledge | ActionKind::Confirm | ActionKind::Comment, None, None) => {
+            of_alarm(kind, comment, event)
+        }
         (kind, Some(_), _) => Err(format!("`value` means nothing to `{kind}`; leave it out")),
         (kind, None, Some(_)) => Err(format!(
             "`arguments` mean nothing to `{kind}`; leave them out"
         )),
+    }
+}
+
+fn of_alarm(
+    kind: ActionKind,
+    comment: Option<String>,
+    event: Option<String>,
+) -> Result<Action, String> {
+    let remark = Remark {
+        event,
+        text: comment.unwrap_or_default(),
+    };
+    if remark.text.len() > MAX_COMMENT_BYTES {
+        return Err(format!(
+            "`comment` has more than {MAX_COMMENT_BYTES} bytes; write less"
+        ));
+    }
+    match kind {
+        ActionKind::Acknowledge => Ok(Action::Acknowledge(remark)),
+        ActionKind::Confirm => Ok(Action::Confirm(remark)),
+        _ if remark.text.is_empty() => {
+            Err("`comment` says what is remarked, and is missing".into())
+        }
+        _ => Ok(Action::Comment(remark)),
     }
 }
 
@@ -230,6 +289,17 @@ mod tests {
             action(r#""action":"call","arguments":[1]"#),
             Ok(Action::Call(Arguments::Ordered(vec![Value::Int(1)])))
         );
+        assert_eq!(
+            action(r#""action":"acknowledge","comment":"seen","event":"AAE=""#),
+            Ok(Action::Acknowledge(Remark {
+                event: Some("AAE=".into()),
+                text: "seen".into(),
+            }))
+        );
+        assert_eq!(
+            action(r#""action":"confirm""#),
+            Ok(Action::Confirm(Remark::default()))
+        );
     }
 
     #[test]
@@ -260,6 +330,18 @@ mod tests {
             (
                 r#"{"point":"a/b/c","action":"call","arguments":1}"#,
                 "`arguments` are a list",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"comment"}"#,
+                "`comment` says what is remarked",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"acknowledge","value":1}"#,
+                "means nothing to `acknowledge`",
+            ),
+            (
+                r#"{"point":"a/b/c","action":"write","value":1,"event":"AAE="}"#,
+                "mean nothing to `write`",
             ),
             (
                 r#"{"point":"a/b/c","action":"read","who":"me"}"#,

@@ -57,16 +57,17 @@ impl<'a> Rules<'a> {
 
     /// The rule allows any of these.
     pub(super) fn allows(&self, rule: usize, any: &[ActionKind]) -> bool {
-        self.rules[rule].allow.iter().any(|kind| any.contains(kind))
+        let mut allowed = self.rules[rule].allow.iter();
+        allowed.any(|deed| any.contains(&(*deed).into()))
     }
 
     /// What these rules allow together, of these actions: all that any of them allows, within the narrowest bounds.
     pub(super) fn merged(&self, which: &[usize], of: &[ActionKind]) -> Allowed {
         let mut all = Allowed::default();
         for rule in which.iter().filter_map(|at| self.rules.get(*at)) {
-            for kind in &rule.allow {
-                if of.contains(kind) && !all.kinds.contains(kind) {
-                    all.kinds.push(*kind);
+            for kind in rule.allow.iter().map(|deed| ActionKind::from(*deed)) {
+                if of.contains(&kind) && !all.kinds.contains(&kind) {
+                    all.kinds.push(kind);
                 }
             }
             let tighter = |a: Option<f64>, b: Option<f64>, pick: fn(f64, f64) -> f64| match (a, b) {

@@ -41,6 +41,7 @@ fn start(count: usize, wish: fn(&mut Item)) -> Rig {
         secrets: Secrets::new("/".into(), "/".into()),
         state_dir: "/".into(),
         commands: fieldgate_kit::Commands::default(),
+        alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         memory: fieldgate_kit::Memory::default(),
     };

@@ -31,7 +31,7 @@ const BASE: [&str; 7] = [
     "Message",
 ];
 /// A condition's state (OPC UA Part 9, 5.5 to 5.8); events that are none do not have them.
-const CONDITION: [&str; 11] = [
+const CONDITION: [&str; 13] = [
     "ConditionName",
     "BranchId",
     "Retain",
@@ -40,10 +40,14 @@ const CONDITION: [&str; 11] = [
     "AckedState/Id",
     "ConfirmedState/Id",
     "SuppressedState/Id",
+    "ShelvingState/CurrentState",
+    ACTIVE_TIME,
     "Quality",
     "Comment",
     "ClientUserId",
 ];
+/// Since when it is active, or no longer.
+pub(crate) const ACTIVE_TIME: &str = "ActiveState/TransitionTime";
 /// The node of the condition itself, which is no field but asked for like one.
 pub(crate) const CONDITION_ID: &str = "ConditionId";
 
@@ -177,7 +181,10 @@ impl Filter {
 
 fn fields(rule: &EventRule, namespaces: &[String]) -> Vec<Field> {
     let known = |path: &&str| Field {
-        name: path.trim_end_matches("/Id").to_owned(),
+        name: path
+            .trim_end_matches("/Id")
+            .trim_end_matches("/CurrentState")
+            .to_owned(),
         path: path.split('/').map(|name| browse_name(0, name)).collect(),
     };
     let mut fields: Vec<Field> = BASE.iter().map(known).collect();

@@ -2,7 +2,7 @@
 
 use fieldgate_model::{Class as Lane, Quality};
 
-use super::*;
+use super::{watch::SERVER, *};
 use crate::connection::{BrowseName, EventType};
 
 const AT: Timestamp = Timestamp::from_nanos(1_000_000_000);
@@ -38,6 +38,8 @@ fn events(rule: serde_json::Value) -> Events {
     let filter = Filter::new(&rule, &types, &[]).unwrap();
     Events {
         notifiers: vec![Notifier {
+            rule: 0,
+            allow: vec![ActionKind::Acknowledge],
             node: SERVER,
             device: DeviceId::new("s", "Server").unwrap(),
             device_name: "Server".to_owned(),
@@ -46,6 +48,7 @@ fn events(rule: serde_json::Value) -> Events {
         types,
         namespaces: Vec::new(),
         known: HashSet::new(),
+        conditions: Conditions::default(),
         words: String::new(),
     }
 }
@@ -175,4 +178,124 @@ fn an_event_of_nobody_or_without_fields_does_no_harm() {
     let told = events.tell(vec![nothing], SEEN);
     assert_eq!(told.readings[0].point.to_string(), "s/Server/Event");
     assert_eq!(told.readings[0].at, SEEN);
+}
+
+/// A state of the condition `Press.Overheat`.
+fn state(event: &str, active: bool, acked: bool) -> Happened {
+    let text = |text: &str| Value::Text(text.to_owned());
+    happened(
+        2915,
+        800,
+        &[
+            ("EventId", text(event)),
+            ("ConditionName", text("Overheat")),
+            ("ConditionId", text("ns=0;s=Overheat")),
+            ("Retain", Value::Bool(active || !acked)),
+            ("ActiveState", Value::Bool(active)),
+            ("AckedState", Value::Bool(acked)),
+            ("ActiveState/TransitionTime", text("2026-11-25T20:00:00Z")),
+        ],
+    )
+}
+
+fn messages(told: &Told) -> Vec<&Value> {
+    let message = |reading| field(reading, "Message").unwrap();
+    told.readings.iter().map(message).collect()
+}
+
+#[test]
+fn a_condition_is_an_open_alarm_until_it_is_not_retained() {
+    let mut events = events(serde_json::json!({}));
+    let told = events.tell(vec![state("AAE=", true, false)], SEEN);
+    let [Change::Open(alarm)] = &told.alarms[..] else {
+        panic!("{:?}", told.alarms);
+    };
+    assert_eq!(alarm.point, told.readings[0].point);
+    assert_eq!((&*alarm.event, &*alarm.condition), ("AAE=", "s=Overheat"));
+    assert_eq!((alarm.active, alarm.acked), (Some(true), Some(false)));
+    assert_eq!(alarm.allow, [ActionKind::Acknowledge]);
+    assert_eq!(
+        alarm.since,
+        Timestamp::parse("2026-11-25T20:00:00Z").unwrap()
+    );
+    assert_eq!(alarm.at, AT);
+    let told = events.tell(vec![state("AAI=", false, true)], SEEN);
+    assert!(matches!(&told.alarms[..], [Change::Close(_)]));
+    assert_eq!(told.readings.len(), 1);
+}
+
+#[test]
+fn around_a_refresh_only_what_changed_is_told() {
+    let mut events = events(serde_json::json!({}));
+    events.tell(vec![state("AAE=", true, false)], SEEN);
+    events.refresh(SEEN);
+    let same = vec![
+        happened(2787, 1, &[]),
+        state("AAE=", true, false),
+        happened(2788, 1, &[]),
+    ];
+    let told = events.tell(same, SEEN);
+    assert_eq!(told.readings, [], "it is known");
+    assert!(matches!(&told.alarms[..], [Change::Open(_)]));
+    events.refresh(SEEN);
+    let changed = vec![
+        happened(2787, 1, &[]),
+        state("AAM=", true, true),
+        happened(2788, 1, &[]),
+    ];
+    assert_eq!(events.tell(changed, SEEN).readings.len(), 1);
+    events.refresh(SEEN);
+    let none = vec![happened(2787, 1, &[]), happened(2788, 1, &[])];
+    let told = events.tell(none, SEEN);
+    assert_eq!(
+        messages(&told),
+        [&Value::Text(
+            "no longer told by the server: too hot".to_owned()
+        )]
+    );
+    let closing = &told.readings[0];
+    assert_eq!(closing.point.to_string(), "s/Server/Press.Overheat");
+    for (name, value) in [
+        ("EventId", Value::Text("AAM=-closed".to_owned())),
+        ("Retain", Value::Bool(false)),
+        ("ActiveState", Value::Bool(false)),
+        ("ClosedBy", Value::Text("gateway".to_owned())),
+    ] {
+        assert_eq!(field(closing, name), Some(&value), "{name}");
+    }
+}
+
+#[test]
+fn the_end_of_an_alarm_is_told_also_when_it_is_not_as_severe_any_more() {
+    let mut events = events(serde_json::json!({ "where": { "min_severity": 500 } }));
+    events.tell(vec![state("AAE=", true, false)], SEEN);
+    let mut over = state("AAI=", false, true);
+    over.fields[SEVERITY] = Value::UInt(1);
+    assert_eq!(events.tell(vec![over.clone()], SEEN).readings.len(), 1);
+    assert_eq!(events.tell(vec![over], SEEN).readings.len(), 0);
+}
+
+#[test]
+fn a_server_can_ask_for_a_refresh() {
+    let mut events = events(serde_json::json!({ "types": ["AlarmConditionType"] }));
+    let told = events.tell(vec![happened(2789, 1, &[])], SEEN);
+    assert!(told.refresh && told.readings.is_empty());
+}
+
+#[test]
+fn what_a_condition_is_stays_known_for_another_session() {
+    let mut first = events(serde_json::json!({}));
+    first.tell(vec![state("AAE=", true, false)], SEEN);
+    let mut second = events(serde_json::json!({}));
+    second.conditions = first.conditions().clone();
+    second.refresh(SEEN);
+    let told = second.tell(
+        vec![
+            happened(2787, 1, &[]),
+            state("AAE=", true, false),
+            happened(2788, 1, &[]),
+        ],
+        SEEN,
+    );
+    assert_eq!(told.readings, []);
 }

@@ -10,7 +10,7 @@ use super::{memory::Memory, now};
 use crate::{
     announce::Announcer,
     connection::{Change, Happened, ItemRequest, ItemRevised, Observed},
-    events::Events,
+    events::{Change as AlarmChange, Events},
     last::Last,
     node_id::NodeId,
     roll_call::RollCall,
@@ -33,6 +33,8 @@ pub(crate) struct Points<'a> {
     /// The next value may be the one that was there before the connection was lost.
     fresh: Vec<bool>,
     events: Option<Events>,
+    /// The server said that the open conditions are to be asked for again.
+    refresh_required: bool,
 }
 
 /// What is known of an item.
@@ -87,6 +89,7 @@ impl<'a> Points<'a> {
             last: vec![None; items.len()],
             fresh: vec![false; items.len()],
             events: None,
+            refresh_required: false,
         }
     }
 
@@ -120,6 +123,10 @@ impl<'a> Points<'a> {
     /// Some values were not accepted: none is known any more.
     pub(super) fn forget(&mut self) {
         self.last.fill(None);
+        if let Some(events) = &mut self.events {
+            events.forget();
+            self.ctx.alarms.clear();
+        }
     }
 
     /// With events besides the items.
@@ -132,12 +139,41 @@ impl<'a> Points<'a> {
         self.events.take()
     }
 
+    /// The server is about to be asked for the open conditions; false when no events are watched.
+    pub(super) fn ask_for_conditions(&mut self) -> bool {
+        if let Some(events) = &mut self.events {
+            events.refresh(now());
+        }
+        self.events.is_some()
+    }
+
+    /// It does not tell them.
+    pub(super) fn refuse_refresh(&mut self, why: &Status) {
+        if let Some(events) = &mut self.events {
+            events.refuse_refresh();
+        }
+        self.announcer.no_refresh(why);
+        self.tell();
+    }
+
+    /// Whether they are to be asked for again.
+    pub(super) fn take_refresh_required(&mut self) -> bool {
+        std::mem::take(&mut self.refresh_required)
+    }
+
     /// Events as readings.
     pub(crate) fn happened(&mut self, happened: Vec<Happened>) -> Vec<Reading> {
         let Some(events) = &mut self.events else {
             return Vec::new();
         };
         let told = events.tell(happened, now());
+        self.refresh_required |= told.refresh;
+        for change in told.alarms {
+            match change {
+                AlarmChange::Open(alarm) => self.ctx.alarms.put(alarm),
+                AlarmChange::Close(alarm) => self.ctx.alarms.close(&alarm),
+            }
+        }
         for (device, name, point) in &told.points {
             self.announcer.add(device, name, point);
         }

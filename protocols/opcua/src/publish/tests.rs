@@ -60,6 +60,7 @@ fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut 
         devices: devices_sender,
         health: health_sender,
         commands: Commands::default(),
+        alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new("/".into(), "/".into()),
@@ -474,5 +475,50 @@ async fn a_message_of_events_is_acknowledged_only_once_they_are_durable() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let acknowledged = rig.script.told(|told| told.acknowledged.clone());
     assert_eq!(acknowledged[0], (7, 1), "{acknowledged:?}");
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_open_conditions_are_asked_for_at_once_and_when_the_server_wants_it() {
+    let rig = start();
+    let until = async |count: usize| {
+        let asked = || rig.script.told(|told| told.refreshed.len());
+        timeout(LONG, async {
+            while asked() < count {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await
+        .expect("in time");
+        assert_eq!(asked(), count);
+    };
+    until(1).await;
+    let required = crate::connection::Happened {
+        handle: 0,
+        at: None,
+        fields: vec![Value::Null, Value::Text("i=2789".to_owned())],
+    };
+    rig.script.answer(Ok(Published {
+        subscription: 7,
+        available: vec![1],
+        notification: Notification {
+            sequence: 1,
+            events: vec![required],
+            ..Notification::default()
+        },
+    }));
+    until(2).await;
+    assert_eq!(rig.script.told(|told| told.refreshed.clone()), [7, 7]);
+    rig.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refreshes_no_conditions_says_so_in_the_words() {
+    let mut rig = start();
+    rig.script
+        .told(|told| told.refreshes = Some(Status::named("BadMethodInvalid")));
+    let words = "no refresh of conditions (BadMethodInvalid)";
+    let told = rig.health.wait_for(|report| report.words.contains(words));
+    timeout(LONG, told).await.expect("in time").unwrap();
     rig.stop().await;
 }

@@ -48,6 +48,7 @@ impl Rig {
             devices: Devices::channel().0,
             health: Health::channel().0,
             commands: Commands::default(),
+            alarms: Default::default(),
             exploring: fieldgate_kit::Exploring::default(),
             shutdown: CancellationToken::new(),
             secrets: Secrets::new("/".into(), "/".into()),

@@ -17,9 +17,9 @@ use super::{convert, lexicon::Lexicon, within, within_status};
 use crate::{
     browse,
     connection::{
-        Acknowledgement, Called, Connection, Direction, EventRequest, EventType, ItemRequest,
-        ItemRevised, Limits, MethodNode, Neighbour, Notification, Published, Signature,
-        Subscription, SubscriptionRequest, Subtypes, ValueType,
+        Acknowledgement, Called, ConditionRemark, Connection, Direction, EventRequest, EventType,
+        ItemRequest, ItemRevised, Limits, MethodNode, Neighbour, Notification, Published,
+        Signature, Subscription, SubscriptionRequest, Subtypes, ValueType,
     },
     explore::asked::{Attributes, Read, References},
     facts::Facts,
@@ -223,6 +223,14 @@ impl Connection for Client {
         item: EventRequest,
     ) -> Called<'_, Result<ItemRevised, Status>> {
         Box::pin(self.create_event_item(subscription, item))
+    }
+
+    fn refresh_conditions(&self, subscription: u32) -> Called<'_, ()> {
+        Box::pin(async move { self.refresh(subscription).await })
+    }
+
+    fn remark(&self, condition: NodeId, remark: ConditionRemark) -> Called<'_, Answer> {
+        Box::pin(async move { self.remark_on(&condition, &remark).await })
     }
 
     fn unmonitor(&self, subscription: u32, ids: Vec<u32>) -> Called<'_, ()> {

@@ -7,8 +7,8 @@ use opcua::{
         AttributeId, BrowseDescription, BrowseDirection, BrowseResultMask, ContentFilter,
         ContentFilterElement, EventFieldList, EventFilter as VendorFilter, ExtensionObject,
         FilterOperator, MonitoredItemCreateRequest, MonitoringMode, MonitoringParameters,
-        NumericRange, ObjectTypeId, Operand, QualifiedName, ReadValueId, ReferenceTypeId,
-        SimpleAttributeOperand, TimestampsToReturn, Variant,
+        NodeId as VendorNodeId, NumericRange, ObjectTypeId, Operand, QualifiedName, ReadValueId,
+        ReferenceTypeId, SimpleAttributeOperand, TimestampsToReturn, Variant,
     },
 };
 
@@ -28,6 +28,13 @@ use crate::{
 const MAX_TYPES: usize = 10_000;
 /// Types that are browsed in one call.
 const TYPES_A_CALL: usize = 50;
+
+/// What a server says around a refresh of conditions (Part 9, 5.11.2 to 5.11.4).
+const REFRESH: [ObjectTypeId; 3] = [
+    ObjectTypeId::RefreshStartEventType,
+    ObjectTypeId::RefreshEndEventType,
+    ObjectTypeId::RefreshRequiredEventType,
+];
 
 impl Client {
     /// BaseEventType and all below it.
@@ -197,8 +204,16 @@ fn where_clause(filter: &EventFilter) -> ContentFilter {
         all.push(Tree::Leaf(FilterOperator::Equals, operands));
     }
     let mut elements = Vec::new();
-    if let Some(tree) = joined(FilterOperator::And, all) {
-        flatten(tree, &mut elements);
+    if let Some(wanted) = joined(FilterOperator::And, all) {
+        // Not every server lets the events around a refresh through whatever is asked for.
+        let refresh = REFRESH.map(|of| {
+            let of = Operand::literal(VendorNodeId::from(of));
+            Tree::Leaf(FilterOperator::OfType, vec![of])
+        });
+        let either = refresh.into_iter().chain([wanted]).collect();
+        if let Some(tree) = joined(FilterOperator::Or, either) {
+            flatten(tree, &mut elements);
+        }
     }
     ContentFilter {
         elements: (!elements.is_empty()).then_some(elements),
@@ -254,6 +269,12 @@ mod tests {
         assert_eq!(made, expected, "{filter:?}");
     }
 
+    /// The events around a refresh, before what is wanted.
+    fn with_refresh(wanted: &[(FilterOperator, usize)]) -> Vec<(FilterOperator, usize)> {
+        let of = [(FilterOperator::Or, 2), (FilterOperator::OfType, 1)];
+        [&of.repeat(3), wanted].concat()
+    }
+
     #[test]
     fn the_root_of_a_filter_comes_first() {
         let types: Vec<NodeId> = [2041, 2130].map(|id| NodeId::numeric(0, id)).into();
@@ -263,7 +284,7 @@ mod tests {
                 min_severity: Some(500),
                 ..EventFilter::default()
             },
-            &[(FilterOperator::GreaterThanOrEqual, 2)],
+            &with_refresh(&[(FilterOperator::GreaterThanOrEqual, 2)]),
         );
         check(
             EventFilter {
@@ -272,7 +293,7 @@ mod tests {
                 source_name: Some("Press".to_owned()),
                 ..EventFilter::default()
             },
-            &[
+            &with_refresh(&[
                 (FilterOperator::And, 2),
                 (FilterOperator::Or, 2),
                 (FilterOperator::OfType, 1),
@@ -280,7 +301,7 @@ mod tests {
                 (FilterOperator::And, 2),
                 (FilterOperator::GreaterThanOrEqual, 2),
                 (FilterOperator::Equals, 2),
-            ],
+            ]),
         );
     }
 }

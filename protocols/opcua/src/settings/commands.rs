@@ -21,13 +21,37 @@ pub struct CommandRule {
     #[serde(default)]
     pub node: Option<String>,
     /// What is allowed: `read`, `write`, `call`.
-    pub allow: Vec<ActionKind>,
+    pub allow: Vec<NodeDeed>,
     /// No smaller number is written.
     #[serde(default)]
     pub min: Option<f64>,
     /// No larger number is written.
     #[serde(default)]
     pub max: Option<f64>,
+}
+
+/// What may be done to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeDeed {
+    /// Read the value now, from the device.
+    Read,
+    /// Write a value.
+    Write,
+    /// Call a method with arguments.
+    Call,
+}
+
+// === impl NodeDeed ===
+
+impl From<NodeDeed> for ActionKind {
+    fn from(deed: NodeDeed) -> Self {
+        match deed {
+            NodeDeed::Read => Self::Read,
+            NodeDeed::Write => Self::Write,
+            NodeDeed::Call => Self::Call,
+        }
+    }
 }
 
 // === impl CommandRule ===

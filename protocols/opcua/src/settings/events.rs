@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use fieldgate_kit::Problem;
+use fieldgate_model::ActionKind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,6 +27,21 @@ pub struct EventRule {
     /// Only events that are like this.
     #[serde(default, rename = "where")]
     pub only: EventWhere,
+    /// What commands may do to these alarms: `acknowledge`, `confirm`, `comment`. Left out: nothing.
+    #[serde(default)]
+    pub allow: Vec<AlarmDeed>,
+}
+
+/// What may be done to an alarm (OPC UA Part 9, 5.5.6, 5.7.3, 5.7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmDeed {
+    /// Say that it was seen.
+    Acknowledge,
+    /// Say that what was wrong was put right.
+    Confirm,
+    /// Add a remark.
+    Comment,
 }
 
 /// What an event must be to be taken.
@@ -39,6 +55,16 @@ pub struct EventWhere {
     /// The source's name; `*` stands for any part of it.
     #[serde(default)]
     pub source_name: Option<String>,
+}
+
+impl From<AlarmDeed> for ActionKind {
+    fn from(deed: AlarmDeed) -> Self {
+        match deed {
+            AlarmDeed::Acknowledge => Self::Acknowledge,
+            AlarmDeed::Confirm => Self::Confirm,
+            AlarmDeed::Comment => Self::Comment,
+        }
+    }
 }
 
 /// Everything that is wrong with the rules of events.

@@ -124,6 +124,7 @@ pub fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -
         devices: Devices::channel().0,
         health: Health::channel().0,
         commands: Commands::default(),
+        alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         shutdown,
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -1,0 +1,366 @@
+//! `Conditions`: which conditions are open, so that a refresh tells what changed while nobody listened, and nothing twice. Pure.
+//!
+//! A condition is open as long as the server retains it (OPC UA Part 9, 5.5.2). After each connect the server is asked to
+//! tell all of them (ConditionRefresh, 5.5.7), between a RefreshStart and a RefreshEnd: what is known and unchanged is not
+//! told again, what is not told any more is over.
+
+use std::collections::HashMap;
+
+use fieldgate_model::{Alarm, PointId, Timestamp};
+
+/// Open conditions of one source. What comes on top is told like any event, and not kept.
+const MAX_OPEN: usize = 10_000;
+/// A condition whose ids are longer is not kept either.
+const MAX_ID_BYTES: usize = 4_096;
+/// Texts are kept up to this length; they are told whole.
+const MAX_TEXT_CHARS: usize = 1_000;
+/// A refresh whose end did not come by then is over, and closes nothing.
+const LONGEST_REFRESH_NANOS: i64 = 60_000_000_000;
+
+/// The open conditions of all rules of events.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Conditions {
+    known: HashMap<Key, Known>,
+    /// The refreshes that are under way, by their rule.
+    refreshes: HashMap<usize, Refresh>,
+    /// Counts on with each beginning of a refresh.
+    turn: u64,
+}
+
+/// A condition's state as an event told it.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    /// The place of the rule that wanted it.
+    pub rule: usize,
+    pub alarm: Alarm,
+    pub retain: bool,
+    /// Of all that is told but what each event has anew.
+    pub print: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    rule: usize,
+    point: PointId,
+    condition: String,
+    branch: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    alarm: Alarm,
+    print: u64,
+    /// When it was told last.
+    turn: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Refresh {
+    /// What was told before this turn and not since is over.
+    turn: u64,
+    until: Timestamp,
+}
+
+/// What an event about a condition is.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Taken {
+    /// To be told; the alarm is open in this state.
+    Opened(Alarm),
+    /// To be told; the alarm is over.
+    Closed(Alarm),
+    /// Told already; only its event is another one, maybe.
+    Unchanged(Alarm),
+    /// To be told, and not kept.
+    NotKept,
+}
+
+// === impl Conditions ===
+
+impl Conditions {
+    /// The server was asked to refresh these rules' conditions.
+    pub(crate) fn asked(&mut self, rules: impl Iterator<Item = usize>, now: Timestamp) {
+        for rule in rules {
+            self.started(rule, now);
+        }
+    }
+
+    /// RefreshStart: from here on everything that is open is told.
+    pub(crate) fn started(&mut self, rule: usize, now: Timestamp) {
+        self.turn += 1;
+        let until = now.nanos().saturating_add(LONGEST_REFRESH_NANOS);
+        let refresh = Refresh {
+            turn: self.turn,
+            until: Timestamp::from_nanos(until),
+        };
+        self.refreshes.insert(rule, refresh);
+    }
+
+    /// RefreshEnd: the conditions that are over, because they were not told.
+    pub(crate) fn ended(&mut self, rule: usize, now: Timestamp) -> Vec<Alarm> {
+        let refresh = self.refreshes.remove(&rule);
+        let Some(refresh) = refresh.filter(|refresh| now <= refresh.until) else {
+            return Vec::new();
+        };
+        let mut over = Vec::new();
+        self.known.retain(|key, known| {
+            let stays = key.rule != rule || known.turn >= refresh.turn;
+            if !stays {
+                over.push(known.alarm.clone());
+            }
+            stays
+        });
+        over.sort_by_key(|alarm| alarm.since);
+        over
+    }
+
+    /// The server refreshes nothing, or its connection is lost.
+    pub(crate) fn abandon(&mut self) {
+        self.refreshes.clear();
+    }
+
+    /// Nothing that was told counts.
+    pub(crate) fn forget(&mut self) {
+        self.known.clear();
+        self.abandon();
+    }
+
+    /// It is open, so that its end is wanted whatever a filter says.
+    pub(crate) fn knows(&self, rule: usize, alarm: &Alarm) -> bool {
+        self.known.contains_key(&Key::of(rule, alarm))
+    }
+
+    /// Takes a state over, and says whether it is to be told.
+    pub(crate) fn take(&mut self, told: Told, now: Timestamp) -> Taken {
+        let Told {
+            rule,
+            mut alarm,
+            retain,
+            print,
+        } = told;
+        let key = Key::of(rule, &alarm);
+        shorten(&mut alarm);
+        if !retain {
+            self.known.remove(&key);
+            return Taken::Closed(alarm);
+        }
+        let refresh = self.refreshes.get(&rule);
+        let refreshing = refresh.is_some_and(|refresh| now <= refresh.until);
+        let turn = self.turn;
+        if let Some(known) = self.known.get_mut(&key) {
+            let same = known.alarm.event == alarm.event || known.print == print;
+            if known.alarm.active == Some(true) && alarm.active == Some(true) {
+                alarm.since = known.alarm.since;
+            }
+            *known = Known {
+                alarm: alarm.clone(),
+                print,
+                turn,
+            };
+            return match refreshing && same {
+                true => Taken::Unchanged(alarm),
+                false => Taken::Opened(alarm),
+            };
+        }
+        if self.known.len() >= MAX_OPEN || !key.fits() || alarm.event.len() > MAX_ID_BYTES {
+            return Taken::NotKept;
+        }
+        let known = Known {
+            alarm: alarm.clone(),
+            print,
+            turn,
+        };
+        self.known.insert(key, known);
+        Taken::Opened(alarm)
+    }
+}
+
+// === impl Key ===
+
+impl Key {
+    fn of(rule: usize, alarm: &Alarm) -> Self {
+        Self {
+            rule,
+            point: alarm.point.clone(),
+            condition: alarm.condition.clone(),
+            branch: alarm.branch.clone(),
+        }
+    }
+
+    fn fits(&self) -> bool {
+        let branch = self.branch.as_ref().map_or(0, String::len);
+        self.condition.len().max(branch) <= MAX_ID_BYTES
+    }
+}
+
+fn shorten(alarm: &mut Alarm) {
+    let whole = [&mut alarm.name, &mut alarm.source, &mut alarm.message];
+    let maybe = [
+        &mut alarm.shelving,
+        &mut alarm.quality,
+        &mut alarm.comment,
+        &mut alarm.user,
+    ];
+    for text in whole.into_iter().chain(maybe.into_iter().flatten()) {
+        if let Some((at, _)) = text.char_indices().nth(MAX_TEXT_CHARS) {
+            text.truncate(at);
+            text.push('…');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_nanos(5_000_000_000);
+
+    fn told(name: &str, event: &str, active: bool) -> Told {
+        let alarm = Alarm {
+            point: format!("s/Server/{name}").parse().unwrap(),
+            condition: format!("ns=2;s={name}"),
+            branch: None,
+            event: event.to_owned(),
+            name: name.to_owned(),
+            source: "Press".to_owned(),
+            kind: "AlarmConditionType".to_owned(),
+            severity: 700,
+            message: "too hot".to_owned(),
+            active: Some(active),
+            acked: Some(false),
+            confirmed: None,
+            suppressed: None,
+            shelving: None,
+            quality: None,
+            comment: None,
+            user: None,
+            since: NOW,
+            at: NOW,
+            allow: Vec::new(),
+        };
+        Told {
+            rule: 0,
+            print: u64::from(active),
+            alarm,
+            retain: true,
+        }
+    }
+
+    /// What a state is: `opened`, `closed`, `unchanged`, `not kept`.
+    fn check(conditions: &mut Conditions, told: Told, expected: &str) {
+        let event = told.alarm.event.clone();
+        let said = match conditions.take(told, NOW) {
+            Taken::Opened(_) => "opened",
+            Taken::Closed(_) => "closed",
+            Taken::Unchanged(_) => "unchanged",
+            Taken::NotKept => "not kept",
+        };
+        assert_eq!(said, expected, "{event}");
+    }
+
+    fn names(alarms: &[Alarm]) -> Vec<&str> {
+        alarms.iter().map(|alarm| &*alarm.name).collect()
+    }
+
+    #[test]
+    fn a_refresh_tells_what_is_new_and_closes_what_is_gone() {
+        let mut conditions = Conditions::default();
+        for name in ["same", "changed", "gone"] {
+            check(&mut conditions, told(name, "1", true), "opened");
+        }
+        conditions.asked([0].into_iter(), NOW);
+        conditions.started(0, NOW);
+        check(&mut conditions, told("same", "1", true), "unchanged");
+        check(&mut conditions, told("changed", "2", false), "opened");
+        check(&mut conditions, told("new", "3", true), "opened");
+        assert_eq!(names(&conditions.ended(0, NOW)), ["gone"]);
+        assert_eq!(names(&conditions.ended(0, NOW)), [""; 0], "it is over once");
+        check(&mut conditions, told("gone", "4", true), "opened");
+    }
+
+    #[test]
+    fn a_server_that_makes_new_events_for_a_refresh_tells_nothing_twice_either() {
+        let mut conditions = Conditions::default();
+        check(&mut conditions, told("a", "1", true), "opened");
+        conditions.asked([0].into_iter(), NOW);
+        let Taken::Unchanged(alarm) = conditions.take(told("a", "2", true), NOW) else {
+            panic!("it is told twice");
+        };
+        assert_eq!(alarm.event, "2", "this is the one to be acknowledged");
+        conditions.ended(0, NOW);
+        check(&mut conditions, told("a", "3", true), "opened");
+    }
+
+    #[test]
+    fn what_was_told_before_the_refresh_started_does_not_count() {
+        let mut conditions = Conditions::default();
+        conditions.asked([0].into_iter(), NOW);
+        check(&mut conditions, told("queued", "1", true), "opened");
+        conditions.started(0, NOW);
+        assert_eq!(names(&conditions.ended(0, NOW)), ["queued"]);
+    }
+
+    #[test]
+    fn a_refresh_that_does_not_end_or_is_refused_closes_nothing() {
+        let mut conditions = Conditions::default();
+        check(&mut conditions, told("a", "1", true), "opened");
+        conditions.started(0, NOW);
+        let late = Timestamp::from_nanos(NOW.nanos() + LONGEST_REFRESH_NANOS + 1);
+        assert_eq!(conditions.ended(0, late), []);
+        conditions.asked([0].into_iter(), NOW);
+        conditions.abandon();
+        assert_eq!(conditions.ended(0, NOW), []);
+        check(&mut conditions, told("a", "1", true), "opened");
+    }
+
+    #[test]
+    fn a_rule_closes_only_its_own() {
+        let mut conditions = Conditions::default();
+        check(&mut conditions, told("a", "1", true), "opened");
+        conditions.started(1, NOW);
+        assert_eq!(conditions.ended(1, NOW), []);
+    }
+
+    #[test]
+    fn a_condition_that_is_not_retained_is_over() {
+        let mut conditions = Conditions::default();
+        let opened = told("a", "1", true);
+        check(&mut conditions, opened.clone(), "opened");
+        assert!(conditions.knows(0, &opened.alarm) && !conditions.knows(1, &opened.alarm));
+        let over = Told {
+            retain: false,
+            ..told("a", "2", false)
+        };
+        check(&mut conditions, over, "closed");
+        assert!(!conditions.knows(0, &opened.alarm));
+    }
+
+    #[test]
+    fn since_is_when_it_became_active() {
+        let mut conditions = Conditions::default();
+        check(&mut conditions, told("a", "1", true), "opened");
+        let mut acked = told("a", "2", true);
+        acked.alarm.since = Timestamp::from_nanos(9_000_000_000);
+        let Taken::Opened(alarm) = conditions.take(acked, NOW) else {
+            panic!("it is told");
+        };
+        assert_eq!(alarm.since, NOW);
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut conditions = Conditions::default();
+        for at in 0..MAX_OPEN {
+            conditions.take(told(&at.to_string(), "1", true), NOW);
+        }
+        check(&mut conditions, told("more", "1", true), "not kept");
+        let mut long = told("0", "2", true);
+        long.alarm.message = "x".repeat(5_000);
+        let Taken::Opened(alarm) = conditions.take(long, NOW) else {
+            panic!("it is told");
+        };
+        assert_eq!(alarm.message.chars().count(), MAX_TEXT_CHARS + 1);
+        let mut conditions = Conditions::default();
+        let long = told("0", &"x".repeat(5_000), true);
+        check(&mut conditions, long, "not kept");
+    }
+}

@@ -25,6 +25,7 @@ use crate::client::change;
 use crate::fetched::asked;
 use crate::items::{self, Loaded};
 use crate::nav::Nav;
+use crate::widgets::empty::empty_state;
 use crate::widgets::page::{heading, trouble_note};
 use crate::widgets::tree::{Tree, branch};
 
@@ -57,9 +58,13 @@ pub fn page() -> AnyView {
     let found = RwSignal::new(None::<Draft>);
     let chosen = Memo::new(move |_| nav.value("source"));
     let session = move || match (chosen.get(), found.get()) {
-        (source, _) if !source.is_empty() => Some(open(Some(source), None)),
-        (_, Some(draft)) => Some(open(None, Some(draft))),
-        _ => None,
+        (source, _) if !source.is_empty() => open(Some(source), None),
+        (_, Some(draft)) => open(None, Some(draft)),
+        _ => empty_state(
+            "No server is chosen yet.",
+            "Choose a source, or type the address of a server and find the ways into it. What is there is then shown as a tree; what you tick in it becomes what the gateway reads.",
+            None,
+        ),
     };
     view! {
         {heading("Explore OPC UA", ())}

@@ -5,6 +5,7 @@
 //! control  config (desired state) ──▶ supervisor ──starts, stops──▶ units ──▶ board ──▶ web
 //! ```
 
+pub mod accepted;
 pub mod checked;
 pub mod cli;
 pub mod clock;

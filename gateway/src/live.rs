@@ -90,6 +90,14 @@ impl LivePoint {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Remembers a reading as the last one when it is newer than that by the source's clock; none is never newer.
+    pub fn record_if_newer(&self, reading: &Reading) {
+        let newer = |last: Reading| reading.at > last.at;
+        if self.last().is_some_and(newer) {
+            self.record(reading);
+        }
+    }
+
     /// Readings since the start; it changes whenever there is something new.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -67,6 +67,8 @@ metrics! {
     SourceConnected: gauge "fieldgate_source_connected";
     /// Readings that the source delivered.
     SourceReadings: counter "fieldgate_source_readings_total";
+    /// Readings among those that were read from the source's own history, after a gap.
+    SourceBackfilled: counter "fieldgate_source_backfilled_total";
     /// Readings of the source that did not go on, by reason.
     SourceDropped: counter "fieldgate_source_dropped_total";
     /// Open alarms of the source: active, waiting to be acknowledged, waiting to be confirmed; one can be in several states.
@@ -192,6 +194,7 @@ fn units(page: &mut Page, gateway: &Gateway) {
                 connected(UnitName::Source(id.clone())),
             );
             page.add(Metric::SourceReadings, &labels, state.readings.total());
+            page.add(Metric::SourceBackfilled, &labels, state.backfilled.total());
             for (reason, count) in state.drops.snapshot() {
                 let labels = [("source", &**id), ("reason", reason.as_str())];
                 page.add(Metric::SourceDropped, &labels, count);

@@ -5,7 +5,9 @@ Started by tests/src/opcua_server.rs with one argument, a JSON object:
     namespaces_before (how many to register before ours, which shifts our index),
     secure (Basic256Sha256 SignAndEncrypt instead of no security), certificate (a name: another one is another certificate),
     user ({"name", "password"} or null: anonymous), expired (the certificate ended a year ago),
-    transfers (subscriptions go on in another session)
+    transfers (subscriptions go on in another session),
+    history (null, or how many values one answer of HistoryRead has at most: each value of the line is kept),
+    lifetime_count (null, or the publishing intervals after which a subscription ends that nobody asks)
 
 Under Objects/Line there are the variables p0, p1, …; each is written once a period, on the multiples of the period since 1970,
 with that moment as its source timestamp. A late server catches up; it never leaves a moment out.
@@ -15,6 +17,7 @@ Speaks JSON by lines: first {"ready": true}; then for each command on stdin one 
     {"do": "go"}              writes again
     {"do": "delete", "node": 7}
     {"do": "large", "node": 8, "bytes": 100000}   while held: one tick more, and then a string of so many bytes
+    {"do": "look"}            answers the last tick, and how many subscriptions clients have
     {"do": "refuse", "service": "CreateSession", "status": "BadTooManySessions"}   from now on; a status of null lets it through again
 """
 
@@ -33,6 +36,7 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto import cert_gen
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.history import HistoryDict
 from asyncua.server.subscription_service import SubscriptionService
 from asyncua.server.uaprocessor import UaProcessor
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -101,6 +105,18 @@ class OneUser:
         return None
 
 
+class Historian(HistoryDict):
+    """asyncua's own, but that it is told each value by who writes it: its internal subscription leaves out what is written
+    in quick succession."""
+
+    async def save_node_value(self, node_id, datavalue):
+        pass
+
+    def keep(self, node_id, datavalue):
+        if node_id in self._datachanges:
+            self._datachanges[node_id].append(datavalue)
+
+
 class Line:
     def __init__(self, options):
         self.options = options
@@ -117,7 +133,9 @@ class Line:
         options = self.options
         user = options["user"]
         self.server = Server(user_manager=OneUser(**user) if user else None)
+        self.historian = Historian(max_history_data_response_size=options["history"] or 1)
         await self.server.init()
+        self.server.iserver.history_manager.set_storage(self.historian)
         await self.server.set_application_uri(APPLICATION)
         self.server.set_endpoint(f"opc.tcp://127.0.0.1:{options['port']}")
         if options["secure"]:
@@ -159,14 +177,20 @@ class Line:
             at = ua.NodeId(self.options["first_id"] + 1 + node, self.index)
             variable = await line.add_variable(at, ua.QualifiedName(f"p{node}", self.index), value(node, self.tick))
             self.nodes[node] = variable
+        if self.options["history"]:
+            await self.server.historize_node_data_change(list(self.nodes.values()), period=None)
+        # What exists now is the server's own.
+        self.own = len(self.server.iserver.subscription_service.subscriptions)
+        if self.options["lifetime_count"]:
+            self.server.iserver.max_lifetime_count = self.options["lifetime_count"]
         await self.write()
 
     async def write(self):
         space = self.server.iserver.aspace
         for node, variable in list(self.nodes.items()):
-            await space.write_attribute_value(
-                variable.nodeid, ua.AttributeIds.Value, observed(node, self.tick, self.period_ms)
-            )
+            value = observed(node, self.tick, self.period_ms)
+            self.historian.keep(variable.nodeid, value)
+            await space.write_attribute_value(variable.nodeid, ua.AttributeIds.Value, value)
 
     async def run(self):
         """Tick by tick, each at its moment or as soon after it as the machine allows."""
@@ -200,6 +224,9 @@ class Line:
                 variable = self.nodes[command["node"]]
                 await self.server.iserver.aspace.write_attribute_value(variable.nodeid, ua.AttributeIds.Value, value)
             return {}
+        if command["do"] == "look":
+            subscriptions = len(self.server.iserver.subscription_service.subscriptions) - self.own
+            return {"tick": self.tick, "subscriptions": subscriptions}
         if command["do"] == "refuse":
             request = getattr(ua.ObjectIds, f"{command['service']}Request_Encoding_DefaultBinary")
             if command["status"]:

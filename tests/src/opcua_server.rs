@@ -26,6 +26,10 @@ pub struct Options {
     pub user: Option<User>,
     /// Subscriptions go on in another session, which plain asyncua gets wrong.
     pub transfers: bool,
+    /// Every value is kept, and one answer has so many of them.
+    pub history: Option<u32>,
+    /// Publishing intervals after which a subscription ends that nobody asks.
+    pub lifetime_count: Option<u32>,
 }
 
 /// The one that may sign in.
@@ -42,6 +46,15 @@ pub struct OpcUaServer {
     folder: TempDir,
     options: Options,
     port: u16,
+}
+
+/// How the server is.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Look {
+    /// The last that was written.
+    pub tick: i64,
+    /// Those of its clients.
+    pub subscriptions: usize,
 }
 
 /// The ticks that were written before a hold: each point has one value for each of them.
@@ -66,6 +79,8 @@ impl Default for Options {
             expired: false,
             user: None,
             transfers: true,
+            history: None,
+            lifetime_count: None,
         }
     }
 }
@@ -138,6 +153,12 @@ impl OpcUaServer {
     #[track_caller]
     pub fn hold(&mut self) -> Ticks {
         self.command(&json!({ "do": "hold" }))
+    }
+
+    /// Where it is.
+    #[track_caller]
+    pub fn look(&mut self) -> Look {
+        self.command(&json!({ "do": "look" }))
     }
 
     /// Writes values again.

@@ -39,6 +39,8 @@ pub struct Reading {
     pub value: Json,
     /// The reason, when the quality is not good.
     pub reason: Option<String>,
+    /// It was read from the server's history.
+    pub backfilled: bool,
 }
 
 /// After an outage: the destination may wait half a minute before it tries again, and then has to catch up.
@@ -77,7 +79,8 @@ impl Received {
             return;
         }
         self.known.insert(reading.id.clone(), self.readings.len());
-        self.latest.insert(reading.point.clone(), reading.at);
+        let latest = self.latest.entry(reading.point.clone()).or_default();
+        *latest = reading.at.max(*latest);
         self.readings.push(reading);
     }
 
@@ -200,6 +203,7 @@ pub fn readings(message: &Message) -> Vec<Reading> {
         at: Timestamp::parse(&text(entry, "SourceTimestamp")).expect("a timestamp"),
         value: entry["Value"].clone(),
         reason: entry.get("Quality").map(|quality| text(quality, "Reason")),
+        backfilled: entry["Backfilled"] == true,
     };
     let entries = payload.as_object().expect("an object of readings");
     entries.iter().map(reading).collect()

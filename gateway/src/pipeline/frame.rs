@@ -6,9 +6,11 @@
 //! |---|---|
 //! | 1 | the postcard encoding of `Reading`, whose fields and enum variants must keep their order |
 //! | 2 | the origin (lane letter, sequence as a postcard varint), then what version 1 has |
+//! | 3 | a byte of marks: 1 it was backfilled, 2 an origin follows as in version 2; then what version 1 has |
 //!
 //! A reading is written as version 1: its message id is the record's own place. Version 2 is written for a reading that
-//! comes by a second time, such as a dead letter that is sent again, and keeps the id of the first.
+//! comes by a second time, such as a dead letter that is sent again, and keeps the id of the first. Version 3 is written
+//! where a mark is set, so that a gateway before it can read all the others.
 
 use fieldgate_kit::Origin;
 use fieldgate_model::Reading;
@@ -17,6 +19,10 @@ use crate::lanes::LaneKind;
 
 const PLAIN: u8 = 1;
 const WITH_ORIGIN: u8 = 2;
+const MARKED: u8 = 3;
+// The marks of version 3.
+const BACKFILLED: u8 = 1;
+const HAS_ORIGIN: u8 = 2;
 
 /// What a frame holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +38,7 @@ pub enum FrameError {
     #[error("the record is empty")]
     Empty,
     #[error(
-        "the record has frame version {0}, this gateway reads up to version {WITH_ORIGIN}; was it written by a newer one?"
+        "the record has frame version {0}, this gateway reads up to version {MARKED}; was it written by a newer one?"
     )]
     Version(u8),
     #[error("the record does not decode as a reading: {0}")]
@@ -42,7 +48,10 @@ pub enum FrameError {
 /// Appends the reading's frame to `out`.
 #[must_use]
 pub fn encode(reading: &Reading, mut out: Vec<u8>) -> Vec<u8> {
-    out.push(PLAIN);
+    match reading.backfilled {
+        true => out.extend_from_slice(&[MARKED, BACKFILLED]),
+        false => out.push(PLAIN),
+    }
     postcard::to_extend(reading, out)
         .expect("a reading has no type that postcard refuses, and a vector takes all")
 }
@@ -55,15 +64,24 @@ pub fn keep_origin(bytes: &[u8], origin: Origin) -> Result<Vec<u8>, FrameError> 
     match bytes.split_first() {
         None => Err(FrameError::Empty),
         Some((&WITH_ORIGIN, _)) => Ok(bytes.to_vec()),
-        Some((&PLAIN, body)) => {
-            let letter = u8::try_from(origin.lane).unwrap_or(b'?');
-            let mut out = postcard::to_extend(&origin.seq, vec![WITH_ORIGIN, letter])
-                .expect("a number is no type that postcard refuses, and a vector takes all");
-            out.extend_from_slice(body);
-            Ok(out)
+        Some((&PLAIN, body)) => Ok(with_origin(vec![WITH_ORIGIN], origin, body)),
+        Some((&MARKED, body)) => {
+            let (marks, body) = marks(body)?;
+            if marks & HAS_ORIGIN != 0 {
+                return Ok(bytes.to_vec());
+            }
+            Ok(with_origin(vec![MARKED, marks | HAS_ORIGIN], origin, body))
         }
         Some((&version, _)) => Err(FrameError::Version(version)),
     }
+}
+
+fn with_origin(mut out: Vec<u8>, origin: Origin, body: &[u8]) -> Vec<u8> {
+    out.push(u8::try_from(origin.lane).unwrap_or(b'?'));
+    let mut out = postcard::to_extend(&origin.seq, out)
+        .expect("a number is no type that postcard refuses, and a vector takes all");
+    out.extend_from_slice(body);
+    out
 }
 
 /// Reads a frame.
@@ -78,17 +96,23 @@ pub fn open(bytes: &[u8]) -> Result<Frame, FrameError> {
             reading: reading(body)?,
         }),
         Some((&WITH_ORIGIN, body)) => {
-            let (&letter, body) = body.split_first().ok_or_else(|| no_lane("nothing"))?;
-            let lane = LaneKind::of_letter(letter.into())
-                .ok_or_else(|| no_lane(&format!("{letter:#04x}")))?;
-            let (seq, body) = postcard::take_from_bytes(body).map_err(damaged)?;
+            let (origin, body) = take_origin(body)?;
             Ok(Frame {
-                origin: Some(Origin {
-                    lane: lane.letter(),
-                    seq,
-                }),
+                origin: Some(origin),
                 reading: reading(body)?,
             })
+        }
+        Some((&MARKED, body)) => {
+            let (marks, body) = marks(body)?;
+            let (origin, body) = match marks & HAS_ORIGIN {
+                0 => (None, body),
+                _ => take_origin(body).map(|(origin, body)| (Some(origin), body))?,
+            };
+            let reading = Reading {
+                backfilled: marks & BACKFILLED != 0,
+                ..reading(body)?
+            };
+            Ok(Frame { origin, reading })
         }
         Some((&version, _)) => Err(FrameError::Version(version)),
     }
@@ -100,6 +124,30 @@ pub fn open(bytes: &[u8]) -> Result<Frame, FrameError> {
 /// When the bytes are not a frame of a known version.
 pub fn decode(bytes: &[u8]) -> Result<Reading, FrameError> {
     open(bytes).map(|frame| frame.reading)
+}
+
+fn take_origin(body: &[u8]) -> Result<(Origin, &[u8]), FrameError> {
+    let (&letter, body) = body.split_first().ok_or_else(|| no_lane("nothing"))?;
+    let lane =
+        LaneKind::of_letter(letter.into()).ok_or_else(|| no_lane(&format!("{letter:#04x}")))?;
+    let (seq, body) = postcard::take_from_bytes(body).map_err(damaged)?;
+    let origin = Origin {
+        lane: lane.letter(),
+        seq,
+    };
+    Ok((origin, body))
+}
+
+fn marks(body: &[u8]) -> Result<(u8, &[u8]), FrameError> {
+    match body.split_first() {
+        Some((&marks, body)) if marks & !(BACKFILLED | HAS_ORIGIN) == 0 => Ok((marks, body)),
+        Some((&marks, _)) => Err(FrameError::Damaged(format!(
+            "the marks {marks:#04x} are unknown"
+        ))),
+        None => Err(FrameError::Damaged(
+            "nothing stands where its marks should".to_owned(),
+        )),
+    }
 }
 
 fn reading(body: &[u8]) -> Result<Reading, FrameError> {
@@ -167,11 +215,47 @@ mod tests {
         assert_eq!(open(&plain).unwrap().origin, None);
     }
 
+    /// Version 3's: marks before the same, without and with an origin.
+    const GOLDEN_MARKED: &str =
+        "030105732f642f7004000000000000f83f00a88590f705a88590f705010343656c00";
+    const GOLDEN_MARKED_WITH_ORIGIN: &str =
+        "030363ac0205732f642f7004000000000000f83f00a88590f705a88590f705010343656c00";
+
+    #[test]
+    fn version_3_keeps_the_mark_with_and_without_an_origin() {
+        let hex =
+            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let at = Timestamp::from_nanos(796_000_596);
+        let mut reading = Reading::new("s/d/p".parse().unwrap(), 1.5, at);
+        (reading.unit, reading.backfilled) = (Some("Cel".into()), true);
+        let marked = encode(&reading, Vec::new());
+        assert_eq!(hex(&marked), GOLDEN_MARKED);
+        let origin = Some(Origin {
+            lane: 'c',
+            seq: 300,
+        });
+        let kept = keep_origin(&marked, origin.unwrap()).unwrap();
+        assert_eq!(hex(&kept), GOLDEN_MARKED_WITH_ORIGIN);
+        let again = keep_origin(&kept, Origin { lane: 'n', seq: 9 }).unwrap();
+        for (bytes, origin) in [(marked, None), (kept, origin), (again, origin)] {
+            let reading = reading.clone();
+            assert_eq!(open(&bytes).unwrap(), Frame { origin, reading });
+        }
+    }
+
     #[test]
     fn what_is_no_frame_says_why() {
         assert_eq!(decode(&[]), Err(FrameError::Empty));
         assert_eq!(decode(&[9, 1]), Err(FrameError::Version(9)));
-        for damaged in [&[1, 255][..], &[2], &[2, b'x', 1], &[2, b'n', 1, 255]] {
+        for damaged in [
+            &[1, 255][..],
+            &[2],
+            &[2, b'x', 1],
+            &[2, b'n', 1, 255],
+            &[3],
+            &[3, 4, 1],
+            &[3, 2, b'x', 1],
+        ] {
             assert!(matches!(decode(damaged), Err(FrameError::Damaged(_))));
         }
     }
@@ -197,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_reading_survives(value in value(), at in any::<i64>(), seen in any::<i64>(), why in ".{0,20}", event in any::<bool>()) {
+        fn every_reading_survives(value in value(), at in any::<i64>(), seen in any::<i64>(), why in ".{0,20}", event in any::<bool>(), backfilled in any::<bool>()) {
             let reading = Reading {
                 point: "press/Line 1/Temp".parse().unwrap(),
                 value,
@@ -206,6 +290,7 @@ mod tests {
                 seen: Timestamp::from_nanos(seen),
                 unit: None,
                 class: if event { Class::Event } else { Class::Telemetry },
+                backfilled,
             };
             prop_assert_eq!(decode(&encode(&reading, Vec::new())).unwrap(), reading);
         }

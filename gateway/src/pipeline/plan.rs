@@ -13,11 +13,12 @@ use fieldgate_store::{Entry, RouteBit, RouteMask, Stamp};
 use super::{
     frame,
     routes::{Route, RouteTable},
-    steps::Step,
+    steps::{Step, StepSettings},
 };
 use crate::{
     lanes::LaneKind,
     live::{Live, LivePoint},
+    meter::Meter,
 };
 
 /// A source's way through the routes, with what the steps remember.
@@ -27,6 +28,7 @@ pub struct Plan {
     points: HashMap<PointId, PointPlan>,
     live: Live,
     drops: DropCounters,
+    backfilled: Arc<Meter>,
 }
 
 /// Records for one commit, by lane, in order.
@@ -48,6 +50,8 @@ pub struct LaneStage {
 struct Track {
     route: Arc<Route>,
     steps: Vec<(bool, Box<dyn Step>)>,
+    /// The same steps for what is backfilled: what they remember of it is not what they remember of the present.
+    late_steps: Vec<(bool, Box<dyn Step>)>,
 }
 
 struct PointPlan {
@@ -60,12 +64,18 @@ struct PointPlan {
 
 impl Plan {
     #[must_use]
-    pub fn new(table: &RouteTable, live: Live, drops: DropCounters) -> Self {
+    pub fn new(
+        table: &RouteTable,
+        live: Live,
+        drops: DropCounters,
+        backfilled: Arc<Meter>,
+    ) -> Self {
         let mut plan = Self {
             routes: Vec::new(),
             points: HashMap::new(),
             live,
             drops,
+            backfilled,
         };
         plan.adopt(table);
         plan
@@ -99,6 +109,7 @@ impl Plan {
             points,
             live,
             drops,
+            backfilled,
         } = self;
         if !points.contains_key(&reading.point) {
             points.insert(
@@ -107,7 +118,13 @@ impl Plan {
             );
         }
         let point = points.get(&reading.point).expect("it was just put there");
-        point.live.record(&reading);
+        if reading.backfilled {
+            backfilled.add(1);
+            // It says how the point was, unless nothing newer was ever heard of it.
+            point.live.record_if_newer(&reading);
+        } else {
+            point.live.record(&reading);
+        }
         if point.routes.is_empty() {
             drops.add(DropReason::NoRoute, 1);
             return;
@@ -166,16 +183,17 @@ impl Track {
     fn new(route: &Arc<Route>) -> Self {
         Self {
             route: Arc::clone(route),
-            steps: route
-                .steps
-                .iter()
-                .map(|step| (step.changes(), step.build()))
-                .collect(),
+            steps: build(&route.steps),
+            late_steps: build(&route.steps),
         }
     }
 
     fn run(&mut self, reading: Reading) -> Result<Reading, DropReason> {
-        self.steps
+        let steps = match reading.backfilled {
+            true => &mut self.late_steps,
+            false => &mut self.steps,
+        };
+        steps
             .iter_mut()
             .try_fold(reading, |reading, (_, step)| step.apply(reading))
     }
@@ -187,6 +205,11 @@ impl Track {
         }
         self.run(reading.clone()).map(|_| ())
     }
+}
+
+fn build(steps: &[StepSettings]) -> Vec<(bool, Box<dyn Step>)> {
+    let build = |step: &StepSettings| (step.changes(), step.build());
+    steps.iter().map(build).collect()
 }
 
 impl Route {
@@ -258,7 +281,10 @@ mod tests {
     use fieldgate_model::{Class, Timestamp, Value};
 
     use super::*;
-    use crate::pipeline::steps::StepSettings;
+
+    fn plan(table: &RouteTable, drops: &DropCounters) -> Plan {
+        Plan::new(table, Live::default(), drops.clone(), Arc::default())
+    }
 
     fn route(id: &str, from: &str, bit: u8, steps: &str) -> Arc<Route> {
         let steps: Vec<StepSettings> = serde_json::from_str(steps).unwrap();
@@ -302,7 +328,7 @@ mod tests {
             ],
         };
         let drops = DropCounters::default();
-        let mut plan = Plan::new(&table, Live::default(), drops.clone());
+        let mut plan = plan(&table, &drops);
         let at = Timestamp::default();
         let first = Reading::new("s/d/p".parse().unwrap(), 1.0, at);
         let second = Reading::new("s/d/p".parse().unwrap(), 1.2, at);
@@ -332,7 +358,7 @@ mod tests {
             routes: vec![route("s", "s/**", 0, "[]")],
         };
         let drops = DropCounters::default();
-        let mut plan = Plan::new(&table, Live::default(), drops.clone());
+        let mut plan = plan(&table, &drops);
         let mut event = Reading::new("s/d/alarm".parse().unwrap(), true, Timestamp::default());
         event.class = Class::Event;
         let stray = Reading::new("t/d/p".parse().unwrap(), true, Timestamp::default());
@@ -350,7 +376,7 @@ mod tests {
                 route("alarms", "s/**", 1, r#"[{"class":"event"}]"#),
             ],
         };
-        let mut plan = Plan::new(&table, Live::default(), DropCounters::default());
+        let mut plan = plan(&table, &DropCounters::default());
         let alarm = Reading::new("s/d/high".parse().unwrap(), true, Timestamp::default());
         let records = entries(&mut plan, vec![alarm]);
         let seen: Vec<_> = records
@@ -367,6 +393,59 @@ mod tests {
     }
 
     #[test]
+    fn what_is_backfilled_is_not_the_points_last_value_and_moves_no_deadband_of_the_present() {
+        let table = RouteTable {
+            routes: vec![route("moved", "s/**", 0, r#"[{"deadband":0.5}]"#)],
+        };
+        let live = Live::default();
+        let backfilled: Arc<Meter> = Arc::default();
+        let mut plan = Plan::new(
+            &table,
+            live.clone(),
+            DropCounters::default(),
+            Arc::clone(&backfilled),
+        );
+        let reading = |second: i64, value: f64, backfilled| {
+            let at = Timestamp::from_millis(second * 1000);
+            let mut reading = Reading::new("s/d/p".parse().unwrap(), value, at);
+            reading.backfilled = backfilled;
+            reading
+        };
+        let records = entries(
+            &mut plan,
+            vec![
+                reading(10, 1.0, false),
+                reading(5, 7.0, true),
+                reading(6, 7.2, true),
+                reading(11, 1.2, false),
+                reading(7, 8.0, true),
+                reading(12, 1.6, false),
+                reading(13, 1.7, true),
+            ],
+        );
+        let seen: Vec<(Value, bool)> = records
+            .into_iter()
+            .map(|(_, _, reading)| (reading.value, reading.backfilled))
+            .collect();
+        let expected = [
+            (1.0, false),
+            (7.0, true),
+            (8.0, true),
+            (1.6, false),
+            (1.7, true),
+        ];
+        assert_eq!(
+            seen,
+            expected.map(|(value, backfilled)| (Value::Float(value), backfilled))
+        );
+        assert_eq!(backfilled.total(), 4);
+        let point = live.find(&"s/d/p".parse().unwrap()).unwrap();
+        assert_eq!(point.count(), 4);
+        let last = point.last().unwrap();
+        assert_eq!(last.value, Value::Float(1.7), "nothing newer is known");
+    }
+
+    #[test]
     fn a_route_that_did_not_change_keeps_what_its_steps_remember() {
         let before = RouteTable {
             routes: vec![route("moved", "s/**", 1, r#"[{"deadband":0.5}]"#)],
@@ -377,7 +456,7 @@ mod tests {
                 route("moved", "**", 1, r#"[{"deadband":0.5}]"#),
             ],
         };
-        let mut plan = Plan::new(&before, Live::default(), DropCounters::default());
+        let mut plan = plan(&before, &DropCounters::default());
         let reading = || Reading::new("s/d/p".parse().unwrap(), 1.0, Timestamp::default());
         assert_eq!(entries(&mut plan, vec![reading()]).len(), 1);
         plan.adopt(&after);

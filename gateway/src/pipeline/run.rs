@@ -34,6 +34,8 @@ pub struct Pipeline {
     pub live: Live,
     pub drops: DropCounters,
     pub readings: Arc<Meter>,
+    /// Those of them that were backfilled.
+    pub backfilled: Arc<Meter>,
 }
 
 /// Records by their route.
@@ -49,7 +51,12 @@ impl Pipeline {
     /// Runs until the source's side of the channel is closed and everything in it is durable or counted.
     pub async fn run(mut self) {
         let table = Arc::clone(&self.routes.borrow_and_update());
-        let mut plan = Plan::new(&table, self.live.clone(), self.drops.clone());
+        let mut plan = Plan::new(
+            &table,
+            self.live.clone(),
+            self.drops.clone(),
+            Arc::clone(&self.backfilled),
+        );
         let mut commits: FuturesOrdered<BoxFuture<'static, Committed>> = FuturesOrdered::new();
         let mut relaxed: FuturesOrdered<BoxFuture<'static, Committed>> = FuturesOrdered::new();
         let mut gathered = Vec::with_capacity(GATHER);

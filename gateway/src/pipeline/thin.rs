@@ -30,7 +30,8 @@ pub struct Telemetry;
 /// One look at a generation.
 struct Choice {
     span_ms: Option<i64>,
-    tracks: HashMap<(PointId, RouteMask), Track>,
+    /// What is backfilled is a series of its own.
+    tracks: HashMap<(PointId, RouteMask, bool), Track>,
     gone: Vec<Seq>,
 }
 
@@ -93,7 +94,8 @@ impl Survey for Choice {
         if frame.origin.is_some() || frame.reading.class == Class::Event {
             return;
         }
-        let of = (frame.reading.point.clone(), record.routes);
+        let reading = &frame.reading;
+        let of = (reading.point.clone(), record.routes, reading.backfilled);
         let track = self.tracks.entry(of).or_default();
         let number = good_number(&frame.reading);
         match self.span_ms.zip(number) {

@@ -8,7 +8,7 @@ mod unit;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use fieldgate_kit::{DropCounters, Readings, SinkCtx, SourceCtx};
+use fieldgate_kit::{Accepted, DropCounters, Readings, SinkCtx, SourceCtx};
 use fieldgate_store::StoreError;
 use futures::future::join_all;
 use tokio::{sync::watch, task::JoinHandle};
@@ -18,11 +18,13 @@ pub use running::{DestinationState, RouteState, Running, SourceState};
 pub use unit::{Attempt, Cause, Unit, companion};
 
 use crate::{
+    accepted::QueueTail,
     commands,
     config::{Config, DestinationConfig, RouteConfig, SourceConfig},
     forward::{ForwardStats, Forwarder, Memory},
     gateway::Gateway,
     lanes::LaneKind,
+    meter::Meter,
     own_health,
     pipeline::{
         routes::{Route, RouteTable},
@@ -256,7 +258,10 @@ impl Supervisor {
         let exploring = self
             .gateway
             .running(|running| running.exploring(&config.id));
-        let (readings, pipeline) = self.start_pipeline(drops, meter);
+        let backfilled = self
+            .gateway
+            .running(|running| running.backfilled(&config.id));
+        let (readings, pipeline) = self.start_pipeline(drops, meter, backfilled);
         let gateway = Arc::clone(&self.gateway);
         let (id, settings) = (config.id.clone(), config.settings.clone());
         let memory = fieldgate_kit::Memory::default();
@@ -273,6 +278,7 @@ impl Supervisor {
                 secrets: gateway.secrets.clone(),
                 state_dir: gateway.unit_dir("source", &id),
                 memory: memory.clone(),
+                accepted: Accepted::new(QueueTail::new(&gateway.lanes, &id)),
             };
             let (kind, settings) = (kind.clone(), settings.clone());
             Box::pin(async move { kind.run(settings, ctx).await.map_err(Cause::from) })
@@ -298,7 +304,7 @@ impl Supervisor {
         let (drops, meter, devices) = self
             .gateway
             .running(|running| running.source(&own_health::SOURCE.into()));
-        let (readings, pipeline) = self.start_pipeline(drops, meter);
+        let (readings, pipeline) = self.start_pipeline(drops, meter, Arc::default());
         let gateway = Arc::clone(&self.gateway);
         let attempt: Attempt = Box::new(move |health, shutdown| {
             let (gateway, readings, devices) =
@@ -317,7 +323,8 @@ impl Supervisor {
     fn start_pipeline(
         &self,
         drops: DropCounters,
-        meter: Arc<crate::meter::Meter>,
+        meter: Arc<Meter>,
+        backfilled: Arc<Meter>,
     ) -> (Readings, JoinHandle<()>) {
         let (readings, deliveries) = Readings::channel(DELIVERIES, drops.clone());
         let pipeline = Pipeline {
@@ -328,6 +335,7 @@ impl Supervisor {
             live: self.gateway.live.clone(),
             drops,
             readings: meter,
+            backfilled,
         };
         (readings, companion(pipeline.run()))
     }

@@ -25,6 +25,8 @@ pub struct Running {
 /// A source's counters and announced devices.
 pub struct SourceState {
     pub readings: Arc<Meter>,
+    /// Those of the readings that were read from the source's history.
+    pub backfilled: Arc<Meter>,
     pub drops: DropCounters,
     /// Where it offers its session to who wants to look around.
     pub exploring: Exploring,
@@ -100,6 +102,11 @@ impl Running {
         )
     }
 
+    /// Where it is counted what a source read from history, made when new.
+    pub fn backfilled(&mut self, id: &Arc<str>) -> Arc<Meter> {
+        Arc::clone(&self.sources.entry(id.clone()).or_default().backfilled)
+    }
+
     /// Where a source opens its desk for commands.
     pub fn commands(&mut self, id: &Arc<str>) -> Commands {
         let state = self.sources.entry(id.clone()).or_default();
@@ -156,6 +163,7 @@ impl Default for SourceState {
         let (commands, desk) = Commands::channel();
         Self {
             readings: Arc::default(),
+            backfilled: Arc::default(),
             drops: DropCounters::default(),
             exploring: Exploring::default(),
             alarms: Alarms::default(),

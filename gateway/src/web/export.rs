@@ -149,7 +149,7 @@ fn unreadable(why: String) -> Json {
 }
 
 fn reading(reading: &Reading) -> Json {
-    json!({
+    let mut json = json!({
         "point": reading.point.to_string(),
         "value": value_json(&reading.value),
         "unit": reading.unit,
@@ -157,7 +157,11 @@ fn reading(reading: &Reading) -> Json {
         "why": reading.quality.why(),
         "at": reading.at,
         "seen": reading.seen,
-    })
+    });
+    if reading.backfilled {
+        json["backfilled"] = true.into();
+    }
+    json
 }
 
 fn moment(text: Option<&str>, otherwise: i64) -> Result<i64, Failure> {

@@ -3,6 +3,7 @@
 //! A source implements [`Source`] and touches nothing but its [`SourceCtx`]. A destination implements
 //! [`Destination`] and yields a [`Link`]. `gateway/src/registry.rs` lists both, one line each.
 
+pub mod accepted;
 pub mod alarms;
 pub mod command;
 pub mod counters;
@@ -18,6 +19,7 @@ pub mod source;
 pub mod topic;
 pub mod trust;
 
+pub use accepted::Accepted;
 pub use alarms::Alarms;
 pub use command::{Commands, Desk, Intake, NotTaken, Order, Orders};
 pub use counters::DropCounters;

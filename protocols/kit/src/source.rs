@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory,
+    Accepted, AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory,
     Nearby, Probe, Problem, Rung, Secrets, SettingsError, Trust, settings,
 };
 
@@ -138,6 +138,8 @@ pub struct SourceCtx {
     pub state_dir: PathBuf,
     /// What the attempt before has left for this one.
     pub memory: Memory,
+    /// What of its readings is durable already, also those of an earlier life of the gateway.
+    pub accepted: Accepted,
 }
 
 /// All that a test of settings may touch.

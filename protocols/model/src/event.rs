@@ -35,6 +35,7 @@ impl From<Event> for Reading {
             seen: event.seen,
             unit: None,
             class: Class::Event,
+            backfilled: false,
         }
     }
 }

@@ -27,6 +27,10 @@ pub struct Reading {
     /// UCUM code.
     pub unit: Option<Arc<str>>,
     pub class: Class,
+    /// It was missed when it happened, and read from the source's own history later. Not part of the encoding: who
+    /// writes readings down keeps it beside them.
+    #[serde(skip)]
+    pub backfilled: bool,
 }
 
 impl Reading {
@@ -41,6 +45,7 @@ impl Reading {
             seen: at,
             unit: None,
             class: Class::Telemetry,
+            backfilled: false,
         }
     }
 }

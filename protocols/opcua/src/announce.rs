@@ -30,6 +30,8 @@ pub(crate) struct Announcer {
     lost_events: u64,
     /// Why the open conditions are not told after a connect.
     no_refresh: Option<String>,
+    /// What was missed and filled.
+    history: Option<String>,
     server: String,
     /// How often each item's queue on the server was too short.
     overflows: BTreeMap<usize, u64>,
@@ -55,6 +57,7 @@ impl Announcer {
             missed_cycles: 0,
             lost_events: 0,
             no_refresh: None,
+            history: None,
             server: server.to_owned(),
             overflows: BTreeMap::new(),
         };
@@ -144,6 +147,11 @@ impl Announcer {
         self.no_refresh = Some(why.name().to_owned());
     }
 
+    /// What was missed, and what came of it.
+    pub(crate) fn tell_of_history(&mut self, words: Option<String>) {
+        self.history = words;
+    }
+
     /// Cycles of reading came too late to be read.
     pub(crate) fn missed_cycles(&mut self, count: u64) {
         self.missed_cycles += count;
@@ -206,6 +214,9 @@ impl Announcer {
             words.push_str(&format!(
                 "; alarms that changed while it was away are not told, since the server has no refresh of conditions ({why})"
             ));
+        }
+        if let Some(history) = &self.history {
+            words.push_str(&format!("; {history}"));
         }
         words
     }

@@ -56,6 +56,8 @@ pub struct Limits {
     pub per_read: usize,
     pub per_browse: usize,
     pub per_monitor: usize,
+    /// Nodes whose history is read.
+    pub per_history: usize,
     /// Monitored items of one subscription; `None` when it does not say, here and below.
     pub items_per_subscription: Option<usize>,
     /// Subscriptions of one session.
@@ -211,6 +213,26 @@ pub struct Signature {
     pub outputs: Vec<Parameter>,
 }
 
+/// A part of the raw history of some nodes (OPC UA Part 11, 6.4.3).
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryRequest {
+    pub start: Timestamp,
+    /// Before the start: the newest first. None: as far as there is.
+    pub end: Option<Timestamp>,
+    /// Values of each node.
+    pub most: u32,
+    /// With the mark where its list was left; empty for a new one. All marks are of lists with the same start and end.
+    pub nodes: Vec<(NodeId, Vec<u8>)>,
+}
+
+/// A page of one node's history.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HistoryPage {
+    pub values: Vec<Observed>,
+    /// Where the list goes on; empty at its end.
+    pub mark: Vec<u8>,
+}
+
 /// What a call yields.
 pub type Called<'a, T> = BoxFuture<'a, Result<T, Status>>;
 
@@ -309,6 +331,21 @@ pub trait Connection: Send + Sync {
 
     /// A message once more, while the server keeps it.
     fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification>;
+
+    /// Whether the nodes' history can be read, in their order.
+    fn have_history(&self, _nodes: Vec<NodeId>) -> Called<'_, Vec<bool>> {
+        unsupported()
+    }
+
+    /// One page of each node's history, in their order.
+    fn history(&self, _request: HistoryRequest) -> Called<'_, Vec<Result<HistoryPage, Status>>> {
+        unsupported()
+    }
+
+    /// Gives back the server's memory of where lists were left.
+    fn forget_history(&self, _nodes: Vec<(NodeId, Vec<u8>)>) -> Called<'_, ()> {
+        unsupported()
+    }
 
     /// What hangs on each node with at most so many references at once, in the order of `nodes`; what is left can be asked for.
     fn references(

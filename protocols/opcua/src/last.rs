@@ -8,7 +8,8 @@ use fieldgate_model::{Quality, Reading, Timestamp, Value};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Last {
     pub at: Timestamp,
-    fingerprint: u64,
+    /// The same for the same value as long as the standard library hashes alike; otherwise one value comes again.
+    pub fingerprint: u64,
 }
 
 // === impl Last ===

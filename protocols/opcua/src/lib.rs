@@ -21,6 +21,7 @@ mod explore;
 mod facts;
 mod gate;
 mod glob;
+mod history;
 mod last;
 mod node_id;
 mod probe;

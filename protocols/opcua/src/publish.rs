@@ -6,6 +6,8 @@
 //! whichever has something to say. When readings wait too long for the disk, no more Publish requests are sent: the
 //! server queues then, and that is the back-pressure.
 
+mod absent;
+mod backfill;
 mod feed;
 mod memory;
 mod points;
@@ -21,11 +23,13 @@ use futures::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use self::backfill::Saver;
 pub(crate) use self::feed::Feed;
 pub(crate) use self::points::Points;
 use crate::{
     connection::{Acknowledgement, Called, Connection, Notification, Published, Subscription},
     events::conditions::Conditions,
+    history::{Answered, Marks},
     resume::{Remembered, Resumed},
     rounds::into_rounds,
     select::Item,
@@ -61,13 +65,37 @@ pub(crate) struct Publishing<'a> {
     learning: Option<BoxFuture<'a, ()>>,
     /// The subscriptions are of no use to another session.
     spoiled: bool,
+    /// Readings were made and are not handed over yet: whoever is cut off here knows no last values.
+    handing: bool,
+    /// Missed values are on their way to the disk.
+    missed_under_way: bool,
+    saver: Saver,
 }
 
 /// Readings that are durable, or not.
 pub(crate) struct Kept {
-    /// The message that they are of, if they are not repeated ones: the place of its subscription, its number.
-    message: Option<(usize, u32)>,
+    part: Part,
     durable: Result<(), NotAccepted>,
+}
+
+// === impl Kept ===
+
+impl Kept {
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable.is_ok()
+    }
+}
+
+/// What they are.
+pub(crate) enum Part {
+    /// Of a message: the place of its subscription, its number.
+    Message(usize, u32),
+    /// Last values, once more.
+    Again,
+    /// Missed ones.
+    Missed,
+    /// None: what is to be written down once all before is durable.
+    Marks(Box<Marks>),
 }
 
 /// Which items were asked, and what became of each.
@@ -96,6 +124,9 @@ impl<'a> Publishing<'a> {
             undurable: FuturesOrdered::new(),
             learning: None,
             spoiled: false,
+            handing: false,
+            missed_under_way: false,
+            saver: Saver::default(),
         }
     }
 
@@ -137,10 +168,15 @@ impl<'a> Publishing<'a> {
         let beat = self.points.beat();
         let mut beats = interval(beat.unwrap_or(ROLL_CALL));
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut notes = interval(backfill::NOTE);
+        notes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut learning: OptionFuture<BoxFuture<'a, ()>> = self.learning.take().into();
         let mut learned = false;
         let mut refreshing: OptionFuture<Called<'a, ()>> = self.refresh().into();
         let mut refreshed = false;
+        let mut history: OptionFuture<BoxFuture<'a, Answered>> = None.into();
+        let mut asking_history = false;
+        self.note_what_is_open().await;
         self.ask_for_unheard().await?;
         self.points.expect_repeats();
         loop {
@@ -149,11 +185,13 @@ impl<'a> Publishing<'a> {
             }
             self.ask();
             let deadline = self.deadline();
+            let history_due = self.history_due().filter(|_| !asking_history);
             tokio::select! {
-                () = self.ctx.shutdown.cancelled() => return Ok(()),
-                Some(kept) = self.undurable.next() => {
-                    self.kept(&kept)?;
+                () = self.ctx.shutdown.cancelled() => {
+                    self.note_at_the_end().await;
+                    return Ok(());
                 }
+                Some(kept) = self.undurable.next() => self.kept(kept)?,
                 Some(answer) = self.outstanding.next() => {
                     let began = Instant::now();
                     self.answer(answer).await?;
@@ -193,6 +231,18 @@ impl<'a> Publishing<'a> {
                     learned = true;
                     self.points.learned();
                 }
+                () = sleep_until(history_due.unwrap_or(deadline)), if history_due.is_some() => {
+                    history = self.ask_history().into();
+                    asking_history = true;
+                }
+                answered = &mut history, if asking_history => {
+                    (history, asking_history) = (None.into(), false);
+                    if let Some(answered) = answered {
+                        self.take_history(answered).await?;
+                    }
+                }
+                _ = notes.tick() => self.note(),
+                saved = &mut self.saver.saving, if self.saver.is_saving => self.saver.saved(saved),
                 () = sleep_until(deadline), if !self.outstanding.is_empty() => self.silence()?,
             }
         }
@@ -205,12 +255,14 @@ impl<'a> Publishing<'a> {
         watched.then(|| self.connection.refresh_conditions(subscription))
     }
 
-    fn kept(&mut self, kept: &Kept) -> Result<(), SourceError> {
-        match (&kept.durable, kept.message) {
-            (Ok(()), Some((feed, sequence))) => self.feeds[feed].kept(sequence),
-            (Ok(()), None) => {}
-            (Err(why), message) => {
-                if let Some((feed, sequence)) = message {
+    fn kept(&mut self, kept: Kept) -> Result<(), SourceError> {
+        match (kept.durable, kept.part) {
+            (Ok(()), Part::Message(feed, sequence)) => self.feeds[feed].kept(sequence),
+            (Ok(()), Part::Again) => {}
+            (Ok(()), Part::Missed) => self.missed_under_way = false,
+            (Ok(()), Part::Marks(marks)) => self.saver.save(*marks, self.ctx),
+            (Err(why), part) => {
+                if let Part::Message(feed, sequence) = part {
                     self.feeds[feed].refused(sequence);
                 }
                 self.points.forget();
@@ -225,7 +277,7 @@ impl<'a> Publishing<'a> {
         for feed in 0..self.feeds.len() {
             for sequence in self.feeds[feed].take_again() {
                 if let Arrival::After(missing) = self.feeds[feed].arrive_again(sequence) {
-                    self.gap(missing.len() as u64);
+                    self.gap(feed, missing.len() as u64);
                 }
                 self.ask_again(feed, vec![sequence]).await?;
             }
@@ -311,7 +363,7 @@ impl<'a> Publishing<'a> {
             Arrival::Due => {}
             Arrival::Repeated => return Ok(()),
             Arrival::After(missing) => self.ask_again(feed, missing).await?,
-            Arrival::FarAfter(count) => self.gap(count.into()),
+            Arrival::FarAfter(count) => self.gap(feed, count.into()),
         }
         self.take(feed, published.notification).await
     }
@@ -325,21 +377,23 @@ impl<'a> Publishing<'a> {
                     self.take(feed, notification).await?;
                 }
                 // Some servers answer with an empty message instead.
-                Ok(_) => self.gap(1),
-                Err(why) if why.is("BadMessageNotAvailable") => self.gap(1),
+                Ok(_) => self.gap(feed, 1),
+                Err(why) if why.is("BadMessageNotAvailable") => self.gap(feed, 1),
                 Err(why) => return Err(lost(&why.to_string())),
             }
         }
         Ok(())
     }
 
-    fn gap(&mut self, messages: u64) {
+    fn gap(&mut self, feed: usize, messages: u64) {
         tracing::warn!(
             source = %self.ctx.id,
             messages,
             "messages of the subscription were lost between the server and the gateway"
         );
-        self.points.lost_messages(messages);
+        self.points.lost_messages(feed, messages);
+        self.saver.hurry();
+        self.note();
     }
 
     /// Hands a message's readings over.
@@ -351,7 +405,9 @@ impl<'a> Publishing<'a> {
         if !notification.keep_alive {
             let mut readings = self.points.readings(into_rounds(notification.changes));
             readings.extend(self.points.happened(notification.events));
-            self.hand_over(Some((feed, sequence)), readings).await?;
+            self.saver.count(readings.len());
+            self.hand_over(Part::Message(feed, sequence), readings)
+                .await?;
             let again = self.points.message();
             self.send_again(again).await?;
         }
@@ -361,27 +417,25 @@ impl<'a> Publishing<'a> {
         }
     }
 
-    async fn hand_over(
-        &mut self,
-        message: Option<(usize, u32)>,
-        readings: Vec<Reading>,
-    ) -> Result<(), SourceError> {
+    async fn hand_over(&mut self, part: Part, readings: Vec<Reading>) -> Result<(), SourceError> {
         if readings.is_empty() {
-            if let Some((feed, sequence)) = message {
+            if let Part::Message(feed, sequence) = part {
                 self.feeds[feed].kept(sequence);
             }
             return Ok(());
         }
+        self.handing = true;
         // Shutdown ends the wait for room; what was not handed over is not acknowledged either.
         tokio::select! {
-            () = self.ctx.shutdown.cancelled() => {}
+            () = self.ctx.shutdown.cancelled() => return Ok(()),
             durable = self.ctx.readings.send_durable(readings) => {
                 let durable = durable?;
                 self.undurable.push_back(Box::pin(async move {
-                    Kept { message, durable: durable.await }
+                    Kept { part, durable: durable.await }
                 }));
             }
         }
+        self.handing = false;
         Ok(())
     }
 
@@ -389,64 +443,8 @@ impl<'a> Publishing<'a> {
     async fn send_again(&mut self, mut readings: Vec<Reading>) -> Result<(), SourceError> {
         while !readings.is_empty() {
             let rest = readings.split_off(readings.len().min(MAX_REPEATED));
-            self.hand_over(None, readings).await?;
+            self.hand_over(Part::Again, readings).await?;
             readings = rest;
-        }
-        Ok(())
-    }
-
-    /// Asks the server whether silent points still exist; `None` when nobody is silent.
-    fn ask_silent(&mut self) -> Option<BoxFuture<'a, Answers>> {
-        let (asked, nodes) = self.points.silent(MAX_ASKED);
-        if asked.is_empty() {
-            return None;
-        }
-        let call = self.connection.exist(nodes);
-        Some(Box::pin(async move { (asked, call.await) }))
-    }
-
-    /// A node that is gone gets a bad reading; one that came back gets a monitored item again.
-    async fn roll_called(&mut self, (asked, answers): Answers) -> Result<(), SourceError> {
-        let Ok(answers) = answers else {
-            // A server that is too busy to answer is the watchdog's business.
-            return Ok(());
-        };
-        let called = self.points.roll_called(asked.into_iter().zip(answers));
-        for feed in 0..self.feeds.len() {
-            let back = called.back.iter().copied();
-            let back: Vec<usize> = back
-                .filter(|handle| self.points.subscription(*handle) == feed)
-                .collect();
-            self.monitor_again(self.feeds[feed].id, back)
-                .await
-                .map_err(|why| lost(&why.to_string()))?;
-        }
-        if !called.gone.is_empty() {
-            self.points.tell();
-            self.ctx.readings.send(called.gone).await?;
-        }
-        Ok(())
-    }
-
-    /// Their nodes are back; their first values will say so.
-    async fn monitor_again(&mut self, subscription: u32, back: Vec<usize>) -> Result<(), Status> {
-        let stale: Vec<u32> = back
-            .iter()
-            .filter_map(|handle| self.points.take_id(*handle))
-            .collect();
-        if !stale.is_empty() {
-            self.connection.unmonitor(subscription, stale).await?;
-        }
-        let (back, requests): (Vec<usize>, Vec<_>) = back
-            .into_iter()
-            .filter_map(|handle| Some((handle, self.points.request(handle)?)))
-            .unzip();
-        if requests.is_empty() {
-            return Ok(());
-        }
-        let results = self.connection.monitor(subscription, requests).await?;
-        for (handle, result) in back.into_iter().zip(results) {
-            self.points.made_again(handle, result);
         }
         Ok(())
     }
@@ -455,6 +453,10 @@ impl<'a> Publishing<'a> {
 /// Lost or not: the next attempt finds out what the server still has.
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
+        if self.handing {
+            self.points.forget();
+        }
+        let history = self.points.leave_history();
         let (items, monitored, last) = self.points.leave();
         let events = self.points.leave_events();
         let feeds = match self.spoiled || self.ctx.shutdown.is_cancelled() {
@@ -467,6 +469,9 @@ impl Drop for Publishing<'_> {
             feeds,
             undurable: std::mem::take(&mut self.undurable),
             last,
+            gaps: history.gaps,
+            is_forgotten: history.is_forgotten,
+            is_written: self.saver.is_written,
             events,
             conditions: Conditions::default(),
         });

@@ -1,20 +1,25 @@
 //! What an attempt leaves for the next one: the subscriptions that the server may still keep with their messages, and
 //! each point's last value, so that a new session goes on where the lost one ended (OPC UA Part 4, 5.14.7).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use fieldgate_model::PointId;
-use futures::{future::BoxFuture, stream::FuturesOrdered};
+use futures::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
+use tokio::time::timeout;
 
 use crate::{
     connection::Connection,
     events::{Events, conditions::Conditions},
+    history::{Gap, Series},
     last::Last,
     publish::{Feed, Kept},
     select::Item,
     status::Status,
     subscribe::Monitored,
 };
+
+/// How long is waited for what is on its way to the disk.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Left behind when an attempt is lost.
 pub(crate) struct Remembered {
@@ -26,6 +31,12 @@ pub(crate) struct Remembered {
     pub undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
     /// In the order of the items.
     pub last: Vec<Option<Last>>,
+    /// What is missing, by the index of the item.
+    pub gaps: Vec<(usize, Vec<Gap>)>,
+    /// The last values are not known, because some were not accepted.
+    pub is_forgotten: bool,
+    /// How far the points are is written down, too.
+    pub is_written: bool,
     /// They come in the last of the subscriptions.
     pub events: Option<Events>,
     /// Which were open, where there are no events to ask.
@@ -51,6 +62,9 @@ impl Remembered {
             feeds: Vec::new(),
             undurable: FuturesOrdered::new(),
             last: Vec::new(),
+            gaps: Vec::new(),
+            is_forgotten: true,
+            is_written: false,
             events: None,
             conditions,
         }
@@ -74,13 +88,45 @@ impl Remembered {
         items.iter().map(find).collect()
     }
 
+    /// The series, in the order of these items.
+    pub(crate) fn series_of(&self, items: &[Item]) -> Vec<Series> {
+        let gaps = self.gaps.iter();
+        let gaps: HashMap<&PointId, &Vec<Gap>> = gaps
+            .filter_map(|(at, gaps)| Some((&self.items.get(*at)?.point, gaps)))
+            .collect();
+        let series = |(item, last): (&Item, Option<Last>)| Series {
+            last,
+            gaps: gaps
+                .get(&item.point)
+                .map_or_else(Vec::new, |gaps| (*gaps).clone()),
+        };
+        items.iter().zip(self.last_of(items)).map(series).collect()
+    }
+
+    /// Whether the last values are durable: waits a while for those that are on their way.
+    pub(crate) async fn is_sure(&mut self) -> bool {
+        if self.is_forgotten {
+            return false;
+        }
+        let all = async {
+            while let Some(kept) = self.undurable.next().await {
+                if !kept.is_durable() {
+                    return false;
+                }
+            }
+            true
+        };
+        // Where nothing is written down, what was handed over is all that is known.
+        timeout(PATIENCE, all).await.unwrap_or(!self.is_written)
+    }
+
     /// Takes the subscriptions into this session; `None` when the server does not have all of them any more, or
     /// something else is selected now.
     ///
     /// # Errors
     /// When the server breaks off.
     pub(crate) async fn take_over(
-        self,
+        &mut self,
         connection: &dyn Connection,
         items: &[Item],
     ) -> Result<Option<Resumed>, Status> {
@@ -97,7 +143,7 @@ impl Remembered {
                 return Ok(None);
             }
         };
-        let mut feeds = self.feeds;
+        let mut feeds = std::mem::take(&mut self.feeds);
         let mut all = transferred.len() == feeds.len();
         for (feed, transferred) in feeds.iter_mut().zip(&transferred) {
             match transferred {
@@ -110,10 +156,10 @@ impl Remembered {
         }
         if all {
             return Ok(Some(Resumed {
-                monitored: self.monitored,
+                monitored: std::mem::take(&mut self.monitored),
                 feeds,
-                undurable: self.undurable,
-                events: self.events,
+                undurable: std::mem::take(&mut self.undurable),
+                events: self.events.take(),
             }));
         }
         for (id, transferred) in ids.into_iter().zip(transferred) {

@@ -13,6 +13,7 @@ mod events;
 mod explore;
 mod facts;
 mod frames;
+mod history;
 mod identity;
 mod inbox;
 mod lexicon;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod events;
+mod history;
 mod security;
 mod select;
 mod wishes;
@@ -18,6 +19,7 @@ pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
 pub use self::{
     commands::CommandRule,
     events::{AlarmDeed, EventRule, EventWhere},
+    history::{Fill, HistoryRule},
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
     select::{NodeRule, PathRule, Select, TypeRule},
     wishes::{Asking, Deadband, Discard, Trigger},
@@ -48,6 +50,9 @@ pub struct Settings {
     /// Whose events and alarms are taken, and which. Left out: none.
     #[serde(default)]
     pub events: Vec<EventRule>,
+    /// What is done about values that were missed while nobody was connected, where the server keeps history.
+    #[serde(default)]
+    pub history: HistoryRule,
     /// How values are asked for: `subscribe`, where the server itself looks and sends what changed, or `read`, every
     /// `sampling_ms`. A server that has no subscriptions is read in any case.
     #[serde(default)]
@@ -117,6 +122,7 @@ impl Settings {
         problems.extend(self.wishes().check(&[]));
         problems.extend(self.check_key_frames());
         problems.extend(events::check(self));
+        problems.extend(self.history.check());
         if self.select.is_empty() && self.events.is_empty() {
             problems.push(Problem::new(
                 ["select"],
@@ -294,6 +300,20 @@ mod tests {
         ] {
             check(with(json!({ "select": [table] })), &["select.0"]);
         }
+        check(
+            with(
+                json!({ "history": { "fill": "newest_first", "max_age": "7 d", "values_per_s": 10 } }),
+            ),
+            &[],
+        );
+        check(
+            with(json!({ "history": { "max_age": "0 s", "values_per_s": 0 } })),
+            &["history.max_age", "history.values_per_s"],
+        );
+        check(
+            with(json!({ "history": { "fill": "always" } })),
+            &["history.fill"],
+        );
         check(
             with(json!({ "key_frame_ms": 1, "key_frame_messages": 0 })),
             &["key_frame_messages", "key_frame_ms"],

@@ -75,6 +75,7 @@ mod tests {
             per_read: 1,
             per_browse: 1,
             per_monitor: 1,
+            per_history: 1,
             items_per_subscription,
             subscriptions,
             sessions: None,

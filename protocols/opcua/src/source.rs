@@ -17,6 +17,7 @@ use crate::{
     explore::{Explorer, Owner},
     facts,
     glob::Glob,
+    history::{History, Marks, Past},
     publish::{self, Feed, Points, Publishing},
     resume::{Remembered, Resumed},
     select::{self, Item, Rules},
@@ -126,10 +127,7 @@ async fn deliver(
             "nothing on the server at {at} is selected; compare `select` with its address space{why}"
         )));
     }
-    let remembered = ctx.memory.take::<Remembered>();
-    let last = remembered
-        .as_ref()
-        .map(|remembered| remembered.last_of(&items));
+    let mut remembered = ctx.memory.take::<Remembered>();
     let conditions = remembered
         .as_ref()
         .map(|remembered| remembered.conditions().clone());
@@ -143,13 +141,17 @@ async fn deliver(
         if settings.mode == Asking::Read {
             return Ok(Begun::cyclic(&items));
         }
-        match begin(connection, &items, &limits, remembered).await {
+        match begin(connection, &items, &limits, remembered.as_mut()).await {
             Err(why) if cyclic::is_called_for(&why) => {
                 tracing::info!(source = %ctx.id, %why, "no subscriptions: values are read");
                 Ok(Begun::cyclic(&items))
             }
             begun => begun.map_err(lost),
         }
+    })
+    .await?;
+    let past = stoppable(ctx, async {
+        Ok(Past::find(ctx, settings, &items, remembered).await)
     })
     .await?;
     let types = value_types(connection, &items, limits)
@@ -168,6 +170,10 @@ async fn deliver(
     if let Some(cut) = cut {
         tracing::warn!(source = %ctx.id, cut, "the selection is not whole");
         pace.push_str(&format!("; {cut}"));
+    }
+    let history = history(settings, &limits, &past, &begun);
+    if history.is_none() {
+        Marks::discard(ctx).await;
     }
     let monitored = begun.monitored(&items);
     let Watching {
@@ -190,12 +196,11 @@ async fn deliver(
     if !missing.is_empty() {
         ctx.readings.send(missing).await?;
     }
-    let mut points = Points::new(ctx, &items, monitored, announcer)
+    let points = Points::new(ctx, &items, monitored, announcer)
         .with_key_frames(settings.key_frames())
-        .with_events(events);
-    if let Some(last) = last {
-        points = points.after(last);
-    }
+        .with_events(events)
+        .after(past.last())
+        .with_history(history);
     let delivering = async {
         let publishing = match begun {
             Begun::Cyclic(cycles) => {
@@ -214,6 +219,7 @@ async fn deliver(
         };
         publishing
             .also(subscription)
+            .noting(past.is_written)
             .learning(facts::learn(connection, &items, limits))
             .run()
             .await
@@ -289,7 +295,7 @@ async fn begin(
     connection: &dyn Connection,
     items: &[Item],
     limits: &Limits,
-    remembered: Option<Remembered>,
+    remembered: Option<&mut Remembered>,
 ) -> Result<Begun, Status> {
     if let Some(remembered) = remembered
         && let Some(resumed) = remembered.take_over(connection, items).await?
@@ -298,6 +304,22 @@ async fn begin(
     }
     let subscribed = subscribe::subscribe(connection, items, limits).await?;
     Ok(Begun::Anew(subscribed))
+}
+
+/// What is missing: what was, and what a new subscription may have missed since each point's last value.
+fn history(settings: &Settings, limits: &Limits, past: &Past, begun: &Begun) -> Option<History> {
+    if matches!(begun, Begun::Cyclic(_)) {
+        return None;
+    }
+    let points = past.series.len();
+    let mut history = History::new(settings.history, &settings.endpoint, limits, points)?;
+    for (point, series) in past.series.iter().enumerate() {
+        history.restore(point, series.gaps.clone());
+        if let (Begun::Anew(_), Some(last)) = (begun, series.last) {
+            history.open(point, last.at);
+        }
+    }
+    Some(history)
 }
 
 // === impl Begun ===

@@ -61,6 +61,7 @@ impl Rig {
             secrets: Secrets::new(folder.path().into(), folder.path().into()),
             state_dir: folder.path().join("state"),
             memory: fieldgate_kit::Memory::default(),
+            accepted: fieldgate_kit::Accepted::default(),
         };
         let settings = json!({
             "endpoint": format!("opc.tcp://127.0.0.1:{}", server.port),

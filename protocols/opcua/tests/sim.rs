@@ -58,6 +58,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         secrets: Secrets::new(folder.path().into(), folder.path().into()),
         state_dir: folder.path().join("state"),
         memory: fieldgate_kit::Memory::default(),
+        accepted: fieldgate_kit::Accepted::default(),
     };
     let running = tokio::spawn(async move { SourceKind::of::<OpcUa>().run(settings, ctx).await });
     Rig {

@@ -16,6 +16,7 @@ mod examples;
 mod explore_page;
 mod faults;
 mod flow;
+mod history;
 mod mqtt_commands;
 mod opcua_security;
 mod opcua_small;

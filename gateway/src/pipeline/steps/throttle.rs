@@ -38,8 +38,13 @@ impl Step for Throttle {
         let now = (reading.at, reading.quality.level());
         if let Some(last) = self.last.get_mut(&reading.point) {
             // A source clock that was set back is taken as it is: the wait starts again from there.
-            let early =
-                (0..self.every_nanos).contains(&reading.at.nanos().saturating_sub(last.0.nanos()));
+            let since = reading.at.nanos().saturating_sub(last.0.nanos());
+            // What is backfilled may come newest first: the same distance, the other way.
+            let since = match reading.backfilled {
+                true => since.saturating_abs(),
+                false => since,
+            };
+            let early = (0..self.every_nanos).contains(&since);
             if early && last.1 == now.1 {
                 return Err(DropReason::Throttle);
             }
@@ -56,6 +61,24 @@ mod tests {
     use fieldgate_model::Quality;
 
     use super::*;
+
+    #[test]
+    fn what_is_backfilled_newest_first_is_thinned_alike() {
+        let settings = ThrottleSettings {
+            every: "1 s".parse().unwrap(),
+        };
+        let mut step = Throttle::new(&settings);
+        let passed: Vec<i64> = [3000, 2500, 2000, 1001, 1000, 0]
+            .into_iter()
+            .filter(|millis| {
+                let at = Timestamp::from_millis(*millis);
+                let mut reading = Reading::new("s/d/p".parse().unwrap(), 0.0, at);
+                reading.backfilled = true;
+                step.apply(reading).is_ok()
+            })
+            .collect();
+        assert_eq!(passed, [3000, 2000, 1000, 0]);
+    }
 
     #[test]
     fn one_a_span_and_every_change_of_quality() {

@@ -57,6 +57,8 @@ struct Draft<'a> {
     last: &'a Sequenced,
     seqs: Vec<u64>,
     json: Vec<u8>,
+    /// Every reading inside is.
+    backfilled: bool,
 }
 
 // === impl Packer ===
@@ -115,6 +117,7 @@ impl<'a> Draft<'a> {
             last: sequenced,
             seqs: vec![sequenced.seq],
             json,
+            backfilled: sequenced.reading.backfilled,
         }
     }
 
@@ -123,6 +126,7 @@ impl<'a> Draft<'a> {
         self.json.extend_from_slice(entry);
         self.seqs.push(sequenced.seq);
         self.last = sequenced;
+        self.backfilled &= sequenced.reading.backfilled;
     }
 
     fn finish(mut self, book: &AddressBook) -> Message {
@@ -135,6 +139,7 @@ impl<'a> Draft<'a> {
             dataset,
             cloud_event::batch_id(book, self.first.origin, self.last.origin),
             self.last.reading.at,
+            self.backfilled,
         );
         Message {
             device,
@@ -189,6 +194,9 @@ fn write(json: &mut JsonText, book: &AddressBook, sequenced: &Sequenced, name: &
     if let Some(unit) = &reading.unit {
         json.raw(",\"Unit\":");
         json.text(unit);
+    }
+    if reading.backfilled {
+        json.raw(",\"Backfilled\":true");
     }
     json.raw(",\"Id\":");
     json.message_id(book, sequenced.origin);

@@ -15,20 +15,22 @@ pub(super) fn batch_id(book: &AddressBook, first: Origin, last: Origin) -> Strin
     format!("{}..{:016x}", book.message_id(first), last.seq)
 }
 
-/// The attributes of a message of `aio-json`, CloudEvents 1.0 §3.
+/// The attributes of a message of `aio-json`, CloudEvents 1.0 §3. `backfilled` is our own extension: a text, so that it is the
+/// same as a header and in the structured mode.
 pub(super) fn attributes(
     book: &AddressBook,
     device: &DeviceId,
     dataset: &'static str,
     id: String,
     time: Timestamp,
+    backfilled: bool,
 ) -> Vec<(&'static str, String)> {
     let source = format!(
         "fieldgate/{}/{}",
         uri_segment(&book.gateway),
         uri_segment(&unescape_segment(device.source()))
     );
-    vec![
+    let mut attributes = vec![
         ("specversion", "1.0".to_owned()),
         ("id", id),
         ("source", source),
@@ -37,7 +39,11 @@ pub(super) fn attributes(
         ("time", time.to_string()),
         ("datacontenttype", "application/json".to_owned()),
         ("dataschema", AIO_JSON_SCHEMA_ID.to_owned()),
-    ]
+    ];
+    if backfilled {
+        attributes.push(("backfilled", "true".to_owned()));
+    }
+    attributes
 }
 
 /// `{"specversion":"1.0",…,"data":{…}}`

@@ -57,6 +57,9 @@ fn write(json: &mut JsonText, book: &AddressBook, sequenced: &Sequenced) {
         json.raw(",\"unit\":");
         json.text(unit);
     }
+    if reading.backfilled {
+        json.raw(",\"backfilled\":true");
+    }
     json.raw("}");
 }
 

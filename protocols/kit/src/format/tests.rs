@@ -163,6 +163,39 @@ fn a_reading_that_comes_again_by_another_lane_keeps_its_id() {
 }
 
 #[test]
+fn what_was_read_from_a_devices_history_is_marked() {
+    let mut readings = numbered(vec![
+        reading("d", "p", Value::Int(1)),
+        reading("e", "p", Value::Int(1)),
+        reading("e", "q", Value::Int(1)),
+    ]);
+    readings[0].reading.backfilled = true;
+    readings[1].reading.backfilled = true;
+    for message in FormatKind::Json.encode(&book(), &readings, usize::MAX) {
+        valid(JSON_SCHEMA, &message.payload);
+    }
+    let flat = FormatKind::Json.encode(&book(), &readings, usize::MAX);
+    let flat: Vec<Json> = flat
+        .iter()
+        .map(|message| serde_json::from_slice(&message.payload).unwrap())
+        .collect();
+    assert_eq!(flat[0]["backfilled"], true);
+    assert_eq!(flat[2].get("backfilled"), None);
+    let messages = FormatKind::AioJson.encode(&book(), &readings, usize::MAX);
+    let [whole, part] = &messages[..] else {
+        panic!("one a device: {messages:?}");
+    };
+    let envelope = valid(CLOUD_EVENT_SCHEMA, &whole.structured().unwrap());
+    assert_eq!(envelope["backfilled"], "true");
+    assert_eq!(envelope["data"]["p"]["Backfilled"], true);
+    let envelope = valid(CLOUD_EVENT_SCHEMA, &part.structured().unwrap());
+    assert_eq!(envelope.get("backfilled"), None, "not every one inside is");
+    let inside = valid(AIO_JSON_SCHEMA, &part.payload);
+    assert_eq!(inside["p"]["Backfilled"], true);
+    assert_eq!(inside["q"].get("Backfilled"), None);
+}
+
+#[test]
 fn a_point_name_is_the_devices_own() {
     let readings = numbered(vec![reading("d", "50% / \"x\"", Value::Null)]);
     let payload = &FormatKind::AioJson.encode(&book(), &readings, usize::MAX)[0].payload;

@@ -44,6 +44,7 @@ fn start(count: usize, wish: fn(&mut Item)) -> Rig {
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         memory: fieldgate_kit::Memory::default(),
+        accepted: fieldgate_kit::Accepted::default(),
     };
     let connection = script.clone();
     let running = tokio::spawn(async move {
@@ -58,6 +59,7 @@ fn start(count: usize, wish: fn(&mut Item)) -> Rig {
             per_read: 2,
             per_browse: 1,
             per_monitor: 1,
+            per_history: 1,
             items_per_subscription: None,
             subscriptions: None,
             sessions: None,

@@ -11,6 +11,7 @@ use crate::{
     announce::Announcer,
     connection::{Change, Happened, ItemRequest, ItemRevised, Observed},
     events::{Change as AlarmChange, Events},
+    history::{Answered, Ask, Gap, History, Marks, Series},
     last::Last,
     node_id::NodeId,
     roll_call::RollCall,
@@ -35,6 +36,9 @@ pub(crate) struct Points<'a> {
     events: Option<Events>,
     /// The server said that the open conditions are to be asked for again.
     refresh_required: bool,
+    history: Option<History>,
+    /// Some values were not accepted.
+    forgotten: bool,
 }
 
 /// What is known of an item.
@@ -46,6 +50,14 @@ enum State {
     Troubled,
     /// The server has no such item: it could not be made, or its node is gone.
     Gone,
+}
+
+/// What is known of the history when a session ends.
+pub(super) struct LeftHistory {
+    /// By the index of the item.
+    pub gaps: Vec<(usize, Vec<Gap>)>,
+    /// The last values are not known.
+    pub is_forgotten: bool,
 }
 
 /// What the server said of nodes that were asked for: those that are back, and readings of those that are gone.
@@ -90,6 +102,8 @@ impl<'a> Points<'a> {
             fresh: vec![false; items.len()],
             events: None,
             refresh_required: false,
+            history: None,
+            forgotten: false,
         }
     }
 
@@ -127,11 +141,90 @@ impl<'a> Points<'a> {
             events.forget();
             self.ctx.alarms.clear();
         }
+        self.forgotten = true;
     }
 
     /// With events besides the items.
     pub(crate) fn with_events(self, events: Option<Events>) -> Self {
         Self { events, ..self }
+    }
+
+    /// With what is missing, which is read from the server's history.
+    pub(crate) fn with_history(self, history: Option<History>) -> Self {
+        Self { history, ..self }
+    }
+
+    pub(super) fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
+    pub(super) fn ask_history(&mut self) -> Option<Ask> {
+        self.history.as_mut()?.ask(self.items, now())
+    }
+
+    /// Missed values as readings, as far as the answer has some.
+    pub(super) fn missed(&mut self, answered: Answered) -> Vec<Reading> {
+        let Some(history) = &mut self.history else {
+            return Vec::new();
+        };
+        let filled = history.answered(answered, self.items);
+        self.announcer.tell_of_history(history.words());
+        self.count(DropReason::Undecodable, filled.timeless);
+        self.count(DropReason::Deadband, filled.held_back);
+        self.tell();
+        let seen = now();
+        let missed = |(point, value): (usize, Observed)| Reading {
+            at: value.at.unwrap_or(seen),
+            backfilled: true,
+            ..reading(&self.items[point], value, seen)
+        };
+        filled.values.into_iter().map(missed).collect()
+    }
+
+    /// How far each point is, when that is to be written down.
+    pub(super) fn marks_if_changed(&mut self) -> Option<Marks> {
+        let changed = self.history.as_mut()?.take_changed();
+        changed.then(|| self.marks()).flatten()
+    }
+
+    /// How far each point with history is; `None` while it is not known which have.
+    pub(super) fn marks(&self) -> Option<Marks> {
+        let history = self.history.as_ref()?;
+        history.is_known().then(|| self.marks_of(history)).flatten()
+    }
+
+    /// As [`Self::marks`], when it is not known yet which points have history, but that something is missing.
+    pub(super) fn marks_of_a_new_session(&self) -> Option<Marks> {
+        let history = self.history.as_ref()?;
+        history.has_gaps().then(|| self.marks_of(history)).flatten()
+    }
+
+    fn marks_of(&self, history: &History) -> Option<Marks> {
+        if self.forgotten {
+            return None;
+        }
+        let mut marks = Marks::of(history.endpoint());
+        for (point, (item, last)) in self.items.iter().zip(&self.last).enumerate() {
+            if let Some(gaps) = history.gaps_of(point)
+                && last.is_some()
+            {
+                let series = Series { last: *last, gaps };
+                marks.points.insert(item.point.clone(), series);
+            }
+        }
+        Some(marks)
+    }
+
+    /// What the next attempt has to know of what is missing.
+    pub(super) fn leave_history(&self) -> LeftHistory {
+        let gaps = match &self.history {
+            Some(history) => history.gaps(),
+            None => Vec::new(),
+        };
+        LeftHistory {
+            gaps,
+            is_forgotten: self.forgotten,
+        }
     }
 
     /// What the next attempt has to know of events.
@@ -209,11 +302,18 @@ impl<'a> Points<'a> {
                 held_back += 1;
                 continue;
             }
+            let (own_time, overflow) = (observed.at, observed.overflow);
             let reading = Reading {
                 at: observed.at.unwrap_or(seen),
                 ..reading(item, observed, seen)
             };
             let last = self.last[handle].replace(Last::of(&reading));
+            if let (Some(history), Some(at)) = (&mut self.history, own_time) {
+                let before = last.map(|last| last.at);
+                if !history.live(handle, before, at, overflow) {
+                    continue;
+                }
+            }
             if std::mem::take(&mut self.fresh[handle]) && last == self.last[handle] {
                 // A new subscription begins with the value that is there; it was accepted long ago.
                 continue;
@@ -278,9 +378,17 @@ impl<'a> Points<'a> {
         self.count(DropReason::Undecodable, count.into());
     }
 
-    /// Messages went missing between the server and us.
-    pub(super) fn lost_messages(&mut self, count: u64) {
+    /// Messages of the subscription at this place went missing between the server and us: since its points' last values
+    /// there may have been others.
+    pub(super) fn lost_messages(&mut self, subscription: usize, count: u64) {
         self.announcer.lost_messages(count);
+        if let Some(history) = &mut self.history {
+            for (point, made) in self.monitored.iter().enumerate() {
+                if let (true, Some(last)) = (made.subscription == subscription, self.last[point]) {
+                    history.open(point, last.at);
+                }
+            }
+        }
         self.tell();
     }
 
@@ -396,5 +504,6 @@ fn reading(item: &Item, observed: Observed, now: Timestamp) -> Reading {
         seen: now,
         unit: item.unit(),
         class: Class::Telemetry,
+        backfilled: false,
     }
 }

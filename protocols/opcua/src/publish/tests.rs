@@ -66,6 +66,7 @@ fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut 
         secrets: Secrets::new("/".into(), "/".into()),
         state_dir: "/".into(),
         memory: fieldgate_kit::Memory::default(),
+        accepted: fieldgate_kit::Accepted::default(),
     };
     let connection = script.clone();
     let running = tokio::spawn(async move {

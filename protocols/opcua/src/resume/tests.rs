@@ -54,6 +54,7 @@ impl Rig {
             secrets: Secrets::new("/".into(), "/".into()),
             state_dir: "/".into(),
             memory: self.memory.clone(),
+            accepted: fieldgate_kit::Accepted::default(),
         };
         let script = self.script.clone();
         tokio::spawn(async move {
@@ -71,7 +72,7 @@ impl Rig {
                 publishing_ms: 500.0,
                 keep_alive_count: 4,
             };
-            let Some(remembered) = ctx.memory.take::<Remembered>() else {
+            let Some(mut remembered) = ctx.memory.take::<Remembered>() else {
                 return Publishing::new(&script, &ctx, &[subscription], points)
                     .run()
                     .await;

@@ -18,8 +18,8 @@ use crate::{
     browse,
     connection::{
         Acknowledgement, Called, ConditionRemark, Connection, Direction, EventRequest, EventType,
-        ItemRequest, ItemRevised, Limits, MethodNode, Neighbour, Notification, Published,
-        Signature, Subscription, SubscriptionRequest, Subtypes, ValueType,
+        HistoryPage, HistoryRequest, ItemRequest, ItemRevised, Limits, MethodNode, Neighbour,
+        Notification, Published, Signature, Subscription, SubscriptionRequest, Subtypes, ValueType,
     },
     explore::asked::{Attributes, Read, References},
     facts::Facts,
@@ -247,6 +247,18 @@ impl Connection for Client {
 
     fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification> {
         Box::pin(self.message_again(subscription, sequence))
+    }
+
+    fn have_history(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<bool>> {
+        Box::pin(async move { self.read_history_access(&nodes).await })
+    }
+
+    fn history(&self, request: HistoryRequest) -> Called<'_, Vec<Result<HistoryPage, Status>>> {
+        Box::pin(self.read_history(request))
+    }
+
+    fn forget_history(&self, nodes: Vec<(NodeId, Vec<u8>)>) -> Called<'_, ()> {
+        Box::pin(self.release_history(nodes))
     }
 
     fn references(

@@ -18,9 +18,9 @@ use tokio::sync::Mutex;
 
 use super::{calls::same_length, convert, within};
 use crate::{
-    connection::Notification,
+    connection::{Notification, Observed},
     status::Status,
-    value::{Described, Types, learn},
+    value::{self, Described, Types, learn},
 };
 
 /// Data types of one call: two attributes and three references are asked of each, which a small server takes, too.
@@ -53,13 +53,28 @@ impl Lexicon {
         message: NotificationMessage,
     ) -> Notification {
         let _turn = self.turn.lock().await;
-        self.prepare(session, &message).await;
+        let unknown = convert::news(&message, &self.types());
+        self.prepare(session, unknown).await;
         convert::notification(message, &self.types())
     }
 
-    /// Learns the structures of a message that were never sent before.
-    async fn prepare(&self, session: &Session, message: &NotificationMessage) {
-        let unknown = convert::news(message, &self.types());
+    /// Values in our words, once the structures in them are known.
+    pub(super) async fn values(&self, session: &Session, values: Vec<DataValue>) -> Vec<Observed> {
+        let unknown = {
+            let (types, mut unknown) = (self.types(), Vec::new());
+            for variant in values.iter().filter_map(|data| data.value.as_ref()) {
+                value::news(variant, &types, &mut unknown);
+            }
+            unknown
+        };
+        self.prepare(session, unknown).await;
+        let types = self.types();
+        let observed = |data| value::observed(data, &types);
+        values.into_iter().map(observed).collect()
+    }
+
+    /// Learns structures that were never sent before.
+    async fn prepare(&self, session: &Session, unknown: Vec<NodeId>) {
         if unknown.is_empty() {
             return;
         }

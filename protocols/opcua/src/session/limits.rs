@@ -6,7 +6,7 @@ use super::calls::Client;
 use crate::{connection::Limits, status::Status};
 
 /// Where the limits stand, in the order in which they are read.
-const NODES: [Id; 7] = [
+const NODES: [Id; 8] = [
     Id::Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
     Id::Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
     Id::Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
@@ -14,11 +14,13 @@ const NODES: [Id; 7] = [
     Id::Server_ServerCapabilities_MaxSubscriptionsPerSession,
     Id::Server_ServerCapabilities_MaxSubscriptions,
     Id::Server_ServerCapabilities_MaxSessions,
+    Id::Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData,
 ];
 /// Operations of one call where the server does not say.
 const CAREFUL_READ: usize = 500;
 const CAREFUL_BROWSE: usize = 100;
 const CAREFUL_MONITOR: usize = 1000;
+const CAREFUL_HISTORY: usize = 100;
 /// The most operations of one call, whatever the server says, so that messages stay within our own limits.
 const MOST: usize = 2000;
 
@@ -73,6 +75,7 @@ fn limits(told: &[Option<usize>]) -> Limits {
         per_read: operations(0, CAREFUL_READ),
         per_browse: operations(1, CAREFUL_BROWSE),
         per_monitor: operations(2, CAREFUL_MONITOR),
+        per_history: operations(7, CAREFUL_HISTORY),
         items_per_subscription: told(3),
         subscriptions: told(4).into_iter().chain(told(5)).min(),
         sessions: told(6),

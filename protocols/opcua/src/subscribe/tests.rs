@@ -10,6 +10,7 @@ const LIMITS: Limits = Limits {
     per_read: 100,
     per_browse: 100,
     per_monitor: 4,
+    per_history: 1,
     items_per_subscription: None,
     subscriptions: None,
     sessions: None,

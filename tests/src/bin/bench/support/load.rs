@@ -130,6 +130,7 @@ pub fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -
         secrets: Secrets::new(folder.into(), folder.into()),
         state_dir: folder.into(),
         memory: fieldgate_kit::Memory::default(),
+        accepted: fieldgate_kit::Accepted::default(),
     }
 }
 

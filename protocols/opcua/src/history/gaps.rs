@@ -1,0 +1,364 @@
+//! `Gaps`: what is missing of each point, in the source's time. Pure.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use fieldgate_model::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::settings::Fill;
+
+/// The most gaps of one point that wait to be filled. More come only of a queue on the server that is always too short.
+const MOST_OF_A_POINT: usize = 16;
+/// A gap whose end is not known is asked for after this: until then the end has most often come by itself.
+const SETTLE: Duration = Duration::from_secs(5);
+/// How far the ends of gaps may lie apart that are asked for together, where their length is not known.
+const APART_NANOS: i64 = 60_000_000_000;
+
+/// What lies strictly between two moments is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Gap {
+    /// The last value that was there.
+    pub after: Timestamp,
+    /// The first value that is there again; `None` while none is.
+    pub before: Option<Timestamp>,
+}
+
+/// A gap that waits to be filled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Waiting {
+    pub id: u64,
+    pub gap: Gap,
+    /// How often it was asked for in vain.
+    pub attempts: u32,
+    /// What the server sent of it, in values and pages.
+    pub taken: u64,
+    /// Not asked for sooner.
+    pub due: Instant,
+}
+
+/// A gap by its point and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub point: usize,
+    pub id: u64,
+}
+
+/// All gaps, by point.
+#[derive(Debug, Default)]
+pub(crate) struct Gaps {
+    points: BTreeMap<usize, Vec<Waiting>>,
+    ids: u64,
+    /// None is due before this.
+    not_before: Option<Instant>,
+}
+
+// === impl Gap ===
+
+impl Gap {
+    /// Whether a value of that moment is missing.
+    pub(crate) fn misses(&self, at: Timestamp) -> bool {
+        at > self.after && self.before.is_none_or(|before| at < before)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.before.is_some_and(|before| before <= self.after)
+    }
+
+    /// What is left of it once everything up to that moment was told, in this order.
+    pub(crate) fn told(&mut self, at: Timestamp, fill: Fill) {
+        match fill {
+            Fill::NewestFirst => self.before = Some(self.before.map_or(at, |end| end.min(at))),
+            Fill::OldestFirst | Fill::Never => self.after = self.after.max(at),
+        }
+    }
+
+    /// About as long, and at about the same time.
+    fn is_like(&self, other: &Self) -> bool {
+        let near = |a: Timestamp, b: Timestamp, most: i64| {
+            a.nanos().saturating_sub(b.nanos()).saturating_abs() <= most
+        };
+        match (self.before, other.before) {
+            (None, None) => near(self.after, other.after, APART_NANOS),
+            (Some(mine), Some(its)) => {
+                let most = mine.nanos().saturating_sub(self.after.nanos()) / 10;
+                near(self.after, other.after, most) && near(mine, its, most)
+            }
+            _ => false,
+        }
+    }
+}
+
+// === impl Gaps ===
+
+impl Gaps {
+    /// What was missing when it was written down.
+    pub(crate) fn restore(&mut self, point: usize, gaps: Vec<Gap>, now: Instant) {
+        for gap in gaps {
+            self.add(point, gap, now + settle(&gap));
+        }
+    }
+
+    /// Something may be missing since this value; the next one will tell. What is open already stays as it is.
+    pub(crate) fn open(&mut self, point: usize, after: Timestamp, now: Instant) {
+        let of_point = self.points.get(&point);
+        let open = of_point.is_some_and(|of| of.iter().any(|one| one.gap.before.is_none()));
+        if !open {
+            let gap = Gap {
+                after,
+                before: None,
+            };
+            self.add(point, gap, now + SETTLE);
+        }
+    }
+
+    /// Something is missing between two values. False when it is too often so, and is left missing.
+    pub(crate) fn missed(&mut self, point: usize, gap: Gap, now: Instant) -> bool {
+        if self.points.get(&point).map_or(0, Vec::len) >= MOST_OF_A_POINT {
+            return false;
+        }
+        self.add(point, gap, now);
+        true
+    }
+
+    fn add(&mut self, point: usize, gap: Gap, due: Instant) {
+        if gap.is_empty() {
+            return;
+        }
+        self.ids += 1;
+        self.may_be_due(due);
+        let waiting = Waiting {
+            id: self.ids,
+            gap,
+            attempts: 0,
+            taken: 0,
+            due,
+        };
+        self.points.entry(point).or_default().push(waiting);
+    }
+
+    /// A value came: what was open ends there, or was none. True when it was open.
+    pub(crate) fn live(&mut self, point: usize, at: Timestamp, now: Instant) -> bool {
+        let Some(of_point) = self.points.get_mut(&point) else {
+            return false;
+        };
+        let Some(open) = of_point.iter_mut().find(|one| one.gap.before.is_none()) else {
+            return false;
+        };
+        (open.gap.before, open.due) = (Some(at), now);
+        of_point.retain(|one| !one.gap.is_empty());
+        self.may_be_due(now);
+        self.drop_if_empty(point);
+        true
+    }
+
+    /// What is missing of a point.
+    pub(crate) fn of(&self, point: usize) -> Vec<Gap> {
+        let of_point = self.points.get(&point);
+        of_point.map_or_else(Vec::new, |of| of.iter().map(|one| one.gap).collect())
+    }
+
+    pub(crate) fn get(&mut self, place: Place) -> Option<&mut Waiting> {
+        let of_point = self.points.get_mut(&place.point)?;
+        of_point.iter_mut().find(|one| one.id == place.id)
+    }
+
+    /// It is filled, or given up.
+    pub(crate) fn close(&mut self, place: Place) {
+        if let Some(of_point) = self.points.get_mut(&place.point) {
+            of_point.retain(|one| one.id != place.id);
+            self.drop_if_empty(place.point);
+        }
+    }
+
+    /// The point has no history.
+    pub(crate) fn forget(&mut self, point: usize) {
+        self.points.remove(&point);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.points.clear();
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.points.is_empty()
+    }
+
+    /// The points that have gaps.
+    pub(crate) fn points(&self) -> impl Iterator<Item = usize> {
+        self.points.keys().copied()
+    }
+
+    /// When the next one can be asked for, at the earliest.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.not_before.filter(|_| !self.is_empty())
+    }
+
+    fn may_be_due(&mut self, at: Instant) {
+        self.not_before = Some(self.not_before.map_or(at, |before| before.min(at)));
+    }
+
+    /// Leaves missing what is older; how many gaps that ends.
+    pub(crate) fn outdate(&mut self, oldest: Timestamp) -> usize {
+        let count = |points: &BTreeMap<usize, Vec<Waiting>>| points.values().map(Vec::len).sum();
+        let before: usize = count(&self.points);
+        for of_point in self.points.values_mut() {
+            for one in &mut *of_point {
+                one.gap.after = one.gap.after.max(oldest);
+            }
+            of_point.retain(|one| !one.gap.is_empty());
+        }
+        self.points.retain(|_, of_point| !of_point.is_empty());
+        before - count(&self.points)
+    }
+
+    /// Gaps to be asked for together, at most so many, each of another point: the oldest or the newest and what is like it.
+    pub(crate) fn group(&mut self, most: usize, fill: Fill, now: Instant) -> Vec<(Place, Gap)> {
+        let due = self.points.iter().flat_map(|(point, of_point)| {
+            let due = of_point.iter().filter(|one| one.due <= now);
+            due.map(|one| (*point, one))
+        });
+        let first = match fill {
+            Fill::NewestFirst => {
+                due.max_by_key(|(_, one)| (one.gap.before.is_none(), one.gap.before))
+            }
+            Fill::OldestFirst | Fill::Never => due.min_by_key(|(_, one)| one.gap.after),
+        };
+        let Some((_, first)) = first else {
+            let all = self.points.values().flatten();
+            self.not_before = all.map(|one| one.due).min();
+            return Vec::new();
+        };
+        let first = first.gap;
+        let like = |(point, of_point): (&usize, &Vec<Waiting>)| {
+            let like = of_point
+                .iter()
+                .find(|one| one.due <= now && first.is_like(&one.gap))?;
+            let place = Place {
+                point: *point,
+                id: like.id,
+            };
+            Some((place, like.gap))
+        };
+        self.points.iter().filter_map(like).take(most).collect()
+    }
+
+    fn drop_if_empty(&mut self, point: usize) {
+        if self.points.get(&point).is_some_and(Vec::is_empty) {
+            self.points.remove(&point);
+        }
+    }
+}
+
+fn settle(gap: &Gap) -> Duration {
+    match gap.before {
+        None => SETTLE,
+        Some(_) => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(second * 1000)
+    }
+
+    fn gap(after: i64, before: Option<i64>) -> Gap {
+        Gap {
+            after: at(after),
+            before: before.map(at),
+        }
+    }
+
+    #[test]
+    fn a_gap_ends_with_the_first_value_after_it() {
+        for (first, expected) in [
+            (20, vec![gap(10, Some(20))]),
+            // Nothing changed meanwhile; or the source's clock was set back.
+            (10, vec![]),
+            (5, vec![]),
+        ] {
+            let now = Instant::now();
+            let mut gaps = Gaps::default();
+            gaps.open(0, at(10), now);
+            gaps.open(0, at(15), now);
+            assert_eq!(gaps.of(0), [gap(10, None)], "the older one stays open");
+            assert!(gaps.live(0, at(first), now));
+            assert!(!gaps.live(0, at(30), now), "it has ended");
+            assert_eq!(gaps.of(0), expected, "{first}");
+            assert_eq!(gaps.is_empty(), expected.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_lies_at_the_ends_is_not_missing() {
+        let closed = gap(10, Some(20));
+        let missing = [9, 10, 11, 19, 20, 21].map(|second| closed.misses(at(second)));
+        assert_eq!(missing, [false, false, true, true, false, false]);
+        assert!(gap(10, None).misses(at(1_000_000)));
+    }
+
+    #[test]
+    fn what_was_told_is_missing_no_more_from_either_end() {
+        for (fill, told, expected) in [
+            (Fill::OldestFirst, 15, gap(15, Some(20))),
+            (Fill::OldestFirst, 5, gap(10, Some(20))),
+            (Fill::NewestFirst, 15, gap(10, Some(15))),
+            (Fill::NewestFirst, 25, gap(10, Some(20))),
+        ] {
+            let mut left = gap(10, Some(20));
+            left.told(at(told), fill);
+            assert_eq!(left, expected, "{fill:?} {told}");
+        }
+    }
+
+    #[test]
+    fn gaps_that_are_alike_are_asked_for_together() {
+        let now = Instant::now();
+        let mut gaps = Gaps::default();
+        for (point, one) in [
+            (0, gap(100, Some(700))),
+            (1, gap(150, Some(690))),
+            (2, gap(10, Some(700))),
+            (3, gap(101, Some(1000))),
+            (4, gap(100, Some(700))),
+        ] {
+            assert!(gaps.missed(point, one, now));
+        }
+        gaps.open(5, at(100), now);
+        let mut points = |most, fill| -> Vec<usize> {
+            let group = gaps.group(most, fill, now);
+            group.into_iter().map(|(place, _)| place.point).collect()
+        };
+        assert_eq!(points(9, Fill::OldestFirst), [2]);
+        assert_eq!(points(9, Fill::NewestFirst), [3]);
+        gaps.forget(2);
+        gaps.forget(3);
+        let mut points = |most, fill| -> Vec<usize> {
+            let group = gaps.group(most, fill, now);
+            group.into_iter().map(|(place, _)| place.point).collect()
+        };
+        assert_eq!(points(9, Fill::OldestFirst), [0, 1, 4]);
+        assert_eq!(points(2, Fill::OldestFirst), [0, 1]);
+        let later = gaps.group(9, Fill::NewestFirst, now + SETTLE);
+        assert_eq!(later[0].0.point, 5, "what has no end is the newest");
+        assert_eq!(gaps.due(), Some(now));
+    }
+
+    #[test]
+    fn what_is_too_old_or_too_often_so_is_left_missing() {
+        let now = Instant::now();
+        let mut gaps = Gaps::default();
+        for second in 0..MOST_OF_A_POINT as i64 {
+            let one = gap(second * 10, Some(second * 10 + 5));
+            assert!(gaps.missed(7, one, now));
+        }
+        assert!(!gaps.missed(7, gap(1000, Some(1001)), now));
+        assert_eq!(gaps.outdate(at(12)), 1);
+        assert_eq!(gaps.of(7)[0], gap(12, Some(15)));
+        assert_eq!(gaps.outdate(at(10_000)), MOST_OF_A_POINT - 1);
+        assert!(gaps.is_empty());
+    }
+}

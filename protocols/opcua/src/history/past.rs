@@ -1,0 +1,56 @@
+//! `Past`: what is known of the points' series from before this session: from the session before, or from an earlier life
+//! of the gateway.
+
+use fieldgate_kit::SourceCtx;
+
+use super::{Marks, Series};
+use crate::{
+    last::Last,
+    resume::Remembered,
+    select::Item,
+    settings::{Fill, Settings},
+};
+
+/// In the order of the items.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
+    pub series: Vec<Series>,
+    /// Some of it is written down, so that a change has to be, too.
+    pub is_written: bool,
+}
+
+// === impl Past ===
+
+impl Past {
+    pub(crate) async fn find(
+        ctx: &SourceCtx,
+        settings: &Settings,
+        items: &[Item],
+        remembered: Option<Remembered>,
+    ) -> Self {
+        if let Some(mut remembered) = remembered
+            && remembered.is_sure().await
+        {
+            return Self {
+                series: remembered.series_of(items),
+                is_written: remembered.is_written,
+            };
+        }
+        let fill = settings.history.fill;
+        let marks = match fill {
+            Fill::Never => None,
+            _ => Marks::recall(ctx, &settings.endpoint, fill).await,
+        };
+        let is_written = marks.is_some();
+        let mut points = marks.map(|marks| marks.points).unwrap_or_default();
+        let series = |item: &Item| points.remove(&item.point).unwrap_or_default();
+        Self {
+            series: items.iter().map(series).collect(),
+            is_written,
+        }
+    }
+
+    pub(crate) fn last(&self) -> Vec<Option<Last>> {
+        self.series.iter().map(|series| series.last).collect()
+    }
+}

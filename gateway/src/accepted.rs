@@ -88,3 +88,55 @@ impl Queued for QueueTail {
         .boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fieldgate_model::Class;
+    use fieldgate_store::{Entry, Urgency};
+
+    use super::*;
+    use crate::{
+        clock::{Clock, FLOOR_MS, SimulatedTime},
+        config::QueueSettings,
+    };
+
+    #[tokio::test]
+    async fn a_source_hears_what_is_its_own_and_was_accepted_since() {
+        let dir = tempfile::tempdir().unwrap();
+        let time = Arc::new(SimulatedTime::boot(1, FLOOR_MS + 1_000_000));
+        let clock = Clock::open(dir.path(), time.clone()).unwrap();
+        let settings = QueueSettings::default();
+        let (lanes, _) = Lanes::open(&dir.path().join("queue"), &settings, &clock).unwrap();
+        let mut moments = Vec::new();
+        for (second, source) in [(0, "s"), (1, "s"), (2, "t"), (3, "s"), (4, "s")] {
+            moments.push(clock.stamp().wall_ms);
+            let at = Timestamp::from_millis(second * 1000);
+            let mut reading = Reading::new(format!("{source}/d/p").parse().unwrap(), second, at);
+            reading.backfilled = second == 3;
+            if second == 4 {
+                reading.class = Class::Event;
+            }
+            let lane = lanes.get(LaneKind::of(reading.class));
+            lane.consumer("a").unwrap();
+            let entry = Entry {
+                routes: lane.route_bit("r", "a").unwrap().into(),
+                at: clock.stamp(),
+                body: frame::encode(&reading, Vec::new()).into(),
+            };
+            let ticket = lane.append(vec![entry], Urgency::Waiting).await.unwrap();
+            ticket.await.unwrap();
+            time.pass(1000);
+        }
+        let tail = QueueTail::new(&lanes, &"s".into());
+        for (since, expected) in [(0, vec![0, 1, 3, 4]), (1, vec![1, 3, 4]), (4, vec![4])] {
+            let mut seconds = Vec::new();
+            let mut each = |reading: Reading| {
+                seconds.push(reading.at.millis() / 1000);
+                assert_eq!(reading.backfilled, reading.at.millis() == 3000);
+            };
+            tail.since(Timestamp::from_millis(moments[since]), &mut each)
+                .await;
+            assert_eq!(seconds, expected, "since {since}");
+        }
+    }
+}

@@ -9,7 +9,6 @@ use std::{
 
 use fieldgate_api::state::Level;
 use fieldgate_kit::Alarms;
-use fieldgate_model::Alarm;
 
 use crate::{
     forward::{ForwardStats, catch_up},
@@ -218,15 +217,19 @@ fn units(page: &mut Page, gateway: &Gateway) {
 }
 
 fn alarms(page: &mut Page, source: &str, alarms: &Alarms) {
-    let states: [(&str, fn(&Alarm) -> bool); 3] = [
-        ("active", |alarm| alarm.active == Some(true)),
-        ("unacknowledged", |alarm| alarm.acked == Some(false)),
-        ("unconfirmed", |alarm| alarm.confirmed == Some(false)),
-    ];
-    for (state, such) in states {
+    let mut add = |state: &str, count: usize| {
         let labels = [("source", source), ("state", state)];
-        page.add(Metric::SourceAlarms, &labels, alarms.count(such));
-    }
+        page.add(Metric::SourceAlarms, &labels, count);
+    };
+    add("active", alarms.count(|alarm| alarm.active == Some(true)));
+    add(
+        "unacknowledged",
+        alarms.count(|alarm| alarm.acked == Some(false)),
+    );
+    add(
+        "unconfirmed",
+        alarms.count(|alarm| alarm.confirmed == Some(false)),
+    );
 }
 
 /// Readings before each destination, in all lanes.

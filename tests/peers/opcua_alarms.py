@@ -1,4 +1,4 @@
-"""An OPC UA server (asyncua) with alarms. Started by tests/tests/it/alarms.rs with one argument, a JSON object:
+"""An OPC UA server (asyncua) with alarms. Started by tests/src/alarm_server.rs with one argument, a JSON object:
     port, transfers (subscriptions go on in another session), alarms (those that are active from the start: a list as of `alarm`)
 
 Each alarm is an AlarmConditionType of the source Press, told by the Server object; its condition is the node ns=2;s=NAME under
@@ -40,6 +40,8 @@ class Plant:
 
     async def open(self):
         self.server = Server()
+        # The severity of the events around a refresh; 0 is to have no refresh.
+        self.server.iserver.bind_condition_methods = 1
         await self.server.init()
         self.server.set_endpoint(f"opc.tcp://127.0.0.1:{self.options['port']}")
         self.server.set_security_policy([ua.SecurityPolicyType.NoSecurity])

@@ -7,7 +7,8 @@ Started by tests/src/opcua_server.rs with one argument, a JSON object:
     user ({"name", "password"} or null: anonymous), expired (the certificate ended a year ago),
     transfers (subscriptions go on in another session),
     history (null, or how many values one answer of HistoryRead has at most: each value of the line is kept),
-    lifetime_count (null, or the publishing intervals after which a subscription ends that nobody asks)
+    lifetime_count (null, or the publishing intervals after which a subscription ends that nobody asks),
+    application (the server's URI), set (of other servers that it is redundant with: {"uri", "url"} each)
 
 Under Objects/Line there are the variables p0, p1, …; each is written once a period, on the multiples of the period since 1970,
 with that moment as its source timestamp. A late server catches up; it never leaves a moment out.
@@ -18,6 +19,9 @@ Speaks JSON by lines: first {"ready": true}; then for each command on stdin one 
     {"do": "delete", "node": 7}
     {"do": "large", "node": 8, "bytes": 100000}   while held: one tick more, and then a string of so many bytes
     {"do": "look"}            answers the last tick, and how many subscriptions clients have
+    {"do": "mute", "publishing_ms": 300}      the subscriptions of this interval say nothing any more, not even a keep-alive
+    {"do": "deafen", "publishing_ms": 300}    they say that they live, and nothing else
+    {"do": "level", "level": 100}             the ServiceLevel from now on
     {"do": "refuse", "service": "CreateSession", "status": "BadTooManySessions"}   from now on; a status of null lets it through again
 """
 
@@ -42,7 +46,6 @@ from asyncua.server.uaprocessor import UaProcessor
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 NAMESPACE = "urn:fieldgate:test:line"
-APPLICATION = "urn:fieldgate:test:server"
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 UNSURE = ua.StatusCode(ua.StatusCodes.UncertainLastUsableValue)
 
@@ -136,7 +139,7 @@ class Line:
         self.historian = Historian(max_history_data_response_size=options["history"] or 1)
         await self.server.init()
         self.server.iserver.history_manager.set_storage(self.historian)
-        await self.server.set_application_uri(APPLICATION)
+        await self.server.set_application_uri(options["application"])
         self.server.set_endpoint(f"opc.tcp://127.0.0.1:{options['port']}")
         if options["secure"]:
             await self.secure()
@@ -150,6 +153,23 @@ class Line:
             await self.server.register_namespace(f"urn:fieldgate:test:other:{other}")
         self.index = await self.server.register_namespace(NAMESPACE)
         await self.populate()
+        if options["set"]:
+            await self.be_one_of(options["set"])
+
+    async def be_one_of(self, others):
+        """A set of servers that do not hide their redundancy (OPC UA Part 5, 6.3.8), each known to FindServers."""
+        support = self.server.get_node(ua.NodeId(ua.ObjectIds.Server_ServerRedundancy_RedundancySupport))
+        await support.write_value(ua.Variant(ua.RedundancySupport.Hot, ua.VariantType.Int32))
+        uris = [self.options["application"], *(other["uri"] for other in others)]
+        array = self.server.get_node(ua.NodeId(ua.ObjectIds.Server_ServerRedundancy_ServerUriArray))
+        await array.write_value(ua.Variant(uris, ua.VariantType.String))
+        for other in others:
+            self.server.iserver.register_server(
+                SimpleNamespace(
+                    ServerUri=other["uri"], ProductUri="", ServerNames=[ua.LocalizedText("other")],
+                    ServerType=ua.ApplicationType.Server, DiscoveryUrls=[other["url"]], GatewayServerUri="",
+                )
+            )
 
     async def secure(self):
         folder = pathlib.Path(self.options["folder"])
@@ -162,7 +182,7 @@ class Line:
             )
         key, certificate = folder / f"{name}.key.pem", folder / f"{name}.der"
         await setup_self_signed_certificate(
-            key, certificate, APPLICATION, "localhost", [ExtendedKeyUsageOID.SERVER_AUTH],
+            key, certificate, self.options["application"], "localhost", [ExtendedKeyUsageOID.SERVER_AUTH],
             {"commonName": name},
         )
         await self.server.load_certificate(certificate)
@@ -227,6 +247,18 @@ class Line:
         if command["do"] == "look":
             subscriptions = len(self.server.iserver.subscription_service.subscriptions) - self.own
             return {"tick": self.tick, "subscriptions": subscriptions}
+        if command["do"] in ("mute", "deafen"):
+            for subscription in self.server.iserver.subscription_service.subscriptions.values():
+                if subscription.data.RevisedPublishingInterval == command["publishing_ms"]:
+                    if command["do"] == "mute":
+                        subscription._task.cancel()
+                    for item in subscription.monitored_item_srv._monitored_items.values():
+                        item.mode = ua.MonitoringMode.Disabled
+            return {}
+        if command["do"] == "level":
+            level = self.server.get_node(ua.NodeId(ua.ObjectIds.Server_ServiceLevel))
+            await level.write_value(ua.Variant(command["level"], ua.VariantType.Byte))
+            return {}
         if command["do"] == "refuse":
             request = getattr(ua.ObjectIds, f"{command['service']}Request_Encoding_DefaultBinary")
             if command["status"]:

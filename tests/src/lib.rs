@@ -4,6 +4,7 @@
 //! waits for a condition, and it says what it waited for. A peer that is missing is an error with the line that
 //! installs it, never a skip. The rig panics, at the line of the test that called it: there is nobody to handle an error.
 
+pub mod alarm_server;
 pub mod api;
 pub mod asker;
 pub mod backlog;
@@ -21,6 +22,7 @@ pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod received;
+pub mod relay;
 pub mod scripted_broker;
 pub mod shim;
 pub mod subscriber;

@@ -30,6 +30,17 @@ pub struct Options {
     pub history: Option<u32>,
     /// Publishing intervals after which a subscription ends that nobody asks.
     pub lifetime_count: Option<u32>,
+    /// Its application URI.
+    pub application: String,
+    /// The others of its set of redundant servers.
+    pub set: Vec<Other>,
+}
+
+/// Another server of a redundant set.
+#[derive(Debug, Clone, Serialize)]
+pub struct Other {
+    pub uri: String,
+    pub url: String,
 }
 
 /// The one that may sign in.
@@ -81,6 +92,8 @@ impl Default for Options {
             transfers: true,
             history: None,
             lifetime_count: None,
+            application: "urn:fieldgate:test:server".to_owned(),
+            set: Vec::new(),
         }
     }
 }
@@ -92,7 +105,14 @@ impl OpcUaServer {
     #[track_caller]
     #[must_use]
     pub fn start(options: Options) -> Self {
-        let (folder, port) = (folder(), port::free());
+        Self::start_at(port::free(), options)
+    }
+
+    /// As [`Self::start`], on a port that was free a moment ago.
+    #[track_caller]
+    #[must_use]
+    pub fn start_at(port: u16, options: Options) -> Self {
+        let folder = folder();
         Self {
             process: launch(&options, &folder, port),
             folder,
@@ -165,6 +185,24 @@ impl OpcUaServer {
     #[track_caller]
     pub fn go(&mut self) {
         let _: Json = self.command(&json!({ "do": "go" }));
+    }
+
+    /// The subscriptions of this interval say nothing from now on, not even that they live.
+    #[track_caller]
+    pub fn mute(&mut self, publishing_ms: u32) {
+        let _: Json = self.command(&json!({ "do": "mute", "publishing_ms": publishing_ms }));
+    }
+
+    /// The subscriptions of this interval say that they live from now on, and nothing else.
+    #[track_caller]
+    pub fn deafen(&mut self, publishing_ms: u32) {
+        let _: Json = self.command(&json!({ "do": "deafen", "publishing_ms": publishing_ms }));
+    }
+
+    /// The ServiceLevel from now on.
+    #[track_caller]
+    pub fn level(&mut self, level: u8) {
+        let _: Json = self.command(&json!({ "do": "level", "level": level }));
     }
 
     /// Deletes a node.

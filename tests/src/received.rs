@@ -49,7 +49,7 @@ const DELIVERED: Duration = Duration::from_secs(120);
 // === impl Received ===
 
 impl Received {
-    /// Takes apart what came since the last time: the messages on data topics, `fieldgate/…/data`.
+    /// Takes apart what came since the last time: the messages on `fieldgate/…/data` and `…/events`.
     ///
     /// # Panics
     /// When one is not what `aio-json` says, or an id comes back with another reading.
@@ -60,12 +60,12 @@ impl Received {
         }
     }
 
-    /// Takes apart a message, if its topic is a data topic.
+    /// Takes apart a message, if it is one of readings.
     ///
     /// # Panics
     /// As [`Self::update`].
     pub fn take(&mut self, message: &Message) {
-        if message.topic.ends_with("/data") {
+        if message.topic.ends_with("/data") || message.topic.ends_with("/events") {
             for reading in readings(message) {
                 self.add(reading);
             }

@@ -10,6 +10,7 @@
 
 mod door;
 mod journal;
+mod judge;
 mod pace;
 mod tally;
 
@@ -22,19 +23,19 @@ use std::{
 };
 
 use fieldgate_kit::{
-    Desk, NotTaken,
+    Desk,
     command::{Draft, Owed, Taken, WhyNot},
 };
-use fieldgate_model::{Action, Alarm, Answer, Command, Outcome, Timestamp};
+use fieldgate_model::{Answer, Command, Outcome, Timestamp};
 use futures::FutureExt;
 use tokio::sync::{oneshot, watch};
 
-use self::{journal::Journal, pace::Pace};
-use crate::{
-    gateway::Gateway,
-    supervisor::{UnitName, companion},
-    telemetry::now,
+use self::{
+    journal::Journal,
+    judge::{No, carry_out, judge},
+    pace::Pace,
 };
+use crate::{gateway::Gateway, supervisor::companion, telemetry::now};
 
 pub use door::intake;
 pub use journal::{Entry, Reply};
@@ -46,12 +47,8 @@ const DEFAULT_TTL: Duration = Duration::from_secs(30);
 const LONGEST_TTL: Duration = Duration::from_secs(3600);
 /// How long after a command its answer is still delivered: then nobody waits for it.
 const OWED_FOR: Duration = LONGEST_TTL;
-/// How long a source may take.
-const PATIENCE: Duration = Duration::from_secs(15);
 /// The longest id, in bytes.
 const MAX_ID_BYTES: usize = 128;
-/// Commands that are under way at once, of all sources.
-const MAX_UNDER_WAY: usize = 64;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -253,8 +250,11 @@ impl Commands {
             expires: lasts.map_or(expires, |lasts| lasts.min(expires)),
         };
         let judged = judge(gateway, &command, now, state.under_way.len());
-        let refused_with = judged.as_ref().err().map(|(answer, _)| answer);
-        if let Err(error) = state.journal.begin(&command, asker, now, refused_with) {
+        let refused_with = judged.as_ref().err().map(No::answer);
+        let begun = state
+            .journal
+            .begin(&command, asker, now, refused_with.as_ref());
+        if let Err(error) = begun {
             tracing::error!(%error, "a command could not be written down");
             return refused(
                 WhyNot::NotWritten,
@@ -264,7 +264,7 @@ impl Commands {
             );
         }
         let next = match judged {
-            Err((answer, why)) => Next::Answered(answer, Some(why)),
+            Err(no) => Next::Answered(no.answer(), Some(no.why)),
             Ok(desk) => {
                 let (sender, receiver) = watch::channel(None);
                 state.under_way.insert(id.clone(), receiver);
@@ -320,119 +320,6 @@ impl State {
         let name = if known { source } else { "" };
         self.pace.entry(name.to_owned()).or_default()
     }
-}
-
-fn judge(
-    gateway: &Gateway,
-    command: &Command,
-    now: Timestamp,
-    under_way: usize,
-) -> Result<Desk, (Answer, WhyNot)> {
-    if now > command.expires {
-        let words = format!(
-            "it was issued at {}, and its time to live is over; it was not carried out",
-            command.issued
-        );
-        return Err((Answer::expired(words), WhyNot::Expired));
-    }
-    if under_way >= MAX_UNDER_WAY {
-        let words = "too many commands are under way; wait for their answers";
-        return Err((Answer::refused(words), WhyNot::TooMany));
-    }
-    desk_of(gateway, command).map_err(|(words, why)| (Answer::refused(words), why))
-}
-
-/// The desk of a source that is there and allows this; or why it is refused.
-fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, (String, WhyNot)> {
-    let source = command.target.source();
-    let (config, desk, alarms) = gateway.running(|running| {
-        let config = running.config.as_ref();
-        let mut sources = config.iter().flat_map(|config| &config.sources);
-        let config = sources.find(|known| *known.id == *source).cloned();
-        let state = running.sources.get(source);
-        let desk = state.and_then(|state| state.desk.borrow().clone());
-        let alarms = state.map(|state| state.alarms.of(&command.target));
-        (config, desk, alarms.unwrap_or_default())
-    });
-    let no = |words: String| (words, WhyNot::NotAllowed);
-    let config = config.ok_or_else(|| no(format!("there is no source `{source}`")))?;
-    let kind = gateway.registry.source(&config.kind);
-    if kind.is_none_or(|kind| !kind.commands) {
-        return Err(no(format!(
-            "sources of kind `{}` take no commands",
-            config.kind
-        )));
-    }
-    let away = || {
-        let name = UnitName::Source(config.id.clone());
-        let status = gateway.board.status(&name).unwrap_or_default();
-        let words = match config.paused {
-            true => "it is paused".to_owned(),
-            false => format!("{}: {}", status.state, status.words),
-        };
-        let words = format!("the source `{source}` is away, {words}");
-        (words, WhyNot::Away)
-    };
-    let desk = desk.ok_or_else(away)?;
-    allowed(command, &desk, &alarms).map_err(no)?;
-    match desk.is_open() && !config.paused {
-        true => Ok(desk),
-        false => Err(away()),
-    }
-}
-
-/// What is done to a point or method is offered at the desk; what is done to an alarm, by the alarm.
-fn allowed(command: &Command, desk: &Desk, alarms: &[Alarm]) -> Result<(), String> {
-    let (kind, target) = (command.action.kind(), &command.target);
-    let source = target.source();
-    if kind.is_of_alarms() {
-        return match alarms {
-            [] => Err(format!("there is no open alarm at {target}")),
-            alarms if alarms.iter().any(|alarm| alarm.allow.contains(&kind)) => Ok(()),
-            _ => Err(format!(
-                "{kind} is not allowed at {target}; add it to `allow` in `events` of the source `{source}`"
-            )),
-        };
-    }
-    let offered = desk.offer(target);
-    match offered.is_some_and(|offer| offer.allow.contains(&kind)) {
-        true => Ok(()),
-        false => Err(format!(
-            "{kind} is not allowed at {target}; add a rule to `commands` of the source `{source}`"
-        )),
-    }
-}
-
-async fn carry_out(desk: &Desk, command: &Command) -> (Answer, Option<WhyNot>) {
-    let answer = match desk.order(command.clone()) {
-        Ok(answer) => answer,
-        Err(NotTaken::Closed) => {
-            let words = "the source went away before it took the command";
-            return (Answer::refused(words), Some(WhyNot::Away));
-        }
-        Err(NotTaken::Full) => {
-            let words = "the source has too many commands to do; wait for their answers";
-            return (Answer::refused(words), Some(WhyNot::TooMany));
-        }
-    };
-    let unknown = match command.action {
-        Action::Read => "",
-        _ => "; whether it took effect is not known, so look before you repeat it",
-    };
-    let answer = match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Answer::failed(format!("the source went away under way{unknown}")),
-        Err(_) => Answer::failed(format!(
-            "the source gave no answer within {} s{unknown}",
-            PATIENCE.as_secs()
-        )),
-    };
-    let why = match answer.outcome {
-        Outcome::Refused => Some(WhyNot::BySource),
-        Outcome::Expired => Some(WhyNot::Expired),
-        Outcome::Done | Outcome::Failed => None,
-    };
-    (answer, why)
 }
 
 async fn told(mut receiver: watch::Receiver<Option<Answer>>) -> Answer {

@@ -230,11 +230,12 @@ mod tests {
         (reading.unit, reading.backfilled) = (Some("Cel".into()), true);
         let marked = encode(&reading, Vec::new());
         assert_eq!(hex(&marked), GOLDEN_MARKED);
-        let origin = Some(Origin {
+        let origin = Origin {
             lane: 'c',
             seq: 300,
-        });
-        let kept = keep_origin(&marked, origin.unwrap()).unwrap();
+        };
+        let kept = keep_origin(&marked, origin).unwrap();
+        let origin = Some(origin);
         assert_eq!(hex(&kept), GOLDEN_MARKED_WITH_ORIGIN);
         let again = keep_origin(&kept, Origin { lane: 'n', seq: 9 }).unwrap();
         for (bytes, origin) in [(marked, None), (kept, origin), (again, origin)] {

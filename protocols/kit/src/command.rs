@@ -20,8 +20,7 @@ mod why_not;
 pub use intake::{Door, Intake, Lost, Objection, Owed, Request, Taken};
 pub use json::{
     ANSWER_SCHEMA, COMMAND_SCHEMA, Draft, DraftError, Parts, action_of_json, answer_json,
-    draft_of_json,
-    value_of_json,
+    draft_of_json, value_of_json,
 };
 pub use why_not::WhyNot;
 

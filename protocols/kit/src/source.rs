@@ -20,8 +20,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Accepted, AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx, Exploring, Memory,
-    Nearby, Probe, Problem, Rung, Secrets, SettingsError, Trust, settings,
+    Accepted, AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx,
+    Exploring, Memory, Nearby, Probe, Problem, Rung, Secrets, SettingsError, Trust, settings,
 };
 
 /// The longest a test of settings may take.

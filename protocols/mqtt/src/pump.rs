@@ -11,12 +11,11 @@
 //! A call is answered once, when the broker answered for each of its messages. Whatever is unanswered when the connection
 //! ends is answered `Unreachable` and sent again by the forwarder: at least once, never "probably".
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Duration,
-};
+mod desk;
 
-use fieldgate_kit::{Receipt, Refusal, Rejected, SinkError, Throttle};
+use std::time::Duration;
+
+use fieldgate_kit::{Receipt, Rejected, SinkError};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval, timeout_at},
@@ -28,8 +27,9 @@ use crate::{
     link::ACKS_WAITING,
     pacer::Pacer,
     status::Status,
-    wire::{Answer, Happening, Publication, Wire},
+    wire::{Happening, Publication, Wire},
 };
+pub(crate) use desk::{Desk, For};
 
 /// How long the good-bye may take: what is under way, the offline status, the disconnect.
 const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
@@ -70,54 +70,6 @@ pub(crate) struct Pump<W> {
     pub inbox: Inbox,
     /// Acknowledgements of commands that were handed to the client and not sent yet.
     pub acks_waiting: usize,
-}
-
-/// Who waits for what. No I/O and no clock of its own.
-#[derive(Debug, Default)]
-pub(crate) struct Desk {
-    waiting: VecDeque<(u64, Packet)>,
-    unpaired: VecDeque<Flight>,
-    unacked: HashMap<u16, Flight>,
-    /// Of what was handed to the client and not answered yet.
-    bytes_under_way: usize,
-    calls: HashMap<u64, OpenCall>,
-    next_call: u64,
-}
-
-#[derive(Debug)]
-struct Flight {
-    whom: For,
-    seqs: Vec<u64>,
-    bytes: usize,
-    since: Instant,
-}
-
-/// Who wants to know what the broker says to a message.
-#[derive(Debug)]
-enum For {
-    /// The gateway's own status.
-    Status,
-    Call(u64),
-    /// The answer to a command, with its id where it is written down.
-    Answer(Option<String>),
-}
-
-/// What an answer tells about the line.
-#[derive(Debug)]
-struct Echo {
-    bytes: usize,
-    since: Instant,
-    /// With itself.
-    under_way: usize,
-    /// What was said to the answer to a command.
-    answer: Option<(Option<String>, Answer)>,
-}
-
-#[derive(Debug)]
-struct OpenCall {
-    left: usize,
-    receipt: Receipt,
-    reply: oneshot::Sender<Result<Receipt, SinkError>>,
 }
 
 // === impl Pump ===
@@ -247,167 +199,6 @@ impl<W: Wire> Pump<W> {
         })
         .await;
     }
-}
-
-// === impl Desk ===
-
-impl Desk {
-    /// Messages that were handed to the client and not answered yet.
-    fn under_way(&self) -> usize {
-        self.unpaired.len() + self.unacked.len()
-    }
-
-    fn open(&mut self, call: Call) {
-        let number = self.next_call;
-        self.next_call += 1;
-        let open = OpenCall {
-            left: call.packets.len(),
-            receipt: Receipt {
-                rejected: call.unfit,
-                ..Receipt::default()
-            },
-            reply: call.reply,
-        };
-        self.waiting
-            .extend(call.packets.into_iter().map(|packet| (number, packet)));
-        self.calls.insert(number, open);
-        self.answer_if_complete(number);
-    }
-
-    fn note_sent(&mut self, whom: For, seqs: Vec<u64>, bytes: usize) {
-        self.bytes_under_way += bytes;
-        self.unpaired.push_back(Flight {
-            whom,
-            seqs,
-            bytes,
-            since: Instant::now(),
-        });
-    }
-
-    fn take(&mut self, happening: Happening) -> Result<Option<Echo>, SinkError> {
-        match happening {
-            Happening::Sent(pkid) => self.pair(pkid).map(|()| None),
-            Happening::Answered(pkid, answer) => self.settle(pkid, answer).map(Some),
-            Happening::Asked(_)
-            | Happening::AckSent
-            | Happening::Disconnected
-            | Happening::Other => Ok(None),
-        }
-    }
-
-    fn pair(&mut self, pkid: u16) -> Result<(), SinkError> {
-        let flight = self.unpaired.pop_front().ok_or_else(|| {
-            SinkError::Unreachable(format!(
-                "a message with packet id {pkid} was sent that nobody published"
-            ))
-        })?;
-        match self.unacked.insert(pkid, flight) {
-            None => Ok(()),
-            Some(_) => Err(SinkError::Unreachable(format!(
-                "packet id {pkid} was used again before the broker acknowledged it"
-            ))),
-        }
-    }
-
-    fn settle(&mut self, pkid: u16, answer: Answer) -> Result<Echo, SinkError> {
-        let flight = self.unacked.remove(&pkid).ok_or_else(|| {
-            SinkError::Unreachable(format!(
-                "the broker acknowledged packet id {pkid}, which is not under way"
-            ))
-        })?;
-        if let Answer::NotNow(error) = answer {
-            // Back, so that its call fails like all others.
-            self.unacked.insert(pkid, flight);
-            return Err(error);
-        }
-        let mut echo = Echo {
-            bytes: flight.bytes,
-            since: flight.since,
-            under_way: self.bytes_under_way,
-            answer: None,
-        };
-        self.bytes_under_way -= flight.bytes;
-        match flight.whom {
-            For::Answer(written) => echo.answer = Some((written, answer)),
-            For::Call(number) => {
-                if let Some(call) = self.calls.get_mut(&number) {
-                    call.left -= 1;
-                    note(&mut call.receipt, flight.seqs, answer);
-                    self.answer_if_complete(number);
-                }
-            }
-            For::Status => {
-                if let Answer::Refused(why) | Answer::RefusedPayload(why) | Answer::Postponed(why) =
-                    answer
-                {
-                    tracing::warn!(%why, "the broker refuses the gateway's status; its last will may be refused too");
-                }
-            }
-        }
-        Ok(echo)
-    }
-
-    fn answer_if_complete(&mut self, number: u64) {
-        if self.calls.get(&number).is_some_and(|call| call.left == 0)
-            && let Some(mut call) = self.calls.remove(&number)
-        {
-            call.receipt.rejected.sort_unstable_by_key(|no| no.seq);
-            call.receipt.postponed.sort_unstable();
-            // A caller that gave up meanwhile sends again; the far side tells it by the message ids.
-            let _ = call.reply.send(Ok(call.receipt));
-        }
-    }
-
-    fn check_age(&self, now: Instant, timeout: Duration) -> Result<(), SinkError> {
-        let oldest = self
-            .unpaired
-            .front()
-            .into_iter()
-            .chain(self.unacked.values())
-            .map(|flight| flight.since)
-            .min();
-        match oldest {
-            Some(since) if now.saturating_duration_since(since) > timeout => {
-                Err(SinkError::Unreachable(format!(
-                    "the broker has not acknowledged a message for {} s; is it overloaded, or the network broken",
-                    timeout.as_secs()
-                )))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn fail_all(&mut self, error: &SinkError) {
-        for (_, call) in self.calls.drain() {
-            let _ = call.reply.send(Err(error.clone()));
-        }
-    }
-}
-
-/// Writes down what the broker said to one message.
-fn note(receipt: &mut Receipt, seqs: Vec<u64>, answer: Answer) {
-    match answer {
-        Answer::Accepted | Answer::NotNow(_) => {}
-        Answer::Unheard => receipt.unheard += seqs.len() as u64,
-        Answer::Refused(why) => reject(receipt, seqs, &why, Refusal::MayPass),
-        Answer::RefusedPayload(why) => reject(receipt, seqs, &why, Refusal::OneOfThese),
-        Answer::Postponed(why) => {
-            receipt.postponed.extend(seqs);
-            receipt.throttled = Some(Throttle {
-                retry_after: None,
-                why,
-            });
-        }
-    }
-}
-
-fn reject(receipt: &mut Receipt, seqs: Vec<u64>, why: &str, refusal: Refusal) {
-    let rejected = |seq| Rejected {
-        seq,
-        why: why.to_owned(),
-        refusal,
-    };
-    receipt.rejected.extend(seqs.into_iter().map(rejected));
 }
 
 #[cfg(test)]

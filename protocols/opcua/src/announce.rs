@@ -24,8 +24,13 @@ pub(crate) struct Announcer {
     troubled: usize,
     /// The end of the health sentence: `publishing every 500 ms`.
     pace: String,
+    /// Which of several servers it is, and why.
+    standing: String,
     lost_messages: u64,
     missed_cycles: u64,
+    /// Subscriptions that were made anew while others went on, and values that were never told but found.
+    remade: u64,
+    untold: u64,
     /// How often the server's queue of events was too short.
     lost_events: u64,
     /// Why the open conditions are not told after a connect.
@@ -53,8 +58,11 @@ impl Announcer {
             changed: BTreeSet::new(),
             troubled: 0,
             pace,
+            standing: String::new(),
             lost_messages: 0,
             missed_cycles: 0,
+            remade: 0,
+            untold: 0,
             lost_events: 0,
             no_refresh: None,
             history: None,
@@ -152,6 +160,21 @@ impl Announcer {
         self.history = words;
     }
 
+    /// Which of several servers this is, in words.
+    pub(crate) fn stands(&mut self, standing: String) {
+        self.standing = standing;
+    }
+
+    /// A subscription was made anew while the others went on.
+    pub(crate) fn remade(&mut self) {
+        self.remade += 1;
+    }
+
+    /// The server had so many values that it never told.
+    pub(crate) fn untold(&mut self, values: u64) {
+        self.untold += values;
+    }
+
     /// Cycles of reading came too late to be read.
     pub(crate) fn missed_cycles(&mut self, count: u64) {
         self.missed_cycles += count;
@@ -192,10 +215,25 @@ impl Announcer {
             all - self.troubled,
             self.pace
         );
+        if !self.standing.is_empty() {
+            words.push_str(&format!("; {}", self.standing));
+        }
         if self.lost_messages > 0 {
             words.push_str(&format!(
                 "; {} messages were lost between the server and the gateway",
                 self.lost_messages
+            ));
+        }
+        if self.remade > 0 {
+            words.push_str(&format!(
+                "; a subscription that fell silent was made anew ({} times)",
+                self.remade
+            ));
+        }
+        if self.untold > 0 {
+            words.push_str(&format!(
+                "; {} values were found by asking, because the server's subscription did not tell them",
+                self.untold
             ));
         }
         if self.missed_cycles > 0 {

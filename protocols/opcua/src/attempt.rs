@@ -2,14 +2,14 @@
 
 mod words;
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use fieldgate_kit::{Secrets, Source, SourceError, trust::shared_dir};
 
 use crate::{
     OpcUa,
     certificate::{self, Seen},
-    dial::Target,
+    dial::{Target, Way},
     publish,
     security::{self, Endpoint},
     session::{self, Identity, Opened},
@@ -63,14 +63,18 @@ impl<'a> Attempt<'a> {
         Target::of(self.endpoint()).map_err(SourceError::Misconfigured)
     }
 
+    /// The way to a server that is dialled.
+    pub(crate) async fn dialled(&self) -> Result<Way, SourceError> {
+        let target = self.target()?;
+        let addresses = target.resolve().await.map_err(SourceError::Lost)?;
+        Ok(Way::Dial { target, addresses })
+    }
+
     /// What the server offers.
-    pub(crate) async fn endpoints(
-        &self,
-        target: &Target,
-        addresses: &[SocketAddr],
-    ) -> Result<Vec<Endpoint>, SourceError> {
-        let stream = target.connect(addresses).await.map_err(SourceError::Lost)?;
-        session::endpoints(stream, self.endpoint())
+    pub(crate) async fn endpoints(&self, way: &Way) -> Result<Vec<Endpoint>, SourceError> {
+        let line = way.connect().await.map_err(SourceError::Lost)?;
+        let url = line.url.as_deref().unwrap_or(self.endpoint());
+        session::endpoints(line.stream, url)
             .await
             .map_err(|why| self.unanswered(&why))
     }
@@ -133,12 +137,7 @@ impl<'a> Attempt<'a> {
 
     /// A signed-in session; a certificate that is seen first is kept once the sign-in worked, one that nobody has decided
     /// on waits for a person.
-    pub(crate) async fn open(
-        &self,
-        target: &Target,
-        addresses: &[SocketAddr],
-        endpoint: &Endpoint,
-    ) -> Result<Opened, SourceError> {
+    pub(crate) async fn open(&self, way: &Way, endpoint: &Endpoint) -> Result<Opened, SourceError> {
         self.adopt_old_pin().await;
         let verdict = match self.judge(endpoint) {
             Ok(verdict) => verdict,
@@ -150,7 +149,7 @@ impl<'a> Attempt<'a> {
                 return Err(SourceError::Refused(words));
             }
         };
-        let opened = self.sign_in(target, addresses, endpoint).await?;
+        let opened = self.sign_in(way, endpoint).await?;
         if let (Verdict::First, Some(certificate)) = (verdict, &endpoint.certificate) {
             let der = certificate.der.clone();
             self.keep(move |store, binding| store.pin(&der, &binding, publish::now()))
@@ -169,19 +168,18 @@ impl<'a> Attempt<'a> {
     /// While a renewed certificate of ours is on its way to the servers, it is offered first, and the one in use after it.
     pub(crate) async fn sign_in(
         &self,
-        target: &Target,
-        addresses: &[SocketAddr],
+        way: &Way,
         endpoint: &Endpoint,
     ) -> Result<Opened, SourceError> {
         if endpoint.policy == Policy::None {
-            let opened = self.dial(target, addresses, endpoint, None).await?;
+            let opened = self.dial(way, endpoint, None).await?;
             return opened.map_err(|why| self.not_opened(&why, endpoint, None));
         }
         self.expect_single(endpoint)?;
         let offers = self.offers().await?;
         let mut refused = None;
         for own in &offers {
-            match self.dial(target, addresses, endpoint, Some(own)).await? {
+            match self.dial(way, endpoint, Some(own)).await? {
                 Ok(opened) => {
                     let opened = self.expect_no_downgrade(opened, endpoint).await?;
                     let (own, source) = (own.clone(), self.source.to_owned());
@@ -238,19 +236,19 @@ impl<'a> Attempt<'a> {
     /// One try with one certificate of ours; what the server says of it is the inner result.
     async fn dial(
         &self,
-        target: &Target,
-        addresses: &[SocketAddr],
+        way: &Way,
         endpoint: &Endpoint,
         own: Option<&Own>,
     ) -> Result<Result<Opened, Status>, SourceError> {
         let identity = self.identity()?;
-        let stream = target.connect(addresses).await.map_err(SourceError::Lost)?;
+        let line = way.connect().await.map_err(SourceError::Lost)?;
+        let url = line.url.as_deref().unwrap_or(self.endpoint());
         let client = session::Client {
             own,
             application_uri: own.map_or("urn:fieldgate", Own::uri),
             folder: &self.folder.join("pki"),
         };
-        Ok(session::open(stream, self.endpoint(), endpoint, identity, client).await)
+        Ok(session::open(line.stream, url, endpoint, identity, client).await)
     }
 
     /// Over the protected channel the server says once more what it offers. When that is better than what was said before,

@@ -12,6 +12,7 @@ use crate::{
     explore::asked::{Attributes, Read, References},
     facts::Facts,
     node_id::NodeId,
+    redundancy::Standing,
     settings::{AlarmDeed, Deadband, Discard, Trigger},
     status::Status,
 };
@@ -246,6 +247,16 @@ pub trait Connection: Send + Sync {
 
     /// How many sessions the server has now, of all clients.
     fn session_count(&self) -> Called<'_, usize> {
+        unsupported()
+    }
+
+    /// What the server says of itself as one of a redundant set.
+    fn standing(&self) -> Called<'_, Standing> {
+        unsupported()
+    }
+
+    /// Where servers of these application URIs are, of those that the server knows: the URI, and the URLs to find it under.
+    fn addresses_of(&self, _uris: Vec<String>) -> Called<'_, Vec<(String, Vec<String>)>> {
         unsupported()
     }
 

@@ -156,7 +156,8 @@ impl<'a> Cycling<'a> {
                     let again = self.points.due();
                     self.send(again).await?;
                 }
-                _ = tells.tick(), if self.missed > told => {
+                _ = tells.tick() => {
+                    self.points.tell_standing();
                     self.points.missed_cycles(self.missed - told);
                     told = self.missed;
                 }

@@ -1,4 +1,5 @@
-//! From a URL to a connected socket, with name resolution, refusal and silence told apart.
+//! From a URL to a connected socket, with name resolution, refusal and silence told apart; or a socket of a server that connects
+//! by itself.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -7,6 +8,8 @@ use tokio::{
     time::timeout,
 };
 use url::Url;
+
+use crate::reverse::Waiting;
 
 /// The port of `opc.tcp` when the URL has none.
 pub(crate) const DEFAULT_PORT: u16 = 4840;
@@ -18,6 +21,36 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 pub(crate) struct Target {
     pub host: String,
     pub port: u16,
+}
+
+/// How a server is reached.
+pub(crate) enum Way {
+    Dial {
+        target: Target,
+        addresses: Vec<SocketAddr>,
+    },
+    Wait(Waiting),
+}
+
+/// A socket to a server.
+pub(crate) struct Line {
+    pub stream: TcpStream,
+    /// Under which it wants to be greeted, where it said so.
+    pub url: Option<String>,
+}
+
+// === impl Way ===
+
+impl Way {
+    pub(crate) async fn connect(&self) -> Result<Line, String> {
+        match self {
+            Self::Dial { target, addresses } => {
+                let stream = target.connect(addresses).await?;
+                Ok(Line { stream, url: None })
+            }
+            Self::Wait(waiting) => waiting.connect().await,
+        }
+    }
 }
 
 // === impl Target ===

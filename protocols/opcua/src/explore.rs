@@ -74,6 +74,12 @@ pub(crate) enum Owner {
 
 /// A session for looking around, until shutdown or until it is lost.
 pub(crate) async fn host(settings: Arc<Settings>, ctx: ExploreCtx) -> Result<(), SourceError> {
+    if settings.reverse.is_some() {
+        return Err(SourceError::Lost(
+            "this server connects by itself, and is not here now; look around while its source is connected"
+                .to_owned(),
+        ));
+    }
     let attempt = Attempt::new(&settings, &ctx.id, &ctx.secrets, &ctx.state_dir)?;
     let opened = tokio::select! {
         () = ctx.shutdown.cancelled() => return Ok(()),
@@ -102,12 +108,11 @@ pub(crate) async fn host(settings: Arc<Settings>, ctx: ExploreCtx) -> Result<(),
 
 /// Trust is judged as a test of the settings judges it: nothing of the server's is kept.
 async fn open(attempt: &Attempt<'_>) -> Result<Opened, SourceError> {
-    let target = attempt.target()?;
-    let addresses = target.resolve().await.map_err(SourceError::Lost)?;
-    let endpoints = attempt.endpoints(&target, &addresses).await?;
+    let way = attempt.dialled().await?;
+    let endpoints = attempt.endpoints(&way).await?;
     let endpoint = attempt.choose(&endpoints)?;
     attempt.judge(endpoint)?;
-    attempt.sign_in(&target, &addresses, endpoint).await
+    attempt.sign_in(&way, endpoint).await
 }
 
 // === impl Explorer ===

@@ -6,16 +6,14 @@
 //! readings of the last one are durable. A server is never trusted to end: a list that brings nothing new, or has too many
 //! pages, is given up, and what lies outside of a gap is left out.
 
+mod answers;
 mod gaps;
 mod marks;
 mod page;
 mod past;
 mod tally;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use fieldgate_model::Timestamp;
 use tokio::time::Instant;
@@ -27,12 +25,10 @@ pub(crate) use self::{
 };
 use self::{
     gaps::{Gaps, Place},
-    page::{Next, sift},
     tally::Tally,
 };
 use crate::{
     connection::{HistoryPage, HistoryRequest, Limits, Observed},
-    gate::{Filtered, Gate},
     node_id::NodeId,
     select::Item,
     settings::{Fill, HistoryRule},
@@ -43,45 +39,6 @@ use crate::{
 const VALUES_A_CALL: usize = 4_000;
 /// Nodes of one call, so that each has a page worth asking for.
 const NODES_A_CALL: usize = 100;
-/// How often a gap is asked for in vain.
-const MAX_ATTEMPTS: u32 = 5;
-/// How long is waited after an answer that was none; it doubles.
-const PAUSE: Duration = Duration::from_secs(1);
-/// Values and pages of one gap; behind that it is endless.
-const MAX_TAKEN: u64 = 5_000_000;
-/// Pages in a row that bring nothing new.
-const MAX_STUCK: u32 = 3;
-/// Moments of a gap without an end that are remembered, until their values would have come by themselves.
-const MAX_TOLD: usize = 1_000;
-
-/// Statuses by which a server says that it has no history at all.
-const UNSUPPORTED: [&str; 4] = [
-    "BadServiceUnsupported",
-    "BadHistoryOperationUnsupported",
-    "BadNotImplemented",
-    "BadNotSupported",
-];
-/// Statuses by which it says that it was asked for too much at once.
-const TOO_MUCH: [&str; 9] = [
-    "BadTooManyOperations",
-    "BadResponseTooLarge",
-    "BadRequestTooLarge",
-    "BadTcpMessageTooLarge",
-    "BadEncodingLimitsExceeded",
-    "BadDecodingError",
-    "BadOutOfMemory",
-    "BadNoContinuationPoints",
-    "BadTimeout",
-];
-/// Statuses of a node that may be others the next time.
-const PASSING: [&str; 4] = [
-    "BadContinuationPointInvalid",
-    "BadServerTooBusy",
-    "BadResourceUnavailable",
-    "BadInternalError",
-];
-/// Statuses by which it says that there is nothing in this span.
-const NOTHING: [&str; 3] = ["BadNoData", "BadNoDataAvailable", "BadNoEntryExists"];
 
 /// What a source does about what it missed.
 pub(crate) struct History {
@@ -125,7 +82,7 @@ pub(crate) enum Answered {
 /// What comes of an answer.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Filled {
-    /// Missed values with their points, point by point.
+    /// Missed values with their points, in rounds.
     pub values: Vec<(usize, Observed)>,
     /// Values that have no time.
     pub timeless: u64,
@@ -194,27 +151,28 @@ impl History {
         }
     }
 
-    /// A value came that was not told before; the server says whether it lost values before it. False when it is one that
-    /// was read from history already.
-    pub(crate) fn live(
-        &mut self,
-        point: usize,
-        last: Option<Timestamp>,
-        at: Timestamp,
-        overflow: bool,
-    ) -> bool {
+    /// The server lost values of the point between these two, because its queue was too short.
+    pub(crate) fn overflowed(&mut self, point: usize, after: Timestamp, before: Timestamp) {
+        // What is open already ends with the second one, and has them.
+        if !self.able[point] || self.gaps.is_open(point) {
+            return;
+        }
+        let gap = Gap {
+            after,
+            before: Some(before),
+        };
+        if !self.gaps.missed(point, gap, Instant::now()) {
+            self.tally.left(1, "they come too often");
+        }
+    }
+
+    /// A value came; what was open of its point ends there. False when it was read from history already.
+    pub(crate) fn live(&mut self, point: usize, at: Timestamp) -> bool {
         if !self.able[point] {
             return true;
         }
         self.changed = true;
-        let now = Instant::now();
-        let was_open = self.gaps.live(point, at, now);
-        if let (true, false, Some(after)) = (overflow, was_open, last) {
-            let before = Some(at);
-            if !self.gaps.missed(point, Gap { after, before }, now) {
-                self.tally.left(1, "they come too often");
-            }
-        }
+        self.gaps.live(point, at, Instant::now());
         let Some(told) = self.told.get_mut(&point) else {
             return true;
         };
@@ -336,237 +294,6 @@ impl History {
             most: most.max(2),
             lists,
         })
-    }
-
-    /// Takes an answer.
-    pub(crate) fn answered(&mut self, answered: Answered, items: &[Item]) -> Filled {
-        let mut filled = Filled::default();
-        match answered {
-            Answered::Access(answer) => self.accessed(answer, items),
-            Answered::Page(Err(why)) => self.failed(&why),
-            Answered::Page(Ok(pages)) => filled = self.paged(pages, items),
-            Answered::Released => {}
-        }
-        if self.gaps.is_empty() && self.tally.rest() {
-            tracing::info!(
-                words = self.words(),
-                "what was missed was read from history"
-            );
-        }
-        filled
-    }
-
-    fn accessed(&mut self, answer: Result<Vec<bool>, Status>, items: &[Item]) {
-        let until = self.able.len().min(self.asked + self.per_read);
-        let answers = match answer {
-            Ok(answers) => answers,
-            // Who does not say it has none.
-            Err(why) => {
-                tracing::debug!(%why, "the server does not say what history it keeps");
-                Vec::new()
-            }
-        };
-        for (at, point) in (self.asked..until).enumerate() {
-            let able = answers.get(at).copied().unwrap_or(false) && items[point].node.is_some();
-            self.able[point] = able;
-            if !able {
-                self.gaps.forget(point);
-            }
-        }
-        self.asked = until;
-        self.changed = true;
-    }
-
-    /// The call as a whole.
-    fn failed(&mut self, why: &Status) {
-        let group = self.group.take();
-        let lists = group.map(|group| group.lists).unwrap_or_default();
-        if UNSUPPORTED.iter().any(|name| why.is(name)) {
-            tracing::info!(%why, "the server has no history of what was missed");
-            self.able.fill(false);
-            self.gaps.clear();
-            return;
-        }
-        if TOO_MUCH.iter().any(|name| why.is(name)) {
-            self.ask_for_less();
-        }
-        for list in lists {
-            self.in_vain(&list, why);
-            self.release.extend(list.left());
-        }
-    }
-
-    fn ask_for_less(&mut self) {
-        self.per_call = (self.per_call / 2).max(1);
-        self.values_a_call = (self.values_a_call / 2).max(2);
-    }
-
-    fn in_vain(&mut self, list: &List, why: &Status) {
-        let now = Instant::now();
-        let Some(waiting) = self.gaps.get(list.place) else {
-            return;
-        };
-        waiting.attempts += 1;
-        waiting.due = now + PAUSE * 2_u32.pow(waiting.attempts.min(MAX_ATTEMPTS));
-        if waiting.attempts >= MAX_ATTEMPTS {
-            self.give_up(list.place, &why.to_string());
-        }
-    }
-
-    fn give_up(&mut self, place: Place, why: &str) {
-        self.gaps.close(place);
-        self.tally.left(1, why);
-        self.changed = true;
-    }
-
-    fn paged(&mut self, pages: Vec<Result<HistoryPage, Status>>, items: &[Item]) -> Filled {
-        let mut filled = Filled::default();
-        let Some(mut group) = self.group.take() else {
-            return filled;
-        };
-        let lists = std::mem::take(&mut group.lists);
-        let mut count = 0;
-        for (mut list, page) in lists.into_iter().zip(pages) {
-            let goes_on = match page {
-                Ok(page) => {
-                    count += page.values.len();
-                    self.take_page(&mut list, page, group.most, &mut filled, items)
-                }
-                Err(why) => {
-                    self.refused(&list, &why);
-                    false
-                }
-            };
-            match goes_on {
-                true => group.lists.push(list),
-                false => self.release.extend(list.left()),
-            }
-        }
-        self.rest(count);
-        if !group.lists.is_empty() {
-            self.group = Some(group);
-        }
-        filled
-    }
-
-    /// No faster than is allowed.
-    fn rest(&mut self, values: usize) {
-        let values = u32::try_from(values).unwrap_or(u32::MAX);
-        let pause = Duration::from_secs(1) / self.rule.values_per_s.max(1);
-        self.resting_until = Instant::now() + pause.saturating_mul(values);
-    }
-
-    /// What a node says instead of a page.
-    fn refused(&mut self, list: &List, why: &Status) {
-        let is_one = |names: &[&str]| names.iter().any(|name| why.is(name));
-        if is_one(&NOTHING) {
-            self.gaps.close(list.place);
-        } else if is_one(&TOO_MUCH) {
-            self.ask_for_less();
-            self.in_vain(list, why);
-        } else if is_one(&PASSING) {
-            self.in_vain(list, why);
-        } else {
-            let point = list.place.point;
-            self.able[point] = false;
-            self.gaps.forget(point);
-            self.tally.refused(point, why);
-        }
-        self.changed = true;
-    }
-
-    /// True when the list goes on.
-    fn take_page(
-        &mut self,
-        list: &mut List,
-        page: HistoryPage,
-        most: u32,
-        filled: &mut Filled,
-        items: &[Item],
-    ) -> bool {
-        let fill = self.rule.fill;
-        let Some(waiting) = self.gaps.get(list.place) else {
-            list.mark = page.mark;
-            return false;
-        };
-        let (gap, mark, count) = (waiting.gap, page.mark.clone(), page.values.len() as u64);
-        let sifted = sift(page, &gap, fill, most, list.reached);
-        list.mark = mark;
-        list.reached = sifted.reached;
-        waiting.taken += count + 1;
-        let endless = waiting.taken > MAX_TAKEN;
-        filled.timeless += sifted.timeless;
-        if sifted.next == Next::Stuck {
-            list.stuck += 1;
-        } else {
-            list.stuck = 0;
-            if let (true, Some(reached)) = (sifted.in_order, sifted.reached) {
-                waiting.gap.told(reached, fill);
-                waiting.attempts = 0;
-            }
-            self.hand_out(list, &gap, sifted.values, filled, items);
-        }
-        self.changed = true;
-        match sifted.next {
-            Next::Whole => self.gaps.close(list.place),
-            _ if endless || list.stuck >= MAX_STUCK => {
-                self.give_up(list.place, "the server's list has no end");
-            }
-            Next::More | Next::Stuck => return true,
-            // It waits in the gaps, which know how far it is.
-            Next::Again => {}
-        }
-        false
-    }
-
-    /// The values as the subscription would have told them.
-    fn hand_out(
-        &mut self,
-        list: &mut List,
-        gap: &Gap,
-        values: Vec<Observed>,
-        filled: &mut Filled,
-        items: &[Item],
-    ) {
-        let point = list.place.point;
-        let sampling = &items[point].sampling;
-        let gate = Gate::after(
-            Filtered::NeverByTheServer,
-            sampling.trigger,
-            sampling.deadband,
-        );
-        let range = items[point].range();
-        for value in values {
-            if let (Some(gate), Some(last)) = (&gate, &list.last)
-                && !gate.passes(last, &value, range)
-            {
-                filled.held_back += 1;
-                continue;
-            }
-            if let (None, Some(at)) = (gap.before, value.at) {
-                self.remember(point, at);
-            }
-            self.tally.filled(point, value.at);
-            list.last = Some(value.clone());
-            filled.values.push((point, value));
-        }
-    }
-
-    fn remember(&mut self, point: usize, at: Timestamp) {
-        let told = self.told.entry(point).or_default();
-        told.insert(at);
-        if told.len() > MAX_TOLD {
-            told.pop_first();
-        }
-    }
-}
-
-// === impl List ===
-
-impl List {
-    /// What the server still keeps of it.
-    fn left(self) -> Option<(NodeId, Vec<u8>)> {
-        (!self.mark.is_empty()).then_some((self.node, self.mark))
     }
 }
 

@@ -15,6 +15,11 @@ pub(crate) struct Last {
 // === impl Last ===
 
 impl Last {
+    /// The same value and quality, of whatever moment.
+    pub(crate) fn is_same_value(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+
     pub(crate) fn of(reading: &Reading) -> Self {
         let mut hasher = DefaultHasher::new();
         value(&reading.value, &mut hasher);
@@ -66,6 +71,8 @@ mod tests {
         let first = Last::of(&reading(Value::Float(f64::NAN), at));
         assert_eq!(first, Last::of(&reading(Value::Float(f64::NAN), at)));
         let later = Timestamp::from_millis(8);
+        let same_later = Last::of(&reading(Value::Float(f64::NAN), later));
+        assert!(first.is_same_value(&same_later));
         let bad = Reading {
             quality: Quality::Bad("Bad".into()),
             ..reading(Value::Float(f64::NAN), at)

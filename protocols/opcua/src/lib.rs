@@ -9,6 +9,7 @@
 mod announce;
 mod attempt;
 mod browse;
+mod cadence;
 mod certificate;
 mod commands;
 mod connection;
@@ -26,7 +27,9 @@ mod last;
 mod node_id;
 mod probe;
 mod publish;
+mod redundancy;
 mod resume;
+mod reverse;
 mod roll_call;
 mod rounds;
 mod security;
@@ -46,6 +49,7 @@ mod twin;
 mod types;
 mod units;
 mod value;
+mod visit;
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
@@ -56,7 +60,8 @@ use fieldgate_kit::{
 
 pub use settings::{
     Asking, CommandRule, Deadband, Discard, EventRule, EventWhere, Mode, NodeRule, PathRule,
-    Policy, Security, Select, ServerTrust, Settings, Trigger, TypeRule, User, UserCertificate,
+    Policy, Redundancy, Reverse, Security, Select, ServerTrust, Settings, Trigger, TypeRule, User,
+    UserCertificate,
 };
 
 /// The source's protocol, for the registry.

@@ -8,7 +8,8 @@ use futures::FutureExt;
 use crate::{
     attempt::Attempt,
     connection::{Connection, ItemRequest, SubscriptionRequest},
-    security,
+    dial::Way,
+    reverse, security,
     session::Opened,
     settings::{Discard, Settings, Trigger},
     source::{self, Selection},
@@ -27,24 +28,8 @@ pub(crate) async fn probe(settings: Arc<Settings>, ctx: ProbeCtx, probe: &mut Pr
 async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option<()> {
     let attempt = Attempt::new(settings, &ctx.id, &ctx.secrets, &ctx.state_dir);
     let attempt = held(probe, "Settings", attempt)?;
-    let target = held(probe, "Settings", attempt.target())?;
-    let addresses = held(probe, "DNS", target.resolve().await)?;
-    let words: Vec<String> = addresses
-        .iter()
-        .map(|address| address.ip().to_string())
-        .collect();
-    probe.ok("DNS", format!("{} is {}", target.host, words.join(", ")));
-    let stream = held(probe, "TCP", target.connect(&addresses).await)?;
-    let peer = stream
-        .peer_addr()
-        .map_or_else(|_| target.host.clone(), |peer| peer.to_string());
-    drop(stream);
-    probe.ok("TCP", format!("connected to {peer}"));
-    let endpoints = held(
-        probe,
-        "Endpoints",
-        attempt.endpoints(&target, &addresses).await,
-    )?;
+    let way = way(settings, &attempt, probe).await?;
+    let endpoints = held(probe, "Endpoints", attempt.endpoints(&way).await)?;
     probe.ok(
         "Endpoints",
         format!("the server offers {}", security::list(&endpoints)),
@@ -53,7 +38,7 @@ async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option
     let verdict = attempt.judge(endpoint).map_err(|why| why.words);
     let verdict = held(probe, "Security", verdict)?;
     probe.ok("Security", security_words(endpoint, &verdict));
-    let opened = attempt.sign_in(&target, &addresses, endpoint).await;
+    let opened = attempt.sign_in(&way, endpoint).await;
     let Opened {
         connection,
         mut driver,
@@ -179,6 +164,29 @@ fn security_words(endpoint: &security::Endpoint, verdict: &Verdict) -> String {
         (Some(_), Verdict::Trusted(why)) => format!("{agreed}; {why}"),
         (None, _) => agreed,
     }
+}
+
+/// The first rungs: to the server, or from it to here.
+async fn way(settings: &Settings, attempt: &Attempt<'_>, probe: &mut Probe) -> Option<Way> {
+    if let Some(reverse) = &settings.reverse {
+        let waiting = held(probe, "Listen", reverse::try_out(settings, reverse))?;
+        probe.ok("Listen", waiting.words());
+        return Some(Way::Wait(waiting));
+    }
+    let target = held(probe, "Settings", attempt.target())?;
+    let addresses = held(probe, "DNS", target.resolve().await)?;
+    let words: Vec<String> = addresses
+        .iter()
+        .map(|address| address.ip().to_string())
+        .collect();
+    probe.ok("DNS", format!("{} is {}", target.host, words.join(", ")));
+    let stream = held(probe, "TCP", target.connect(&addresses).await)?;
+    let peer = stream
+        .peer_addr()
+        .map_or_else(|_| target.host.clone(), |peer| peer.to_string());
+    drop(stream);
+    probe.ok("TCP", format!("connected to {peer}"));
+    Some(Way::Dial { target, addresses })
 }
 
 /// The value, or the broken rung written down.

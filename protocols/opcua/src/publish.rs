@@ -6,11 +6,13 @@
 //! whichever has something to say. When readings wait too long for the disk, no more Publish requests are sent: the
 //! server queues then, and that is the back-pressure.
 
-mod absent;
+mod anew;
 mod backfill;
 mod feed;
 mod memory;
+mod missed;
 mod points;
+mod turns;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,9 +25,8 @@ use futures::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use self::backfill::Saver;
-pub(crate) use self::feed::Feed;
-pub(crate) use self::points::Points;
+use self::{backfill::Saver, turns::Answered as Asked};
+pub(crate) use self::{feed::Feed, points::Points};
 use crate::{
     connection::{Acknowledgement, Called, Connection, Notification, Published, Subscription},
     events::conditions::Conditions,
@@ -49,8 +50,8 @@ const MAX_REPEATED: usize = 4_000;
 const STANDSTILL: Duration = Duration::from_secs(1);
 /// How often silent points are asked whether they still exist.
 const ROLL_CALL: Duration = Duration::from_secs(5);
-/// How many at a time, so that it is no load for a small server.
-const MAX_ASKED: usize = 200;
+/// Items of one call, where nobody says how many.
+const CAREFUL_MONITOR: usize = 200;
 
 /// All subscriptions of a session while they run.
 pub(crate) struct Publishing<'a> {
@@ -70,6 +71,9 @@ pub(crate) struct Publishing<'a> {
     /// Missed values are on their way to the disk.
     missed_under_way: bool,
     saver: Saver,
+    /// Subscriptions that the server ended, and why.
+    ended: Vec<(u32, Status)>,
+    per_monitor: usize,
 }
 
 /// Readings that are durable, or not.
@@ -88,8 +92,8 @@ impl Kept {
 
 /// What they are.
 pub(crate) enum Part {
-    /// Of a message: the place of its subscription, its number.
-    Message(usize, u32),
+    /// Of a message: its subscription's number, its own.
+    Message(u32, u32),
     /// Last values, once more.
     Again,
     /// Missed ones.
@@ -97,9 +101,6 @@ pub(crate) enum Part {
     /// None: what is to be written down once all before is durable.
     Marks(Box<Marks>),
 }
-
-/// Which items were asked, and what became of each.
-type Answers = (Vec<usize>, Result<Vec<Result<(), Status>>, Status>);
 
 // === impl Publishing ===
 
@@ -127,7 +128,15 @@ impl<'a> Publishing<'a> {
             handing: false,
             missed_under_way: false,
             saver: Saver::default(),
+            ended: Vec::new(),
+            per_monitor: CAREFUL_MONITOR,
         }
+    }
+
+    /// With so many items in one call, as the server takes them.
+    pub(crate) fn monitoring(mut self, per_monitor: usize) -> Self {
+        self.per_monitor = per_monitor.max(1);
+        self
     }
 
     /// Goes on with the subscriptions of a session that was lost.
@@ -163,7 +172,7 @@ impl<'a> Publishing<'a> {
     pub(crate) async fn run(mut self) -> Result<(), SourceError> {
         let mut turns = interval(ROLL_CALL);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut asking: OptionFuture<BoxFuture<'a, Answers>> = None.into();
+        let mut asking: OptionFuture<BoxFuture<'a, Asked>> = None.into();
         let mut idle = true;
         let beat = self.points.beat();
         let mut beats = interval(beat.unwrap_or(ROLL_CALL));
@@ -195,12 +204,14 @@ impl<'a> Publishing<'a> {
                 Some(answer) = self.outstanding.next() => {
                     let began = Instant::now();
                     self.answer(answer).await?;
+                    self.replace_ended().await?;
                     // Handing over can take long; the server was not silent, we did not listen.
                     for feed in &mut self.feeds {
                         feed.pass_over(began.elapsed());
                     }
                 }
                 _ = turns.tick(), if idle => {
+                    self.points.tell_standing();
                     asking = self.ask_silent().into();
                     idle = false;
                     if refreshed && self.points.take_refresh_required() {
@@ -224,7 +235,7 @@ impl<'a> Publishing<'a> {
                     asking = None.into();
                     idle = true;
                     if let Some(answers) = answers {
-                        self.roll_called(answers).await?;
+                        self.answered(answers).await?;
                     }
                 }
                 _ = &mut learning, if !learned => {
@@ -243,7 +254,7 @@ impl<'a> Publishing<'a> {
                 }
                 _ = notes.tick() => self.note(),
                 saved = &mut self.saver.saving, if self.saver.is_saving => self.saver.saved(saved),
-                () = sleep_until(deadline), if !self.outstanding.is_empty() => self.silence()?,
+                () = sleep_until(deadline), if !self.outstanding.is_empty() => self.silence().await?,
             }
         }
     }
@@ -257,19 +268,30 @@ impl<'a> Publishing<'a> {
 
     fn kept(&mut self, kept: Kept) -> Result<(), SourceError> {
         match (kept.durable, kept.part) {
-            (Ok(()), Part::Message(feed, sequence)) => self.feeds[feed].kept(sequence),
+            (Ok(()), Part::Message(id, sequence)) => {
+                if let Some(feed) = self.feed(id) {
+                    feed.kept(sequence);
+                }
+            }
             (Ok(()), Part::Again) => {}
             (Ok(()), Part::Missed) => self.missed_under_way = false,
             (Ok(()), Part::Marks(marks)) => self.saver.save(*marks, self.ctx),
             (Err(why), part) => {
-                if let Part::Message(feed, sequence) = part {
-                    self.feeds[feed].refused(sequence);
+                if let Part::Message(id, sequence) = part
+                    && let Some(feed) = self.feed(id)
+                {
+                    feed.refused(sequence);
                 }
                 self.points.forget();
                 return Err(SourceError::Lost(format!("the readings were {why}")));
             }
         }
         Ok(())
+    }
+
+    /// The subscription of this number; `None` when it was made anew under another one.
+    fn feed(&mut self, id: u32) -> Option<&mut Feed> {
+        self.feeds.iter_mut().find(|feed| feed.id == id)
     }
 
     /// Asks for the messages that the server sent to a session that was lost, or kept for it.
@@ -301,38 +323,36 @@ impl<'a> Publishing<'a> {
     }
 
     /// The first of the deadlines has passed.
-    fn silence(&mut self) -> Result<(), SourceError> {
+    async fn silence(&mut self) -> Result<(), SourceError> {
         let now = Instant::now();
         if now.duration_since(self.deadline()) > STANDSTILL {
             // It is we who stood still, frozen or starved: what the server sent meanwhile is still to be read.
             self.listen_anew();
             return Ok(());
         }
-        let silent: Vec<&Feed> = self
-            .feeds
-            .iter()
-            .filter(|feed| feed.deadline() <= now)
+        let silent: Vec<usize> = (0..self.feeds.len())
+            .filter(|feed| self.feeds[*feed].deadline() <= now)
             .collect();
-        let Some(first) = silent.first() else {
+        let Some(first) = silent.first().map(|feed| &self.feeds[*feed]) else {
             return Ok(());
         };
-        if silent.iter().any(|feed| feed.is_untested()) {
+        let seconds = first.silence.as_secs();
+        if self.neighbours_talk(&silent, now) {
+            for feed in silent {
+                let why = format!("it sent nothing for {seconds} s, while others did");
+                self.make_anew(feed, &why).await?;
+            }
+            return Ok(());
+        }
+        if silent.iter().any(|feed| self.feeds[*feed].is_untested()) {
             self.spoiled = true;
             return Err(lost(
                 "the server handed it over to this session and then said nothing of it; it is made anew",
             ));
         }
-        let seconds = first.silence.as_secs();
-        Err(if silent.len() == self.feeds.len() {
-            lost(&format!(
-                "it sent nothing for {seconds} s, not even a keep-alive; is it overloaded or stopped?"
-            ))
-        } else {
-            lost(&format!(
-                "of subscription {} it sent nothing for {seconds} s, not even a keep-alive, while it did of others",
-                first.words()
-            ))
-        })
+        Err(lost(&format!(
+            "it sent nothing for {seconds} s, not even a keep-alive; is it overloaded or stopped?"
+        )))
     }
 
     /// Nobody listened until now, so that nobody can have been silent.
@@ -406,21 +426,24 @@ impl<'a> Publishing<'a> {
             let mut readings = self.points.readings(into_rounds(notification.changes));
             readings.extend(self.points.happened(notification.events));
             self.saver.count(readings.len());
-            self.hand_over(Part::Message(feed, sequence), readings)
-                .await?;
+            let part = Part::Message(self.feeds[feed].id, sequence);
+            self.hand_over(part, readings).await?;
             let again = self.points.message();
             self.send_again(again).await?;
         }
         match notification.ended {
-            Some(why) if !why.is("Good") => Err(lost(&why.to_string())),
-            _ => Ok(()),
+            Some(why) if !why.is("Good") => self.ended.push((self.feeds[feed].id, why)),
+            _ => {}
         }
+        Ok(())
     }
 
     async fn hand_over(&mut self, part: Part, readings: Vec<Reading>) -> Result<(), SourceError> {
         if readings.is_empty() {
-            if let Part::Message(feed, sequence) = part {
-                self.feeds[feed].kept(sequence);
+            if let Part::Message(id, sequence) = part
+                && let Some(feed) = self.feed(id)
+            {
+                feed.kept(sequence);
             }
             return Ok(());
         }
@@ -464,6 +487,7 @@ impl Drop for Publishing<'_> {
             false => std::mem::take(&mut self.feeds),
         };
         self.ctx.memory.keep(Remembered {
+            server: self.points.server().to_owned(),
             items,
             monitored,
             feeds,

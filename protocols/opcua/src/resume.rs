@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Left behind when an attempt is lost.
 pub(crate) struct Remembered {
+    /// The address of the server that has the subscriptions.
+    pub server: String,
     pub items: Vec<Item>,
     pub monitored: Vec<Monitored>,
     /// None when they are of no use any more.
@@ -57,6 +59,7 @@ impl Remembered {
     /// Only which conditions are open: for an attempt that ends before it watches anything.
     pub(crate) fn only(conditions: Conditions) -> Self {
         Self {
+            server: String::new(),
             items: Vec::new(),
             monitored: Vec::new(),
             feeds: Vec::new(),

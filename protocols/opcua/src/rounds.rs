@@ -3,22 +3,27 @@
 //! Servers send all values of one monitored item, then all of the next (OPC UA Part 4, 7.25.2 leaves it to them). In that order
 //! a device's message upstream, in which a point stands once, would end at the second value. In rounds it holds the whole device.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
 use crate::connection::Change;
 
 /// Puts changes into rounds. Each point's own values keep their order.
 pub(crate) fn into_rounds(changes: Vec<Change>) -> Vec<Change> {
-    let mut seen: HashMap<u32, u32> = HashMap::with_capacity(changes.len());
-    let round = |change: Change| {
-        let count = seen.entry(change.handle).or_insert(0);
+    by(changes, |change| change.handle)
+}
+
+/// Puts values into rounds; `point` says of which each one is.
+pub(crate) fn by<T, P: Eq + Hash>(values: Vec<T>, point: impl Fn(&T) -> P) -> Vec<T> {
+    let mut seen: HashMap<P, u32> = HashMap::with_capacity(values.len());
+    let round = |value: T| {
+        let count = seen.entry(point(&value)).or_insert(0);
         *count += 1;
-        (*count, change)
+        (*count, value)
     };
-    let mut rounds: Vec<(u32, Change)> = changes.into_iter().map(round).collect();
+    let mut rounds: Vec<(u32, T)> = values.into_iter().map(round).collect();
     // Stable, so that within a round the server's order stays.
     rounds.sort_by_key(|(round, _)| *round);
-    rounds.into_iter().map(|(_, change)| change).collect()
+    rounds.into_iter().map(|(_, value)| value).collect()
 }
 
 #[cfg(test)]

@@ -63,6 +63,11 @@ impl Sequence {
         arrival
     }
 
+    /// The number of the next message.
+    pub(crate) fn due(&self) -> u32 {
+        self.due
+    }
+
     pub(crate) fn set_available(&mut self, available: &[u32]) {
         self.available = available.iter().copied().collect();
     }

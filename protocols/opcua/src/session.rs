@@ -19,6 +19,7 @@ mod inbox;
 mod lexicon;
 mod limits;
 mod methods;
+mod redundancy;
 mod store;
 mod subscriptions;
 mod tokens;

@@ -4,6 +4,7 @@
 
 pub mod ceiling;
 mod demo;
+mod reverse;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -276,6 +277,7 @@ fn builder(options: &Options, port: u16) -> ServerBuilder {
             ServerUserToken::x509("certificate", certificate),
         );
     }
+    builder.config_mut().reverse_connect_failure_delay_ms = 200;
     let limits = &mut builder.limits_mut().subscriptions;
     limits.max_monitored_items_per_sub = 0;
     limits.max_monitored_item_queue_size = 10_000;

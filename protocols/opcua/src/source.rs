@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use fieldgate_kit::{SourceCtx, SourceError};
 use fieldgate_model::{Quality, Reading};
 use futures::future::BoxFuture;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     announce::Announcer,
@@ -17,15 +17,18 @@ use crate::{
     explore::{Explorer, Owner},
     facts,
     glob::Glob,
-    history::{History, Marks, Past},
+    history::{Marks, Past},
     publish::{self, Feed, Points, Publishing},
+    redundancy::{self, Set},
     resume::{Remembered, Resumed},
+    reverse::Here,
     select::{self, Item, Rules},
     session::Opened,
     settings::{Asking, Settings},
     status::Status,
     subscribe::{self, Monitored, Subscribed},
     types::{self, Instances},
+    visit,
 };
 
 /// How long leaving in good order may take.
@@ -42,17 +45,33 @@ pub(crate) struct Selection {
     pub limits: Limits,
 }
 
+/// One attempt, at the server of the redundant set that is the one to be on.
 pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), SourceError> {
+    let mut set = redundancy::recall(&settings, &ctx);
+    let here = redundancy::here(&settings, set.choose(Instant::now()));
+    let outcome = attempt(here, &ctx, &mut set).await;
+    let outcome = set.ended(outcome, Instant::now());
+    ctx.memory.keep(set);
+    outcome
+}
+
+async fn attempt(
+    settings: Arc<Settings>,
+    ctx: &SourceCtx,
+    set: &mut Set,
+) -> Result<(), SourceError> {
     let attempt = Attempt::new(&settings, &ctx.id, &ctx.secrets, &ctx.state_dir)?;
-    let opened = tokio::select! {
+    let (way, opened, uri) = tokio::select! {
         () = ctx.shutdown.cancelled() => return Ok(()),
-        opened = connect(&attempt, &ctx) => opened?,
+        opened = visit::connect(&attempt, &settings, ctx) => opened?,
     };
     let Opened {
         connection,
         mut driver,
         ..
     } = opened;
+    set.is_application(set.current(), &uri);
+    let _here = Here::until_dropped(&ctx.memory);
     let explorer = Explorer::new(
         Arc::clone(&connection),
         Arc::clone(&settings),
@@ -60,9 +79,15 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
         Owner::Source,
     );
     let offer = ctx.exploring.offer(Arc::new(explorer));
+    let (tell, standing) = watch::channel(String::new());
     let outcome = tokio::select! {
         why = &mut driver => return Err(attempt.lost(&why)),
-        outcome = deliver(&*connection, &settings, &ctx) => outcome,
+        outcome = deliver(&*connection, &settings, ctx, standing) => outcome,
+        why = visit::beside(&way, set, &*connection, &settings, ctx, tell) => {
+            // The subscriptions would only be a load for a server that is not well.
+            good_bye(&*connection, driver).await;
+            return Err(why);
+        }
     };
     drop(offer);
     match &outcome {
@@ -95,22 +120,11 @@ pub(crate) async fn good_bye(connection: &dyn Connection, driver: BoxFuture<'sta
     let _in_time = tokio::time::timeout(CLOSE_TIMEOUT, good_bye).await;
 }
 
-async fn connect(attempt: &Attempt<'_>, ctx: &SourceCtx) -> Result<Opened, SourceError> {
-    let target = attempt.target()?;
-    ctx.health
-        .connecting(format!("connecting to {}", attempt.endpoint()));
-    let addresses = target.resolve().await.map_err(SourceError::Lost)?;
-    let endpoints = attempt.endpoints(&target, &addresses).await?;
-    let endpoint = attempt.choose(&endpoints)?;
-    ctx.health
-        .connecting(format!("signing in at {}", attempt.endpoint()));
-    attempt.open(&target, &addresses, endpoint).await
-}
-
 async fn deliver(
     connection: &dyn Connection,
     settings: &Settings,
     ctx: &SourceCtx,
+    standing: watch::Receiver<String>,
 ) -> Result<(), SourceError> {
     let at = &settings.endpoint;
     let lost = |why: Status| SourceError::Lost(format!("the server at {at} broke off: {why}"));
@@ -141,7 +155,7 @@ async fn deliver(
         if settings.mode == Asking::Read {
             return Ok(Begun::cyclic(&items));
         }
-        match begin(connection, &items, &limits, remembered.as_mut()).await {
+        match begin(connection, at, &items, &limits, remembered.as_mut()).await {
             Err(why) if cyclic::is_called_for(&why) => {
                 tracing::info!(source = %ctx.id, %why, "no subscriptions: values are read");
                 Ok(Begun::cyclic(&items))
@@ -171,7 +185,11 @@ async fn deliver(
         tracing::warn!(source = %ctx.id, cut, "the selection is not whole");
         pace.push_str(&format!("; {cut}"));
     }
-    let history = history(settings, &limits, &past, &begun);
+    let history = match &begun {
+        Begun::Cyclic(_) => None,
+        Begun::Resumed(_) => past.history(settings, &limits),
+        Begun::Anew(_) => past.history_of_new_items(settings, &limits),
+    };
     if history.is_none() {
         Marks::discard(ctx).await;
     }
@@ -198,6 +216,7 @@ async fn deliver(
     }
     let points = Points::new(ctx, &items, monitored, announcer)
         .with_key_frames(settings.key_frames())
+        .at(at, standing)
         .with_events(events)
         .after(past.last())
         .with_history(history);
@@ -218,6 +237,7 @@ async fn deliver(
             }
         };
         publishing
+            .monitoring(limits.per_monitor)
             .also(subscription)
             .noting(past.is_written)
             .learning(facts::learn(connection, &items, limits))
@@ -293,33 +313,18 @@ async fn watch(
 /// Goes on where the attempt before was lost, or begins anew.
 async fn begin(
     connection: &dyn Connection,
+    at: &str,
     items: &[Item],
     limits: &Limits,
     remembered: Option<&mut Remembered>,
 ) -> Result<Begun, Status> {
-    if let Some(remembered) = remembered
+    if let Some(remembered) = remembered.filter(|remembered| remembered.server == at)
         && let Some(resumed) = remembered.take_over(connection, items).await?
     {
         return Ok(Begun::Resumed(Box::new(resumed)));
     }
     let subscribed = subscribe::subscribe(connection, items, limits).await?;
     Ok(Begun::Anew(subscribed))
-}
-
-/// What is missing: what was, and what a new subscription may have missed since each point's last value.
-fn history(settings: &Settings, limits: &Limits, past: &Past, begun: &Begun) -> Option<History> {
-    if matches!(begun, Begun::Cyclic(_)) {
-        return None;
-    }
-    let points = past.series.len();
-    let mut history = History::new(settings.history, &settings.endpoint, limits, points)?;
-    for (point, series) in past.series.iter().enumerate() {
-        history.restore(point, series.gaps.clone());
-        if let (Begun::Anew(_), Some(last)) = (begun, series.last) {
-            history.open(point, last.at);
-        }
-    }
-    Some(history)
 }
 
 // === impl Begun ===

@@ -6,6 +6,7 @@
     reason = "the exception for tests does not cover their helpers"
 )]
 
+#[allow(dead_code, reason = "other tests tell other lies")]
 mod tamper;
 
 use std::{

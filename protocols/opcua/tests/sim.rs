@@ -345,7 +345,9 @@ async fn a_node_deleted_while_running_is_named() {
         .find(|point| point.id.as_str() == id)
         .unwrap();
     assert_eq!(point.problem.as_deref(), Some(why));
-    assert!(rig.connected().await.starts_with("7 of 8"));
+    let words = rig.connected().await;
+    let expected = "7 of 8 monitored items, publishing every 100 ms; without security: everybody on the way can read along";
+    assert_eq!(words, expected);
     rig.find(|reading| reading.point.as_str().ends_with("/Forces"))
         .await;
     assert_eq!(rig.stop().await, Ok(()));
@@ -453,7 +455,9 @@ async fn values_can_be_read_in_cycles_instead() {
         .find(|reading| reading.point == temperature.point && reading.quality != Quality::Good)
         .await;
     assert!(bad.quality.why().unwrap().starts_with("BadNodeIdUnknown"));
-    assert!(rig.connected().await.starts_with("26 of 27"));
+    let words = rig.connected().await;
+    let expected = "26 of 27 monitored items, read every 200 ms; without security: everybody on the way can read along";
+    assert_eq!(words, expected);
     assert_eq!(rig.stop().await, Ok(()));
     server.stop().await;
 }

@@ -14,4 +14,5 @@ mod opcua;
 #[path = "../../../store/tests/support/oplog.rs"]
 mod oplog;
 mod plant;
+mod redundant;
 mod upstream;

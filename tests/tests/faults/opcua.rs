@@ -72,6 +72,66 @@ fn f67_delayed_answers_are_borne_until_they_are_too_late() {
     far.finish_whole();
 }
 
+/// A line on which everything arrives in the end is borne on one session; one on which it does not is told.
+#[test]
+fn f68_a_slow_line_is_borne_on_one_session_while_it_carries_what_there_is() {
+    let slow = |bytes_per_s| Weather::slow(Duration::from_millis(300), Some(bytes_per_s));
+    let mut far = Far::across(slow(32_000), options());
+    far.plant.flow(A_SECOND);
+    let connections = far.proxy.accepted();
+    far.plant.flow(3 * A_SECOND);
+    assert_eq!(far.proxy.accepted(), connections, "the session is kept");
+    far.proxy.turn(slow(500));
+    far.told(&["lost"]);
+    let Far { plant, proxy } = &mut far;
+    recovers(plant, || proxy.turn(Weather::default()));
+    far.finish_whole();
+}
+
+/// A subscription that says nothing, and one that says only that it lives, among others that are well.
+#[test]
+fn f80_a_subscription_that_is_silent_or_deaf_is_made_anew_and_the_others_go_on() {
+    let mut far = Far::configured(options(), |config| {
+        config.replace(
+            "select = [\"Objects/Line/**\"]",
+            "select = [\"Objects/Line/**\", \
+             { path = \"Objects/Line/p1\", publishing_ms = 300 }, \
+             { path = \"Objects/Line/p3\", publishing_ms = 400 }]",
+        )
+    });
+    // Until it is known how often there usually are news.
+    far.plant.flow(4 * A_SECOND);
+    let connections = far.proxy.accepted();
+    let began = Instant::now();
+    far.plant.server.mute(300);
+    far.plant.server.deafen(400);
+    let times = |times: u32| format!("fell silent was made anew ({times} times)");
+    let api = &far.plant.gateway.api;
+    api.source_is("line", |status| status.words.contains(&times(1)));
+    println!("the silent one after {:?}", began.elapsed());
+    let status = api.source_is("line", |status| status.words.contains(&times(2)));
+    println!("the deaf one after {:?}: {}", began.elapsed(), status.words);
+    assert!(
+        status.words.contains("values were found by asking"),
+        "{}",
+        status.words
+    );
+    assert_eq!(status.level, Level::Good);
+    far.plant.flow(A_SECOND);
+    assert_eq!(far.proxy.accepted(), connections, "one session");
+    let received = far.finish();
+    for (point, readings) in received.by_point() {
+        let again = readings.windows(2).filter(|pair| pair[0].at == pair[1].at);
+        assert_eq!(again.count(), 0, "{point}");
+        if point != "p1" && point != "p3" {
+            let ticks = readings.iter().map(|of| of.at.millis() / PERIOD_MS);
+            let ticks: Vec<i64> = ticks.collect();
+            let gaps = ticks.windows(2).filter(|pair| pair[1] != pair[0] + 1);
+            assert_eq!(gaps.count(), 0, "{point} has every tick");
+        }
+    }
+}
+
 /// A subscription that is handed over in name only is made anew in time, and no value that was there comes again.
 #[test]
 fn f66_a_server_that_hands_nothing_over_is_asked_anew() {
@@ -228,13 +288,34 @@ impl Far {
     fn with(options: Options, security: &str, prepare: impl FnOnce(&mut OpcUaServer)) -> Self {
         let mut server = OpcUaServer::start(options);
         prepare(&mut server);
-        let proxy = Proxy::start(server.port());
+        Self::before(server, Weather::default(), |config| match security {
+            "" => config,
+            security => config.replace(OPEN, security),
+        })
+    }
+
+    /// With another configuration.
+    #[track_caller]
+    fn configured(options: Options, change: impl FnOnce(String) -> String) -> Self {
+        Self::before(OpcUaServer::start(options), Weather::default(), change)
+    }
+
+    /// With a network in this weather from the first.
+    #[track_caller]
+    fn across(weather: Weather, options: Options) -> Self {
+        Self::before(OpcUaServer::start(options), weather, |config| config)
+    }
+
+    #[track_caller]
+    fn before(
+        server: OpcUaServer,
+        weather: Weather,
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
+        let proxy = Proxy::with(server.port(), weather);
         let broker = ScriptedBroker::start(Script::default());
         let endpoint = format!("opc.tcp://127.0.0.1:{}", proxy.port);
-        let mut config = line::config(&endpoint, &broker.url());
-        if !security.is_empty() {
-            config = config.replace(OPEN, security);
-        }
+        let config = change(line::config(&endpoint, &broker.url()));
         let gateway = Gateway::start_in(folder(), &config, Place::default());
         let plant = Plant {
             server,

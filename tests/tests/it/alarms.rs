@@ -1,6 +1,6 @@
 //! Alarms and conditions of a real server: every transition once, across a cut and a restart; acknowledged, confirmed, remarked.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use fieldgate_api::{
     alarm::{AlarmQuery, AlarmView},
@@ -9,11 +9,10 @@ use fieldgate_api::{
 };
 use fieldgate_model::Outcome;
 use fieldgate_tests::{
+    alarm_server::{AlarmServer, alarm},
     broker::Broker,
     browser::Browser,
     gateway::{self, Gateway},
-    peers, port,
-    process::Process,
     proxy::Proxy,
     received::Received,
     subscriber::Subscriber,
@@ -28,73 +27,8 @@ use crate::{
 
 const OVERHEAT: &str = "press/Server/Press.Overheat";
 
-/// The server of `tests/peers/opcua_alarms.py`.
-pub struct Plant {
-    process: Process,
-    pub port: u16,
-}
-
-impl Plant {
-    #[track_caller]
-    pub fn start() -> Self {
-        let port = port::free();
-        Self {
-            process: launch(port, &json!([])),
-            port,
-        }
-    }
-
-    /// `kill -9`, and another server with these alarms.
-    #[track_caller]
-    fn restart(&mut self, alarms: &Json) {
-        self.process.kill();
-        self.process = launch(self.port, alarms);
-    }
-
-    #[track_caller]
-    pub fn tell(&mut self, alarm: &Json) {
-        let mut command = alarm.clone();
-        command["do"] = json!("alarm");
-        let _: Json = self.command(&command);
-    }
-
-    #[track_caller]
-    fn states(&mut self) -> Json {
-        self.command(&json!({ "do": "states" }))
-    }
-
-    #[track_caller]
-    fn command(&mut self, command: &Json) -> Json {
-        let said = self.process.out.count();
-        self.process.say(&command.to_string());
-        self.process.line("the answer to a command", said, |line| {
-            serde_json::from_str(line).ok()
-        })
-    }
-}
-
-#[track_caller]
-fn launch(port: u16, alarms: &Json) -> Process {
-    let options = json!({ "port": port, "transfers": true, "alarms": alarms });
-    let mut command = Command::new(peers::python());
-    command
-        .arg(peers::root().join("tests/peers/opcua_alarms.py"))
-        .arg(options.to_string());
-    let mut process = Process::start("asyncua", &mut command);
-    process.line("its readiness", 0, |line| {
-        line.contains("ready").then_some(())
-    });
-    process
-}
-
-pub fn alarm(name: &str, active: bool) -> Json {
-    let message = format!("{name} is {}", if active { "here" } else { "over" });
-    let severity = if active { 700 } else { 50 };
-    json!({ "name": name, "active": active, "severity": severity, "message": message, "since": "2026-11-25T20:00:00+00:00" })
-}
-
-/// All events from 100 on, and what is open in any case.
-pub fn config(port: u16, rest: &str) -> String {
+/// All events of some severity; those around a refresh have none.
+fn config(port: u16, rest: &str) -> String {
     format!(
         r#"
 [gateway]
@@ -193,7 +127,7 @@ fn send(gateway: &Gateway, target: &str, draft: Json) -> CommandAnswer {
 
 #[test]
 fn every_transition_arrives_once_across_a_cut_and_a_restart() {
-    let (mut plant, broker) = (Plant::start(), Broker::start());
+    let (mut plant, broker) = (AlarmServer::start(), Broker::start());
     let subscriber = Subscriber::start(broker.port);
     let mut proxy = Proxy::start(plant.port);
     let gateway = Gateway::start(&config(proxy.port, &routed(&broker)));
@@ -227,7 +161,7 @@ fn every_transition_arrives_once_across_a_cut_and_a_restart() {
         (overheat.target.as_str(), overheat.severity),
         (OVERHEAT, 700)
     );
-    assert_eq!(overheat.since.to_string(), "2026-11-25T20:00:00Z");
+    assert_eq!(overheat.since.to_string(), "2026-11-25T20:00:00.000Z");
 
     // Acknowledged on the command line, and once only.
     let state = gateway.state();
@@ -349,7 +283,7 @@ fn every_transition_arrives_once_across_a_cut_and_a_restart() {
 
 #[test]
 fn alarms_are_acknowledged_confirmed_and_remarked_only_where_that_is_allowed() {
-    let mut plant = Plant::start();
+    let mut plant = AlarmServer::start();
     let mut gateway = Gateway::start(&config(plant.port, ""));
     gateway
         .api
@@ -397,9 +331,12 @@ fn alarms_are_acknowledged_confirmed_and_remarked_only_where_that_is_allowed() {
     let off = config(plant.port, "").replace("\"acknowledge\", \"confirm\", \"comment\"", "");
     gateway.reload(&off);
     let words = "add it to `allow` in `events` of the source `press`";
-    until_true("nothing to be allowed any more", SOON, || {
+    until("nothing to be allowed any more", SOON, || {
         let answer = send(&gateway, OVERHEAT, json!({ "action": "acknowledge" }));
-        answer.words.contains(words)
+        match answer.words.contains(words) {
+            true => Ok(()),
+            false => Err(answer.words),
+        }
     });
     let alarms = open_are(&gateway, &[("Overheat", "active, acknowledged, confirmed")]);
     assert_eq!(alarms[0].allow, []);
@@ -408,7 +345,7 @@ fn alarms_are_acknowledged_confirmed_and_remarked_only_where_that_is_allowed() {
 
 #[test]
 fn a_person_acknowledges_an_alarm_on_the_device_page() {
-    let mut plant = Plant::start();
+    let mut plant = AlarmServer::start();
     let gateway = Gateway::start(&config(plant.port, ""));
     gateway
         .api

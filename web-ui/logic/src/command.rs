@@ -198,7 +198,7 @@ fn is_guid(text: &str) -> bool {
 
 fn is_base64(text: &str) -> bool {
     let plain = |one: char| one.is_ascii_alphanumeric() || matches!(one, '+' | '/');
-    text.len() % 4 == 0 && text.trim_end_matches('=').chars().all(plain)
+    text.len().is_multiple_of(4) && text.trim_end_matches('=').chars().all(plain)
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use std::future::pending;
 
-use fieldgate_kit::{AddressBook, Intake};
+use fieldgate_kit::{AddressBook, Intake, Refusal, Throttle};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::inbox::tests::{SimDoor, asked, place};
+use crate::{
+    inbox::tests::{SimDoor, asked, place},
+    wire::Answer,
+};
 
 type Script = mpsc::UnboundedSender<Result<Happening, SinkError>>;
 

@@ -90,6 +90,22 @@ pub(crate) async fn watch(
     Ok((events, subscription))
 }
 
+impl Events {
+    /// In another subscription of the same session.
+    pub(crate) async fn watch_again(
+        &self,
+        connection: &dyn Connection,
+        subscription: u32,
+    ) -> Result<(), Status> {
+        for (at, notifier) in self.notifiers.iter().enumerate() {
+            if let Some(trouble) = monitor(connection, subscription, at, notifier).await? {
+                tracing::warn!(trouble, "events are not watched any more");
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Where the server does not take the filter it is left out: the gateway sorts out what comes in any case.
 async fn monitor(
     connection: &dyn Connection,

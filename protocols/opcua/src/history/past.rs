@@ -3,8 +3,9 @@
 
 use fieldgate_kit::SourceCtx;
 
-use super::{Marks, Series};
+use super::{History, Marks, Series};
 use crate::{
+    connection::Limits,
     last::Last,
     resume::Remembered,
     select::Item,
@@ -52,5 +53,30 @@ impl Past {
 
     pub(crate) fn last(&self) -> Vec<Option<Last>> {
         self.series.iter().map(|series| series.last).collect()
+    }
+
+    /// What is still missing; `None` when nothing is to be filled.
+    pub(crate) fn history(&self, settings: &Settings, limits: &Limits) -> Option<History> {
+        let points = self.series.len();
+        let mut history = History::new(settings.history, &settings.endpoint, limits, points)?;
+        for (point, series) in self.series.iter().enumerate() {
+            history.restore(point, series.gaps.clone());
+        }
+        Some(history)
+    }
+
+    /// And what may be, since each point's last value, because the subscriptions are new ones.
+    pub(crate) fn history_of_new_items(
+        &self,
+        settings: &Settings,
+        limits: &Limits,
+    ) -> Option<History> {
+        let mut history = self.history(settings, limits)?;
+        for (point, series) in self.series.iter().enumerate() {
+            if let Some(last) = series.last {
+                history.open(point, last.at);
+            }
+        }
+        Some(history)
     }
 }

@@ -99,8 +99,8 @@ fn length(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.nanos().saturating_sub(from.nanos()) / 1_000_000_000;
     match seconds {
         ..120 => format!("{seconds} s"),
-        ..7_200 => format!("{} min", seconds / 60),
-        ..172_800 => format!("{} h", seconds / 3_600),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} d", seconds / 86_400),
     }
 }

@@ -1,5 +1,7 @@
 //! Filling gaps against a scripted historian: pages, order, refusals, and servers that lie.
 
+use std::time::Duration;
+
 use tokio::time::advance;
 
 use super::*;
@@ -47,10 +49,10 @@ impl Rig {
 
     fn missed(&mut self, point: usize, after: i64, before: i64) {
         self.history.open(point, at(after));
-        assert!(self.history.live(point, None, at(before), false));
+        assert!(self.history.live(point, at(before)));
     }
 
-    /// Everything that there is to ask, without waiting; the seconds that came, point by point.
+    /// Everything that there is to ask, without waiting; the seconds that came.
     async fn fill(&mut self) -> Vec<(usize, i64)> {
         let mut filled = Vec::new();
         for _ in 0..1000 {
@@ -107,6 +109,15 @@ async fn each_missed_value_comes_once_whatever_the_pages_are() {
         assert_eq!(words, "filled a gap of 50 s: 147 values for 3 points");
         let most = rig.historian.asked.iter().map(|asked| asked.nodes.len());
         assert!(most.max().unwrap() <= per_history);
+        let first: Vec<usize> = filled
+            .iter()
+            .take(per_history.min(3))
+            .map(|one| one.0)
+            .collect();
+        assert!(
+            first.iter().copied().eq(0..first.len()),
+            "in rounds: {first:?}"
+        );
         filled.sort_unstable();
         let expected: Vec<_> = (0..3).flat_map(|point| seconds(point, 11..60)).collect();
         assert_eq!(filled, expected, "{page} {is_silent} {per_history}");
@@ -152,9 +163,9 @@ async fn a_gap_without_an_end_is_filled_and_its_values_do_not_come_again() {
         let mut filled = rig.fill().await;
         filled.sort_unstable();
         assert_eq!(filled, seconds(0, 96..100));
-        assert!(!rig.history.live(0, None, at(98), false));
-        assert!(!rig.history.live(0, None, at(99), false));
-        assert!(rig.history.live(0, None, at(100), false));
+        assert!(!rig.history.live(0, at(98)));
+        assert!(!rig.history.live(0, at(99)));
+        assert!(rig.history.live(0, at(100)));
         assert!(rig.history.told.is_empty());
     }
 }
@@ -162,8 +173,9 @@ async fn a_gap_without_an_end_is_filled_and_its_values_do_not_come_again() {
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_was_too_short_on_the_server_is_a_gap_too() {
     let mut rig = Rig::new(1, 1, Fill::OldestFirst);
-    assert!(rig.history.live(0, Some(at(20)), at(25), true));
-    assert!(rig.history.live(0, Some(at(25)), at(30), false));
+    rig.history.overflowed(0, at(20), at(25));
+    assert!(rig.history.live(0, at(25)));
+    assert!(rig.history.live(0, at(30)));
     assert_eq!(rig.fill().await, seconds(0, 21..25));
 }
 

@@ -198,3 +198,6 @@ impl Marks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

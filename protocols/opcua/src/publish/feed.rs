@@ -25,8 +25,13 @@ pub(crate) struct Feed {
     sequence: Sequence,
     /// Taken over from another session, and silent since then.
     untested: bool,
+    /// Made anew in this session, and silent since then.
+    unproven: bool,
     /// Messages to ask for once more, before anything else.
     again: Vec<u32>,
+    /// How often it did not tell what changed, and until when that is borne.
+    pub(super) deaf_times: u32,
+    pub(super) deaf_until: Option<Instant>,
 }
 
 // === impl Feed ===
@@ -42,8 +47,42 @@ impl Feed {
             heard: now,
             sequence: Sequence::default(),
             untested: false,
+            unproven: false,
             again: Vec::new(),
+            deaf_times: 0,
+            deaf_until: None,
         }
+    }
+
+    /// Another subscription stands in its place.
+    pub(super) fn begin_anew(&mut self, made: &Subscription, now: Instant) {
+        *self = Self {
+            unproven: true,
+            deaf_times: self.deaf_times,
+            deaf_until: self.deaf_until,
+            ..Self::new(made, now)
+        };
+    }
+
+    /// Made anew, and silent since then.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.unproven
+    }
+
+    /// Heard as lately as it has to be, without any margin to speak of.
+    pub(super) fn is_talking(&self, now: Instant) -> bool {
+        !self.untested && now < self.heard + (self.silence - SILENCE_MARGIN + UNTESTED_MARGIN)
+    }
+
+    /// The number of the next message.
+    pub(super) fn due(&self) -> u32 {
+        self.sequence.due()
+    }
+
+    /// The publishing interval in whole milliseconds.
+    pub(super) fn pace_ms(&self) -> u64 {
+        let pace = Duration::from_secs_f64(self.publishing_ms.clamp(1.0, 86_400_000.0) / 1000.0);
+        u64::try_from(pace.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Another session has it from now on; the server still keeps these messages.
@@ -85,7 +124,7 @@ impl Feed {
 
     /// What a message is in the order of the subscription.
     pub(super) fn arrive(&mut self, published: &Published) -> Arrival {
-        self.untested = false;
+        (self.untested, self.unproven) = (false, false);
         self.sequence.set_available(&published.available);
         let notification = &published.notification;
         if notification.keep_alive {

@@ -1,19 +1,21 @@
 //! `Points`: the monitored items as values come: their readings, their states, and what is told of them.
 
+mod asked;
+
 use std::time::Duration;
 
 use fieldgate_kit::SourceCtx;
 use fieldgate_model::{Class, DropReason, Quality, Reading, Timestamp};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{memory::Memory, now};
 use crate::{
     announce::Announcer,
-    connection::{Change, Happened, ItemRequest, ItemRevised, Observed},
+    cadence::Cadences,
+    connection::{Change, Happened, ItemRevised, Observed},
     events::{Change as AlarmChange, Events},
-    history::{Answered, Ask, Gap, History, Marks, Series},
+    history::History,
     last::Last,
-    node_id::NodeId,
     roll_call::RollCall,
     select::Item,
     settings::KeyFrames,
@@ -24,21 +26,25 @@ use crate::{
 /// All items; a value's handle is its item's index.
 pub(crate) struct Points<'a> {
     ctx: &'a SourceCtx,
-    items: &'a [Item],
+    pub(super) items: &'a [Item],
     monitored: Vec<Monitored>,
     states: Vec<State>,
-    announcer: Announcer,
+    pub(super) announcer: Announcer,
     roll_call: RollCall,
+    cadences: Cadences,
     memory: Memory,
-    last: Vec<Option<Last>>,
+    pub(super) last: Vec<Option<Last>>,
     /// The next value may be the one that was there before the connection was lost.
     fresh: Vec<bool>,
     events: Option<Events>,
     /// The server said that the open conditions are to be asked for again.
     refresh_required: bool,
-    history: Option<History>,
+    pub(super) history: Option<History>,
     /// Some values were not accepted.
-    forgotten: bool,
+    pub(super) forgotten: bool,
+    server: String,
+    /// What is told of the set of redundant servers; nothing when there is none.
+    standing: watch::Receiver<String>,
 }
 
 /// What is known of an item.
@@ -50,21 +56,6 @@ enum State {
     Troubled,
     /// The server has no such item: it could not be made, or its node is gone.
     Gone,
-}
-
-/// What is known of the history when a session ends.
-pub(super) struct LeftHistory {
-    /// By the index of the item.
-    pub gaps: Vec<(usize, Vec<Gap>)>,
-    /// The last values are not known.
-    pub is_forgotten: bool,
-}
-
-/// What the server said of nodes that were asked for: those that are back, and readings of those that are gone.
-#[derive(Default)]
-pub(super) struct RollCalled {
-    pub back: Vec<usize>,
-    pub gone: Vec<Reading>,
 }
 
 impl State {
@@ -98,12 +89,36 @@ impl<'a> Points<'a> {
             monitored,
             announcer,
             roll_call: RollCall::new(items.len()),
+            cadences: Cadences::new(items.len()),
             last: vec![None; items.len()],
             fresh: vec![false; items.len()],
             events: None,
             refresh_required: false,
             history: None,
             forgotten: false,
+            server: String::new(),
+            standing: watch::channel(String::new()).1,
+        }
+    }
+
+    /// Of the server at this address, which may be one of several.
+    pub(crate) fn at(self, server: &str, standing: watch::Receiver<String>) -> Self {
+        Self {
+            server: server.to_owned(),
+            standing,
+            ..self
+        }
+    }
+
+    /// The server's address.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Tells what is new of the set of redundant servers.
+    pub(crate) fn tell_standing(&mut self) {
+        if self.standing.has_changed().unwrap_or(false) {
+            self.tell();
         }
     }
 
@@ -154,77 +169,9 @@ impl<'a> Points<'a> {
         Self { history, ..self }
     }
 
-    pub(super) fn history(&self) -> Option<&History> {
-        self.history.as_ref()
-    }
-
-    pub(super) fn ask_history(&mut self) -> Option<Ask> {
-        self.history.as_mut()?.ask(self.items, now())
-    }
-
-    /// Missed values as readings, as far as the answer has some.
-    pub(super) fn missed(&mut self, answered: Answered) -> Vec<Reading> {
-        let Some(history) = &mut self.history else {
-            return Vec::new();
-        };
-        let filled = history.answered(answered, self.items);
-        self.announcer.tell_of_history(history.words());
-        self.count(DropReason::Undecodable, filled.timeless);
-        self.count(DropReason::Deadband, filled.held_back);
-        self.tell();
-        let seen = now();
-        let missed = |(point, value): (usize, Observed)| Reading {
-            at: value.at.unwrap_or(seen),
-            backfilled: true,
-            ..reading(&self.items[point], value, seen)
-        };
-        filled.values.into_iter().map(missed).collect()
-    }
-
-    /// How far each point is, when that is to be written down.
-    pub(super) fn marks_if_changed(&mut self) -> Option<Marks> {
-        let changed = self.history.as_mut()?.take_changed();
-        changed.then(|| self.marks()).flatten()
-    }
-
-    /// How far each point with history is; `None` while it is not known which have.
-    pub(super) fn marks(&self) -> Option<Marks> {
-        let history = self.history.as_ref()?;
-        history.is_known().then(|| self.marks_of(history)).flatten()
-    }
-
-    /// As [`Self::marks`], when it is not known yet which points have history, but that something is missing.
-    pub(super) fn marks_of_a_new_session(&self) -> Option<Marks> {
-        let history = self.history.as_ref()?;
-        history.has_gaps().then(|| self.marks_of(history)).flatten()
-    }
-
-    fn marks_of(&self, history: &History) -> Option<Marks> {
-        if self.forgotten {
-            return None;
-        }
-        let mut marks = Marks::of(history.endpoint());
-        for (point, (item, last)) in self.items.iter().zip(&self.last).enumerate() {
-            if let Some(gaps) = history.gaps_of(point)
-                && last.is_some()
-            {
-                let series = Series { last: *last, gaps };
-                marks.points.insert(item.point.clone(), series);
-            }
-        }
-        Some(marks)
-    }
-
-    /// What the next attempt has to know of what is missing.
-    pub(super) fn leave_history(&self) -> LeftHistory {
-        let gaps = match &self.history {
-            Some(history) => history.gaps(),
-            None => Vec::new(),
-        };
-        LeftHistory {
-            gaps,
-            is_forgotten: self.forgotten,
-        }
+    /// The events besides the items.
+    pub(super) fn events(&self) -> Option<&Events> {
+        self.events.as_ref()
     }
 
     /// What the next attempt has to know of events.
@@ -247,6 +194,11 @@ impl<'a> Points<'a> {
         }
         self.announcer.no_refresh(why);
         self.tell();
+    }
+
+    /// Alarms may have changed while nobody listened.
+    pub(super) fn require_refresh(&mut self) {
+        self.refresh_required = true;
     }
 
     /// Whether they are to be asked for again.
@@ -289,6 +241,7 @@ impl<'a> Points<'a> {
                 continue;
             };
             self.roll_call.heard(handle);
+            self.cadences.heard(handle, instant);
             let Some(observed) = change.observed else {
                 undecodable += 1;
                 continue;
@@ -309,8 +262,10 @@ impl<'a> Points<'a> {
             };
             let last = self.last[handle].replace(Last::of(&reading));
             if let (Some(history), Some(at)) = (&mut self.history, own_time) {
-                let before = last.map(|last| last.at);
-                if !history.live(handle, before, at, overflow) {
+                if let (true, Some(last)) = (overflow, last) {
+                    history.overflowed(handle, last.at, at);
+                }
+                if !history.live(handle, at) {
                     continue;
                 }
             }
@@ -394,73 +349,20 @@ impl<'a> Points<'a> {
 
     /// Cycles of reading came too late to be read.
     pub(crate) fn missed_cycles(&mut self, count: u64) {
+        if count == 0 {
+            return;
+        }
         self.announcer.missed_cycles(count);
         self.tell();
     }
 
     /// Announces what changed, and tells the health.
     pub(super) fn tell(&mut self) {
-        self.announcer.tell(&self.ctx.devices, &self.ctx.health);
-    }
-
-    /// Items from which nothing was heard, and their nodes; at most so many, each in turn.
-    pub(super) fn silent(&mut self, most: usize) -> (Vec<usize>, Vec<NodeId>) {
-        let silent = self.roll_call.next(most).into_iter();
-        silent
-            .filter_map(|handle| Some((handle, self.items[handle].node.clone()?)))
-            .unzip()
-    }
-
-    /// The server's answers whether the nodes of silent items exist.
-    pub(super) fn roll_called(
-        &mut self,
-        answers: impl Iterator<Item = (usize, Result<(), Status>)>,
-    ) -> RollCalled {
-        let seen = now();
-        let mut called = RollCalled::default();
-        for (handle, answer) in answers {
-            match answer {
-                Ok(()) if self.states[handle] == State::Gone => called.back.push(handle),
-                Ok(()) => {}
-                Err(why) => {
-                    let quality = Quality::Bad(why.to_string().into());
-                    let fine = self.states[handle] == State::Fine;
-                    if status::is_problem(&quality)
-                        && self.trouble(handle, State::Gone, &quality)
-                        && fine
-                    {
-                        self.memory.lose(handle, quality.clone());
-                        called.gone.push(self.items[handle].missing(quality, seen));
-                    }
-                }
-            }
+        if self.standing.has_changed().unwrap_or(false) {
+            let standing = self.standing.borrow_and_update().clone();
+            self.announcer.stands(standing);
         }
-        called
-    }
-
-    /// The place of the subscription in which the item is.
-    pub(super) fn subscription(&self, handle: usize) -> usize {
-        self.monitored[handle].subscription
-    }
-
-    /// Takes the server's number of an item, when it has one.
-    pub(super) fn take_id(&mut self, handle: usize) -> Option<u32> {
-        let result = &mut self.monitored[handle].result;
-        let id = result.as_ref().ok()?.id;
-        *result = Err(Status::named("BadNodeIdUnknown"));
-        Some(id)
-    }
-
-    /// The item was made again, or not.
-    pub(super) fn made_again(&mut self, handle: usize, result: Result<ItemRevised, Status>) {
-        self.monitored[handle].result = result;
-    }
-
-    /// The wish for an item's values.
-    pub(super) fn request(&self, handle: usize) -> Option<ItemRequest> {
-        let mut request = self.items[handle].request(handle)?;
-        self.monitored[handle].filtered.leave_out(&mut request);
-        Some(request)
+        self.announcer.tell(&self.ctx.devices, &self.ctx.health);
     }
 
     /// What a value's quality says of its point; true when it is news.
@@ -487,7 +389,7 @@ impl<'a> Points<'a> {
         true
     }
 
-    fn count(&self, reason: DropReason, readings: u64) {
+    pub(super) fn count(&self, reason: DropReason, readings: u64) {
         if readings > 0 {
             self.ctx.readings.dropped(reason, readings);
         }
@@ -495,7 +397,7 @@ impl<'a> Points<'a> {
 }
 
 /// The value as a reading of this moment.
-fn reading(item: &Item, observed: Observed, now: Timestamp) -> Reading {
+pub(super) fn reading(item: &Item, observed: Observed, now: Timestamp) -> Reading {
     Reading {
         point: item.point.clone(),
         value: item.dress(observed.value),

@@ -24,6 +24,7 @@ use crate::{
     explore::asked::{Attributes, Read, References},
     facts::Facts,
     node_id::NodeId,
+    redundancy::Standing,
     status::Status,
     value,
 };
@@ -154,6 +155,14 @@ impl Connection for Client {
 
     fn session_count(&self) -> Called<'_, usize> {
         Box::pin(self.read_session_count())
+    }
+
+    fn standing(&self) -> Called<'_, Standing> {
+        Box::pin(self.read_standing())
+    }
+
+    fn addresses_of(&self, uris: Vec<String>) -> Called<'_, Vec<(String, Vec<String>)>> {
+        Box::pin(self.find_servers(uris))
     }
 
     fn browse(

@@ -1,5 +1,7 @@
 //! `Tamper`: stands between the source and a server without security, and puts other bytes into the server's answers.
 
+mod endpoints;
+
 use std::{
     net::SocketAddr,
     sync::{
@@ -29,6 +31,7 @@ pub enum Kind {
     Read,
     Browse,
     BrowseNext,
+    GetEndpoints,
     Other,
 }
 
@@ -117,10 +120,15 @@ async fn answers(
             continue;
         }
         let told = u32::from_le_bytes(frame[16..20].try_into().unwrap());
-        let next = number.get_or_insert(told);
         let evil = (frame[3] == b'F')
             .then(|| Answer::new(frame[HEADER..].to_vec()))
             .and_then(|answer| (lie.lock().unwrap())(&answer));
+        if evil.is_none() && number.is_none() {
+            // It may be protected: what is not forged has to stay as it is.
+            client.write_all(&frame).await?;
+            continue;
+        }
+        let next = number.get_or_insert(told);
         let (body, more) = match evil {
             None => {
                 frame[16..20].copy_from_slice(&next.to_le_bytes());
@@ -164,6 +172,7 @@ impl Answer {
                 634 => Kind::Read,
                 530 => Kind::Browse,
                 536 => Kind::BrowseNext,
+                431 => Kind::GetEndpoints,
                 _ => Kind::Other,
             },
             _ => Kind::Other,
@@ -204,6 +213,33 @@ impl Answer {
             body.extend([0xFF; 8]);
         }
         Some(body)
+    }
+
+    /// Whether something follows the endpoints: a signature, which no forger can make.
+    pub fn is_signed(&self) -> bool {
+        let all = endpoints::read(&self.body, RESPONSE_HEADER_ENDS);
+        all.last()
+            .is_some_and(|last| last.bytes.end < self.body.len())
+    }
+
+    /// Without the endpoints that are not to be seen, by their policy's name and mode.
+    pub fn without_endpoints(&self, seen: impl Fn(&str, i32) -> bool) -> Vec<u8> {
+        let all = endpoints::read(&self.body, RESPONSE_HEADER_ENDS);
+        let end = all
+            .last()
+            .map_or(RESPONSE_HEADER_ENDS + 4, |last| last.bytes.end);
+        let name = |uri: &str| uri.rsplit('#').next().unwrap_or_default().to_owned();
+        let kept: Vec<_> = all
+            .into_iter()
+            .filter(|endpoint| seen(&name(&endpoint.policy), endpoint.mode))
+            .collect();
+        let mut body = self.body[..RESPONSE_HEADER_ENDS].to_vec();
+        body.extend((kept.len() as i32).to_le_bytes());
+        for endpoint in kept {
+            body.extend_from_slice(&self.body[endpoint.bytes]);
+        }
+        body.extend_from_slice(&self.body[end..]);
+        body
     }
 
     /// So many diagnostics in each other, in the header.

@@ -140,11 +140,9 @@ impl Alarms {
         let (alarm, needed) = (alarm.clone(), kind == ActionKind::Comment);
         let submit = move |event: SubmitEvent| {
             event.prevent_default();
-            if needed && self.text.with_untracked(|text| text.trim().is_empty()) {
-                self.said.set(None);
-                return;
+            if !needed || self.text.with_untracked(|text| !text.trim().is_empty()) {
+                self.say(&alarm, kind);
             }
-            self.say(&alarm, kind);
         };
         let help = match needed {
             true => "It is added to the alarm on the device.",

@@ -116,7 +116,7 @@ impl Asking {
             self.check(&parameters);
         };
         view! {
-            <form on:submit=submit novalidate>
+            <form on:submit=submit novalidate=true>
                 {chosen.now()}
                 {fields}
                 <div class="actions">
@@ -134,7 +134,11 @@ impl Asking {
         let hint = hint(parameter);
         let wrong = move || self.wrong.with(|wrong| wrong.get(at).cloned().flatten());
         let invalid = move || wrong().is_some().then_some("true");
-        let typed = move || self.typed.with(|typed| typed.get(at).cloned());
+        let typed = move || {
+            let typed = self.typed.with(|typed| typed.get(at).cloned());
+            typed.unwrap_or_default()
+        };
+        let is = move |word: &str| typed() == word;
         let change = move |text: String| {
             self.typed.update(|typed| typed[at] = text);
             self.wrong.update(|wrong| wrong[at] = None);
@@ -144,8 +148,8 @@ impl Asking {
                 <select id=id.clone() class="short" aria-invalid=invalid aria-describedby=help.clone()
                     on:change=move |event| change(event_target_value(&event))>
                     <option value="">"Choose…"</option>
-                    <option value="true">"true"</option>
-                    <option value="false">"false"</option>
+                    <option value="true" selected=move || is("true")>"true"</option>
+                    <option value="false" selected=move || is("false")>"false"</option>
                 </select>
             }
             .into_any(),

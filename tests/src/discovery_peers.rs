@@ -1,4 +1,4 @@
-//! What announces itself: an OPC UA server that knows others, and a responder of multicast DNS.
+//! Peers that say what they are: an OPC UA server that knows others, one that speaks companion models, a responder of multicast DNS.
 
 use std::process::Command;
 
@@ -11,6 +11,13 @@ use crate::{peers, port, process::Process};
 pub struct Listing {
     _process: Process,
     ports: [u16; 2],
+}
+
+/// A server that speaks companion models.
+#[derive(Debug)]
+pub struct Companion {
+    _process: Process,
+    port: u16,
 }
 
 /// Announces an OPC UA server, and some that are none, on loopback.
@@ -57,6 +64,27 @@ impl Responder {
         Self {
             _process: launch("mdns.py", &json!({ "port": port })),
         }
+    }
+}
+
+// === impl Companion ===
+
+impl Companion {
+    /// `tests/peers/opcua_companion.py` says what it has.
+    #[track_caller]
+    #[must_use]
+    pub fn start() -> Self {
+        let port = port::free();
+        Self {
+            _process: launch("opcua_companion.py", &json!({ "port": port })),
+            port,
+        }
+    }
+
+    /// `opc.tcp://127.0.0.1:port`
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("opc.tcp://127.0.0.1:{}", self.port)
     }
 }
 

@@ -59,6 +59,15 @@ pub fn run(mut args: Args) -> Result<ExitCode, Failure> {
     let about = client.call::<AboutExplored>(&[], &at)?;
     if args.remote.output == Format::Table {
         eprintln!("{}", about.words);
+        for offer in &about.offers {
+            let rule = offer.rule["profile"].as_str().unwrap_or_default();
+            eprintln!(
+                "it speaks {}: select {{ profile = \"{}\" }} takes {}",
+                plain(&offer.title),
+                plain(rule),
+                plain(&offer.about)
+            );
+        }
     }
     let begin = begin(&client, &at, &args.path)?;
     let listed = match &args.search {

@@ -32,8 +32,9 @@ pub async fn ask(service: &str, stopped: &CancellationToken) -> Result<Vec<Annou
             "the local network cannot be asked: {why}; is there a network interface that is up?"
         )
     };
-    let daemon = ServiceDaemon::new().map_err(failed)?;
-    let answers = daemon
+    let asking = Asking(ServiceDaemon::new().map_err(failed)?);
+    let answers = asking
+        .0
         .browse(&format!("{service}.local."))
         .map_err(failed)?;
     let until = Instant::now() + PATIENCE;
@@ -53,12 +54,22 @@ pub async fn ask(service: &str, stopped: &CancellationToken) -> Result<Vec<Annou
             Ok(Err(_)) | Err(_) => break,
         }
     }
-    if let Ok(closed) = daemon.shutdown() {
+    if let Ok(closed) = asking.0.shutdown() {
         let _in_time = timeout_at(Instant::now() + CLOSING, closed.recv_async()).await;
     }
     let mut heard: Vec<Announcement> = heard.into_values().collect();
     heard.sort_by(|a, b| a.instance.cmp(&b.instance));
     Ok(heard)
+}
+
+/// The library's thread, which has to be told to end: also when nobody waits for the answers any more.
+struct Asking(ServiceDaemon);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        // Whether it was told before does not matter.
+        let _told = self.0.shutdown();
+    }
 }
 
 fn read(one: &ResolvedService, service: &str) -> Option<Announcement> {

@@ -9,12 +9,16 @@ use fieldgate_api::{
     },
     explore::{
         ExploreAbout, ExploreAt, ExploreDetail, ExploreFact, ExploreFound, ExploreKind,
-        ExploreNode, ExplorePage, ExplorePreview, ExploreSample, ExploreValue, ExploreWatched,
+        ExploreNode, ExploreOffer, ExplorePage, ExplorePreview, ExploreSample, ExploreValue,
+        ExploreWatched,
     },
 };
 use fieldgate_kit::{
     Explore, ExploreError,
-    explore::{ChildrenAsk, ExploredNode, Fact, NodeKind, Observation, Sample, SearchAsk, Watched},
+    explore::{
+        ChildrenAsk, ExploredNode, Fact, NodeKind, Observation, Sample, SearchAsk, Suggestion,
+        Watched,
+    },
 };
 
 use super::{
@@ -47,6 +51,7 @@ async fn about(call: Call<AboutExplored>) -> Answer<AboutExplored> {
         words: shown(&about.words),
         shared: about.shared,
         facts: about.facts.into_iter().map(fact).collect(),
+        offers: about.offers.into_iter().map(offer).collect(),
     })
 }
 
@@ -261,6 +266,14 @@ fn node(node: ExploredNode) -> ExploreNode {
         },
         type_name: shown(&node.type_name),
         branch: node.branch,
+    }
+}
+
+fn offer(offer: Suggestion) -> ExploreOffer {
+    ExploreOffer {
+        title: shown(&offer.title),
+        about: shown(&offer.about),
+        rule: offer.rule,
     }
 }
 

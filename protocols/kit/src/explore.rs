@@ -58,6 +58,18 @@ pub struct About {
     pub shared: bool,
     /// What the far side says of its limits, in its protocol's words.
     pub facts: Vec<Fact>,
+    /// Models of devices that it speaks, each with the rule that takes what is known of it.
+    pub offers: Vec<Suggestion>,
+}
+
+/// A rule that suits a far side, since it speaks a model that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// What the model is called.
+    pub title: String,
+    /// What the rule takes, in a few words.
+    pub about: String,
+    pub rule: Json,
 }
 
 /// A fact with its name.

@@ -287,7 +287,7 @@ fn point(item: &Item, data_type: Option<String>, made: &Monitored) -> Point {
     Point {
         id: item.point.clone(),
         name: item.name.clone(),
-        unit: None,
+        unit: item.unit().as_deref().map(str::to_owned),
         range: None,
         description: None,
         data_type,
@@ -306,7 +306,9 @@ fn learn(point: &mut Point, facts: &Facts) {
         point.name.clone_from(name);
     }
     point.description.clone_from(&facts.description);
-    point.unit = facts.unit.as_deref().map(str::to_owned);
+    if let Some(unit) = &facts.unit {
+        point.unit = Some(unit.to_string());
+    }
     point.range = facts.range;
     if let Some(states) = &facts.states {
         add_remark(point, states);

@@ -156,8 +156,8 @@ impl<'a> Cycling<'a> {
                     let again = self.points.due();
                     self.send(again).await?;
                 }
-                _ = tells.tick() => {
-                    self.points.tell_standing();
+                true = self.points.stands_otherwise() => self.points.tell(),
+                _ = tells.tick(), if self.missed > told => {
                     self.points.missed_cycles(self.missed - told);
                     told = self.missed;
                 }

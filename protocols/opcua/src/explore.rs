@@ -32,8 +32,14 @@ use tokio::{
 
 use self::{asked::Reference, children::Page, kept::Kept, search::Search};
 use crate::{
-    attempt::Attempt, connection::Connection, node_id::NodeId, session::Opened, settings::Settings,
-    source, status::Status,
+    attempt::Attempt,
+    connection::Connection,
+    node_id::NodeId,
+    profiles::{self, Profiles},
+    session::Opened,
+    settings::Settings,
+    source,
+    status::Status,
 };
 
 /// Where everything begins.
@@ -53,6 +59,7 @@ pub(crate) struct Explorer {
     connection: Arc<dyn Connection>,
     settings: Arc<Settings>,
     source: Arc<str>,
+    profiles: Arc<Profiles>,
     owner: Owner,
     namespaces: OnceCell<Vec<String>>,
     turn: Semaphore,
@@ -90,10 +97,12 @@ pub(crate) async fn host(settings: Arc<Settings>, ctx: ExploreCtx) -> Result<(),
         mut driver,
         ..
     } = opened;
+    let profiles = Profiles::of(&ctx.state_dir).await;
     let explorer = Explorer::new(
         Arc::clone(&connection),
         Arc::clone(&settings),
         Arc::clone(&ctx.id),
+        profiles,
         Owner::Explorer,
     );
     let offer = ctx.exploring.offer(Arc::new(explorer));
@@ -122,12 +131,14 @@ impl Explorer {
         connection: Arc<dyn Connection>,
         settings: Arc<Settings>,
         source: Arc<str>,
+        profiles: Arc<Profiles>,
         owner: Owner,
     ) -> Self {
         Self {
             connection,
             settings,
             source,
+            profiles,
             owner,
             namespaces: OnceCell::new(),
             turn: Semaphore::new(1),
@@ -254,7 +265,11 @@ impl Explorer {
             Owner::Source => "in the session of the running source",
             Owner::Explorer => "in a session of its own, which ends when nobody looks any more",
         };
+        let per_browse = limits.per_browse;
+        let spoken = profiles::spoken(&*self.connection, &self.profiles, namespaces, per_browse);
+        let spoken = spoken.await?;
         Ok(About {
+            offers: spoken.iter().map(|profile| profile.offer()).collect(),
             words: format!(
                 "connected to {} as {}, {whose}",
                 self.settings.endpoint,

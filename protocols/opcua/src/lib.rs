@@ -26,6 +26,7 @@ mod history;
 mod last;
 mod node_id;
 mod probe;
+mod profiles;
 mod publish;
 mod redundancy;
 mod resume;
@@ -60,8 +61,8 @@ use fieldgate_kit::{
 
 pub use settings::{
     Asking, CommandRule, Deadband, Discard, EventRule, EventWhere, Mode, NodeRule, PathRule,
-    Policy, Redundancy, Reverse, Security, Select, ServerTrust, Settings, Trigger, TypeRule, User,
-    UserCertificate,
+    Policy, ProfileRule, Redundancy, Reverse, Security, Select, ServerTrust, Settings, Trigger,
+    TypeRule, User, UserCertificate,
 };
 
 /// The source's protocol, for the registry.

@@ -9,9 +9,10 @@ use crate::{
     attempt::Attempt,
     connection::{Connection, ItemRequest, SubscriptionRequest},
     dial::Way,
+    profiles::{self, Profiles},
     reverse, security,
     session::Opened,
-    settings::{Discard, Settings, Trigger},
+    settings::{Discard, Select, Settings, Trigger},
     source::{self, Selection},
     trust::Verdict,
 };
@@ -49,9 +50,10 @@ async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option
         user => user,
     };
     probe.ok("Sign-in", format!("signed in as {user}"));
+    let profiles = Profiles::of(&ctx.state_dir).await;
     let done = tokio::select! {
         why = &mut driver => return held(probe, "Session", Err(attempt.lost(&why))),
-        done = look(&*connection, settings, &ctx.id).fuse() => {
+        done = look(&*connection, settings, &profiles, &ctx.id).fuse() => {
             done.into_iter().try_for_each(|(rung, words)| {
                 let words = held(probe, rung, words)?;
                 probe.ok(rung, words);
@@ -66,13 +68,41 @@ async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option
     done
 }
 
+/// Models that the server speaks and that nobody selects by their profile yet, in words.
+async fn offered(
+    connection: &dyn Connection,
+    settings: &Settings,
+    profiles: &Profiles,
+    per_browse: usize,
+) -> Option<String> {
+    let namespaces = connection.namespaces().await.ok()?;
+    let spoken = profiles::spoken(connection, profiles, &namespaces, per_browse);
+    let spoken = spoken.await.ok()?;
+    let chosen = |name: &str| {
+        let mut rules = settings.select.iter();
+        rules.any(|rule| matches!(rule, Select::Profile(rule) if rule.profile == name))
+    };
+    let offers = spoken.iter().filter(|profile| !chosen(&profile.name));
+    let offers: Vec<String> = offers
+        .map(|profile| format!("{} ({{ profile = \"{}\" }})", profile.title, profile.name))
+        .collect();
+    (!offers.is_empty()).then(|| {
+        format!(
+            "; the server speaks {}, whose values one rule would take",
+            offers.join(", ")
+        )
+    })
+}
+
 /// What is selected, and a first value of it.
 async fn look(
     connection: &dyn Connection,
     settings: &Settings,
+    profiles: &Profiles,
     source: &str,
 ) -> Vec<(&'static str, Result<String, String>)> {
-    let Selection { items, cut, .. } = match source::select(connection, settings, source).await {
+    let selection = source::select(connection, settings, profiles, source).await;
+    let Selection { items, cut, limits } = match selection {
         Ok(selection) => selection,
         Err(why) => return vec![("Selection", Err(why.to_string()))],
     };
@@ -86,6 +116,9 @@ async fn look(
     };
     if let Some(cut) = cut {
         words.push_str(&format!("; {cut}"));
+    }
+    if let Some(known) = offered(connection, settings, profiles, limits.per_browse).await {
+        words.push_str(&known);
     }
     let selected = ("Selection", Ok(words));
     let first: Vec<_> = items.iter().take(LOOKED_AT).collect();

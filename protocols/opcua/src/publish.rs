@@ -211,7 +211,6 @@ impl<'a> Publishing<'a> {
                     }
                 }
                 _ = turns.tick(), if idle => {
-                    self.points.tell_standing();
                     asking = self.ask_silent().into();
                     idle = false;
                     if refreshed && self.points.take_refresh_required() {
@@ -253,6 +252,7 @@ impl<'a> Publishing<'a> {
                     }
                 }
                 _ = notes.tick() => self.note(),
+                true = self.points.stands_otherwise() => self.points.tell(),
                 saved = &mut self.saver.saving, if self.saver.is_saving => self.saver.saved(saved),
                 () = sleep_until(deadline), if !self.outstanding.is_empty() => self.silence().await?,
             }
@@ -513,6 +513,7 @@ impl Item {
     pub(crate) fn missing(&self, quality: Quality, at: Timestamp) -> Reading {
         Reading {
             quality,
+            class: self.class,
             ..Reading::new(self.point.clone(), Value::Null, at)
         }
     }

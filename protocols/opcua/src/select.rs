@@ -36,6 +36,10 @@ pub(crate) struct Item {
     pub address: String,
     /// How its values are looked at and reported.
     pub sampling: Sampling,
+    /// UCUM code of its profile, for a server that tells none.
+    pub usual_unit: Option<Arc<str>>,
+    /// Whether its values wait their turn, or overtake.
+    pub class: fieldgate_model::Class,
     /// What its numbers mean; known once its data type was read.
     pub enumeration: Option<Arc<Enumeration>>,
     /// What the server says of it besides; known a while after values flow.
@@ -59,9 +63,10 @@ impl Item {
         Some((range.low, range.high))
     }
 
-    /// The unit of its values, once it is known.
+    /// The unit of its values: the server's own once it is known, else what its profile says.
     pub(crate) fn unit(&self) -> Option<Arc<str>> {
-        self.facts.get()?.unit.clone()
+        let told = self.facts.get().and_then(|facts| facts.unit.clone());
+        told.or_else(|| self.usual_unit.clone())
     }
 
     /// The wish for its values; `None` when the server does not have the node's namespace.
@@ -89,6 +94,7 @@ pub(crate) struct Rules<'a> {
     pub paths: Vec<(&'a str, Wishes)>,
     pub nodes: Vec<(&'a NodeRule, Option<NodeId>)>,
     pub types: Vec<(&'a str, Wishes)>,
+    pub profiles: Vec<(&'a str, Wishes)>,
     /// What the types mean on this server, once it was asked.
     pub members: Vec<Member>,
 }
@@ -104,6 +110,7 @@ impl<'a> Rules<'a> {
                 Select::Path(path) => rules.paths.push((path, Wishes::default())),
                 Select::Paths(rule) => rules.paths.push((&rule.path, rule.wishes())),
                 Select::Types(rule) => rules.types.push((&rule.type_name, rule.wishes())),
+                Select::Profile(rule) => rules.profiles.push((&rule.profile, rule.wishes())),
                 Select::Node(rule) => {
                     let address = rule.node.parse::<NodeAddress>().ok();
                     rules.nodes.push((
@@ -174,16 +181,24 @@ pub(crate) fn plan(
     let globs = rules.globs();
     let members = rules.members.iter().map(|member| {
         let Found { node, path } = &member.found;
-        (node, path, member.device_names, Some(member.wishes))
+        (
+            node,
+            path,
+            member.device_names,
+            Some((member.wishes, member.said.as_ref())),
+        )
     });
     let found = found
         .iter()
         .map(|Found { node, path }| (node, path, path.objects(), None));
-    for (node, path, device_names, wishes) in members.chain(found) {
+    for (node, path, device_names, member) in members.chain(found) {
         if !claimed.insert(node) {
             continue;
         }
-        let (device_name, point_name, namespace) = path.split(source, device_names);
+        let (wishes, said) = member.unzip();
+        let said = said.flatten();
+        let (device_name, own_name, namespace) = path.split(source, device_names);
+        let point_name = said.map_or(own_name, |said| said.name.clone());
         let device = DeviceId::new(source, &device_name)?;
         let name = names.unique(&device, point_name, namespace);
         items.push(Item {
@@ -197,6 +212,8 @@ pub(crate) fn plan(
                 .unwrap_or_else(|| wishes_for(path, &globs, namespaces))
                 .or(settings.wishes())
                 .sampling(settings.publishing_ms),
+            usual_unit: said.and_then(|said| said.unit.clone()),
+            class: said.map_or_else(Default::default, |said| said.class),
             enumeration: None,
             facts: Arc::default(),
         });
@@ -246,6 +263,8 @@ fn explicit(
             .wishes()
             .or(settings.wishes())
             .sampling(settings.publishing_ms),
+        usual_unit: None,
+        class: fieldgate_model::Class::Telemetry,
         enumeration: None,
         facts: Arc::default(),
     })

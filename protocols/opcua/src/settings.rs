@@ -3,6 +3,7 @@
 mod commands;
 mod events;
 mod history;
+mod profile;
 mod redundancy;
 mod reverse;
 mod security;
@@ -22,6 +23,7 @@ pub use self::{
     commands::CommandRule,
     events::{AlarmDeed, EventRule, EventWhere},
     history::{Fill, HistoryRule},
+    profile::ProfileRule,
     redundancy::Redundancy,
     reverse::Reverse,
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},

@@ -18,6 +18,7 @@ use crate::{
     facts,
     glob::Glob,
     history::{Marks, Past},
+    profiles::Profiles,
     publish::{self, Feed, Points, Publishing},
     redundancy::{self, Set},
     resume::{Remembered, Resumed},
@@ -27,7 +28,7 @@ use crate::{
     settings::{Asking, Settings},
     status::Status,
     subscribe::{self, Monitored, Subscribed},
-    types::{self, Instances},
+    types::{self, Instances, Wanted},
     visit,
 };
 
@@ -72,17 +73,19 @@ async fn attempt(
     } = opened;
     set.is_application(set.current(), &uri);
     let _here = Here::until_dropped(&ctx.memory);
+    let profiles = Profiles::of(&ctx.state_dir).await;
     let explorer = Explorer::new(
         Arc::clone(&connection),
         Arc::clone(&settings),
         Arc::clone(&ctx.id),
+        Arc::clone(&profiles),
         Owner::Source,
     );
     let offer = ctx.exploring.offer(Arc::new(explorer));
     let (tell, standing) = watch::channel(String::new());
     let outcome = tokio::select! {
         why = &mut driver => return Err(attempt.lost(&why)),
-        outcome = deliver(&*connection, &settings, ctx, standing) => outcome,
+        outcome = deliver(&*connection, &settings, &profiles, ctx, standing) => outcome,
         why = visit::beside(&way, set, &*connection, &settings, ctx, tell) => {
             // The subscriptions would only be a load for a server that is not well.
             good_bye(&*connection, driver).await;
@@ -123,6 +126,7 @@ pub(crate) async fn good_bye(connection: &dyn Connection, driver: BoxFuture<'sta
 async fn deliver(
     connection: &dyn Connection,
     settings: &Settings,
+    profiles: &Profiles,
     ctx: &SourceCtx,
     standing: watch::Receiver<String>,
 ) -> Result<(), SourceError> {
@@ -134,7 +138,7 @@ async fn deliver(
         mut items,
         cut,
         limits,
-    } = stoppable(ctx, select(connection, settings, &ctx.id)).await?;
+    } = stoppable(ctx, select(connection, settings, profiles, &ctx.id)).await?;
     if items.is_empty() && settings.events.is_empty() {
         let why = cut.map_or(String::new(), |cut| format!("; {cut}"));
         return Err(SourceError::Lost(format!(
@@ -365,6 +369,7 @@ async fn sessions_used(connection: &dyn Connection, limits: &Limits) -> Option<S
 pub(crate) async fn select(
     connection: &dyn Connection,
     settings: &Settings,
+    profiles: &Profiles,
     source: &str,
 ) -> Result<Selection, SourceError> {
     let at = &settings.endpoint;
@@ -380,8 +385,13 @@ pub(crate) async fn select(
     let walk = browse::walk(connection, &globs, &namespaces, limits.per_browse)
         .await
         .map_err(lost)?;
+    let (known, unknown) = profiles.chosen(&rules.profiles);
+    let wanted = Wanted {
+        types: &rules.types,
+        profiles: &known,
+    };
     let Instances { members, remarks } =
-        types::instances(connection, &rules.types, &namespaces, limits.per_browse)
+        types::instances(connection, wanted, &namespaces, limits.per_browse)
             .await
             .map_err(lost)?;
     rules.members = members;
@@ -397,7 +407,7 @@ pub(crate) async fn select(
         })?;
     Ok(Selection {
         items,
-        cut: joined(walk.cut.into_iter().chain(remarks)),
+        cut: joined(walk.cut.into_iter().chain(unknown).chain(remarks)),
         limits,
     })
 }

@@ -14,11 +14,11 @@ use futures::future::{pending, ready};
 
 use crate::{
     connection::{
-        Acknowledgement, Called, Change, Connection, Direction, HistoryPage, HistoryRequest,
-        ItemRequest, ItemRevised, Limits, Neighbour, Notification, Observed, Published,
-        Subscription, SubscriptionRequest,
+        Acknowledgement, BrowseName, Called, Change, Connection, Direction, HistoryPage,
+        HistoryRequest, ItemRequest, ItemRevised, Limits, Neighbour, Notification, Observed,
+        Published, Subscription, SubscriptionRequest, Subtypes,
     },
-    explore::asked::Read,
+    explore::asked::{Read, Reference, References},
     node_id::{Identifier, NodeId},
     select::Item,
     settings::{Discard, Sampling, Trigger},
@@ -55,6 +55,9 @@ pub(crate) struct Told {
     /// The subscriptions whose conditions were asked for, and why it refuses that.
     pub refreshed: Vec<u32>,
     pub refreshes: Option<Status>,
+    /// What hangs on each node.
+    pub references: BTreeMap<NodeId, Vec<Reference>>,
+    pub subtypes: BTreeMap<NodeId, Vec<(NodeId, BrowseName)>>,
 }
 
 /// What the server has room for.
@@ -287,6 +290,25 @@ impl Connection for Script {
         Box::pin(ready(Ok(())))
     }
 
+    fn references(
+        &self,
+        nodes: Vec<NodeId>,
+        _: u32,
+    ) -> Called<'_, Vec<Result<References, Status>>> {
+        let of = |node| References {
+            found: self.told(|told| told.references.get(&node).cloned().unwrap_or_default()),
+            left: None,
+        };
+        let all = nodes.into_iter().map(|node| Ok(of(node))).collect();
+        Box::pin(ready(Ok(all)))
+    }
+
+    fn subtypes(&self, nodes: Vec<NodeId>) -> Called<'_, Vec<Result<Subtypes, Status>>> {
+        let of = |node| self.told(|told| told.subtypes.get(&node).cloned().unwrap_or_default());
+        let all = nodes.into_iter().map(|node| Ok(of(node))).collect();
+        Box::pin(ready(Ok(all)))
+    }
+
     fn close(&self) -> Called<'_, ()> {
         Box::pin(ready(Ok(())))
     }
@@ -312,6 +334,8 @@ pub(crate) fn item(at: usize) -> Item {
             deadband: None,
             heartbeat_ms: None,
         },
+        usual_unit: None,
+        class: fieldgate_model::Class::Telemetry,
         enumeration: None,
         facts: Arc::default(),
     }

@@ -1,12 +1,13 @@
 //! Rules by type: which types a rule means, subtypes included (OPC UA Part 3, 4.6), and every instance of them below `Objects`.
 //!
-//! Only rules by type ask for types: without one, nothing here is called.
+//! Only rules by type and profiles ask for types: without one, nothing here is called.
 
 mod instances;
+mod shape;
 
 use std::{collections::HashSet, str::FromStr};
 
-pub(crate) use self::instances::{Instances, Member, instances};
+pub(crate) use self::instances::{Instances, Member, Wanted, instances};
 use crate::{
     connection::{BrowseName, Connection},
     node_id::{NodeAddress, NodeId, unescape_uri},

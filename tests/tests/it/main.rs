@@ -23,6 +23,7 @@ mod opcua_security;
 mod opcua_small;
 mod opcua_values;
 mod primitives;
+mod profiles;
 mod queue_page;
 mod reverse;
 mod thin;

@@ -29,6 +29,21 @@ pub struct ExploreAbout {
     pub shared: bool,
     /// What the far side says of its limits.
     pub facts: Vec<ExploreFact>,
+    /// Models of devices that it speaks, each with the rule that takes what is known of it.
+    #[serde(default)]
+    pub offers: Vec<ExploreOffer>,
+}
+
+/// A rule that suits a far side, since it speaks a model that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ExploreOffer {
+    /// What the model is called.
+    pub title: String,
+    /// What the rule takes, in a few words.
+    pub about: String,
+    /// A rule of the selection.
+    pub rule: Json,
 }
 
 /// A fact with its name.

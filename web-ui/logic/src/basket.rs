@@ -54,10 +54,15 @@ pub fn rules<'a>(
 /// A rule as a person reads it.
 #[must_use]
 pub fn shown(rule: &Json) -> String {
-    match (rule.as_str(), rule["node"].as_str()) {
-        (Some(path), _) => path.to_owned(),
-        (None, Some(node)) => node.to_owned(),
-        (None, None) => rule.to_string(),
+    match (
+        rule.as_str(),
+        rule["node"].as_str(),
+        rule["profile"].as_str(),
+    ) {
+        (Some(path), ..) => path.to_owned(),
+        (None, Some(node), _) => node.to_owned(),
+        (None, None, Some(profile)) => format!("profile {profile}"),
+        (None, None, None) => rule.to_string(),
     }
 }
 
@@ -137,6 +142,7 @@ mod tests {
             json!("Objects/*/Temp"),
             json!({ "node": "nsu=urn:plant;s=Flow" }),
             json!({ "node": "i=7" }),
+            json!({ "profile": "di" }),
         ];
         let found = patterns(&rules, |address| {
             known.iter().find(|node| node.address == address)
@@ -144,7 +150,12 @@ mod tests {
         assert_eq!(found, ["Objects/*/Temp", "Objects/Line/Flow"]);
         assert_eq!(
             rules.map(|rule| shown(&rule)),
-            ["Objects/*/Temp", "nsu=urn:plant;s=Flow", "i=7"]
+            [
+                "Objects/*/Temp",
+                "nsu=urn:plant;s=Flow",
+                "i=7",
+                "profile di"
+            ]
         );
     }
 

@@ -4,6 +4,7 @@
 mod basket;
 mod detail;
 mod file;
+mod offers;
 mod search;
 mod target;
 
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 
 use fieldgate_api::config::Draft;
 use fieldgate_api::endpoint::{AboutExplored, ExploreNodes};
-use fieldgate_api::explore::{ExploreAt, ExploreChildren, ExploreKind, ExploreNode};
+use fieldgate_api::explore::{ExploreAbout, ExploreAt, ExploreChildren, ExploreKind, ExploreNode};
 use fieldgate_api::trouble::Trouble;
 use fieldgate_ui_logic::basket::{Known, patterns, rules};
 use fieldgate_ui_logic::place::Section;
@@ -107,14 +108,14 @@ fn open(source: Option<String>, draft: Option<Draft>) -> AnyView {
             (None, None) => view! { <p class="waiting" role="status">"Connecting…"</p> }.into_any(),
         }}
         {move || there.get().then(|| loaded.get().map(|loaded| match loaded {
-            Ok(loaded) => body(Session::new(at, loaded)),
+            Ok(loaded) => body(Session::new(at, loaded), about.data),
             Err(trouble) => trouble_note(&trouble),
         }))}
     }
     .into_any()
 }
 
-fn body(session: Session) -> AnyView {
+fn body(session: Session, about: RwSignal<Option<ExploreAbout>>) -> AnyView {
     let tree = session.tree.get_value();
     let more = move || {
         let button = |(path, _): (String, String)| {
@@ -138,6 +139,7 @@ fn body(session: Session) -> AnyView {
             </div>
             <div>
                 {detail::detail(session)}
+                {offers::offers(session, about)}
                 {basket::basket(session)}
             </div>
         </div>

@@ -108,7 +108,8 @@ impl Explorer {
 
     async fn selected(&self, rules: Vec<Json>) -> Result<Selection, ExploreError> {
         let settings = with_rules(&self.settings, rules)?;
-        let selected = source::select(&*self.connection, &settings, &self.source).await;
+        let selected =
+            source::select(&*self.connection, &settings, &self.profiles, &self.source).await;
         selected.map_err(|error| match error {
             SourceError::Lost(words) => ExploreError::Gone(words),
             other => ExploreError::Refused(other.to_string()),

@@ -57,6 +57,8 @@ impl Publishing<'_> {
         self.monitor_anew(feed, made).await.map_err(asked)?;
         self.feeds[feed].begin_anew(&made, Instant::now());
         self.points.made_anew(feed);
+        self.saver.hurry();
+        self.note();
         for other in &mut self.feeds {
             other.pass_over(began.elapsed());
         }

@@ -5,7 +5,7 @@ mod asked;
 use std::time::Duration;
 
 use fieldgate_kit::SourceCtx;
-use fieldgate_model::{Class, DropReason, Quality, Reading, Timestamp};
+use fieldgate_model::{DropReason, Quality, Reading, Timestamp};
 use tokio::{sync::watch, time::Instant};
 
 use super::{memory::Memory, now};
@@ -115,11 +115,9 @@ impl<'a> Points<'a> {
         &self.server
     }
 
-    /// Tells what is new of the set of redundant servers.
-    pub(crate) fn tell_standing(&mut self) {
-        if self.standing.has_changed().unwrap_or(false) {
-            self.tell();
-        }
+    /// Resolves when there is something new to tell of the server itself; false when there never will be.
+    pub(crate) async fn stands_otherwise(&mut self) -> bool {
+        self.standing.changed().await.is_ok()
     }
 
     /// With all last values sent together now and then.
@@ -337,31 +335,20 @@ impl<'a> Points<'a> {
     /// there may have been others.
     pub(super) fn lost_messages(&mut self, subscription: usize, count: u64) {
         self.announcer.lost_messages(count);
-        if let Some(history) = &mut self.history {
-            for (point, made) in self.monitored.iter().enumerate() {
-                if let (true, Some(last)) = (made.subscription == subscription, self.last[point]) {
-                    history.open(point, last.at);
-                }
-            }
-        }
+        self.miss_since_last(subscription);
         self.tell();
     }
 
     /// Cycles of reading came too late to be read.
     pub(crate) fn missed_cycles(&mut self, count: u64) {
-        if count == 0 {
-            return;
-        }
         self.announcer.missed_cycles(count);
         self.tell();
     }
 
     /// Announces what changed, and tells the health.
-    pub(super) fn tell(&mut self) {
-        if self.standing.has_changed().unwrap_or(false) {
-            let standing = self.standing.borrow_and_update().clone();
-            self.announcer.stands(standing);
-        }
+    pub(crate) fn tell(&mut self) {
+        let standing = self.standing.borrow_and_update().clone();
+        self.announcer.stands(standing);
         self.announcer.tell(&self.ctx.devices, &self.ctx.health);
     }
 
@@ -405,7 +392,7 @@ pub(super) fn reading(item: &Item, observed: Observed, now: Timestamp) -> Readin
         at: now,
         seen: now,
         unit: item.unit(),
-        class: Class::Telemetry,
+        class: item.class,
         backfilled: false,
     }
 }

@@ -9,7 +9,10 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::wishes::{Discard, Trigger, Wishes};
+use super::{
+    profile::{self, ProfileRule},
+    wishes::{Discard, Trigger, Wishes},
+};
 use crate::{glob::Glob, node_id::NodeAddress, types::TypeName};
 
 /// One rule of what is read.
@@ -24,6 +27,8 @@ pub enum Select {
     Paths(PathRule),
     /// Every instance of a type.
     Types(TypeRule),
+    /// What a profile takes of a companion model.
+    Profile(ProfileRule),
 }
 
 /// A single node, with settings of its own.
@@ -117,7 +122,7 @@ pub struct TypeRule {
     pub heartbeat_ms: Option<u64>,
 }
 
-/// What a table can hold, of all kinds; which it is, `node`, `path` or `type` says.
+/// What a table can hold, of all kinds; which it is, `node`, `path`, `type` or `profile` says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -125,6 +130,7 @@ struct Table {
     path: Option<String>,
     #[serde(rename = "type")]
     type_name: Option<String>,
+    profile: Option<String>,
     point: Option<String>,
     device: Option<String>,
     publishing_ms: Option<u64>,
@@ -149,6 +155,11 @@ pub(super) fn check(at: &str, select: &Select) -> Vec<Problem> {
         Select::Types(rule) => {
             let mut problems = rule.wishes().check(&["select", at]);
             problems.extend(check_type(at, &rule.type_name));
+            problems
+        }
+        Select::Profile(rule) => {
+            let mut problems = rule.wishes().check(&["select", at]);
+            problems.extend(profile::check(at, rule));
             problems
         }
         Select::Node(rule) => {
@@ -259,12 +270,16 @@ impl TryFrom<Table> for Select {
 
     fn try_from(table: Table) -> Result<Self, &'static str> {
         let names = table.point.is_some() || table.device.is_some();
-        match (table.node, table.path, table.type_name) {
-            (None, None, None) => Err("missing field `node`, `path` or `type`"),
-            (None, Some(_), None) | (None, None, Some(_)) if names => {
+        match (table.node, table.path, table.type_name, table.profile) {
+            (None, None, None, None) => Err("missing field `node`, `path`, `type` or `profile`"),
+            (None, Some(_), None, None)
+            | (None, None, Some(_), None)
+            | (None, None, None, Some(_))
+                if names =>
+            {
                 Err("`point` and `device` name a single node, and so go with `node`")
             }
-            (Some(node), None, None) => Ok(Self::Node(NodeRule {
+            (Some(node), None, None, None) => Ok(Self::Node(NodeRule {
                 node,
                 point: table.point,
                 device: table.device,
@@ -277,7 +292,7 @@ impl TryFrom<Table> for Select {
                 deadband_percent: table.deadband_percent,
                 heartbeat_ms: table.heartbeat_ms,
             })),
-            (None, Some(path), None) => Ok(Self::Paths(PathRule {
+            (None, Some(path), None, None) => Ok(Self::Paths(PathRule {
                 path,
                 publishing_ms: table.publishing_ms,
                 sampling_ms: table.sampling_ms,
@@ -288,7 +303,7 @@ impl TryFrom<Table> for Select {
                 deadband_percent: table.deadband_percent,
                 heartbeat_ms: table.heartbeat_ms,
             })),
-            (None, None, Some(type_name)) => Ok(Self::Types(TypeRule {
+            (None, None, Some(type_name), None) => Ok(Self::Types(TypeRule {
                 type_name,
                 publishing_ms: table.publishing_ms,
                 sampling_ms: table.sampling_ms,
@@ -299,7 +314,18 @@ impl TryFrom<Table> for Select {
                 deadband_percent: table.deadband_percent,
                 heartbeat_ms: table.heartbeat_ms,
             })),
-            _ => Err("a rule has one of `node`, `path` and `type`"),
+            (None, None, None, Some(profile)) => Ok(Self::Profile(ProfileRule {
+                profile,
+                publishing_ms: table.publishing_ms,
+                sampling_ms: table.sampling_ms,
+                queue_size: table.queue_size,
+                trigger: table.trigger,
+                discard: table.discard,
+                deadband: table.deadband,
+                deadband_percent: table.deadband_percent,
+                heartbeat_ms: table.heartbeat_ms,
+            })),
+            _ => Err("a rule has one of `node`, `path`, `type` and `profile`"),
         }
     }
 }
@@ -313,7 +339,7 @@ impl<'de> Deserialize<'de> for Select {
             type Value = Select;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a browse path, or a table with `node`, `path` or `type`")
+                f.write_str("a browse path, or a table with `node`, `path`, `type` or `profile`")
             }
 
             fn visit_str<E: de::Error>(self, path: &str) -> Result<Select, E> {

@@ -1,15 +1,16 @@
 //! Walks everything below `Objects` once, and takes the variables of each instance of the types that are meant.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use fieldgate_kit::explore::NodeKind;
 
-use super::{TypeName, Types};
+use super::{TypeName, Types, shape::Shape};
 use crate::{
     browse::{BrowsePath, Found, MAX_DEPTH, MAX_FOUND, MAX_VISITED, OBJECTS, SERVER},
     connection::{Class, Connection},
     explore::asked::{Reference, References},
     node_id::NodeId,
+    profiles::Profile,
     settings::Wishes,
     status::Status,
 };
@@ -19,6 +20,15 @@ const MAX_CHILDREN: usize = 100_000;
 /// The most answers in which a server may tell them; one that always has more would hold us for ever.
 const MAX_PAGES: usize = 2_000;
 
+/// What rules ask for by type.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// Every variable of every instance.
+    pub types: &'a [(&'a str, Wishes)],
+    /// Of the instances of a model's types, what its profile takes.
+    pub profiles: &'a [(Arc<Profile>, Wishes)],
+}
+
 /// A variable of an instance.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Member {
@@ -26,6 +36,17 @@ pub(crate) struct Member {
     /// So many names of its path are the instance's own, which make the device; the others make the point.
     pub device_names: usize,
     pub wishes: Wishes,
+    /// What a profile says of it.
+    pub said: Option<Said>,
+}
+
+/// What a profile says of a point.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Said {
+    pub name: String,
+    /// UCUM code, where the server tells none.
+    pub unit: Option<Arc<str>>,
+    pub class: fieldgate_model::Class,
 }
 
 /// What rules by type mean on this server.
@@ -37,12 +58,22 @@ pub(crate) struct Instances {
     pub remarks: Vec<String>,
 }
 
+/// What is meant on this server.
+struct Meant<'a> {
+    rules: &'a [(&'a str, Wishes)],
+    /// The types of each rule.
+    kinds: Vec<HashSet<NodeId>>,
+    shapes: Vec<Shape<'a>>,
+}
+
 /// A node below which something may be meant.
 struct Visit {
     node: NodeId,
     path: BrowsePath,
     /// The instance that it belongs to.
     of: Option<Owner>,
+    /// The instances around it of which a profile takes something, the outermost first.
+    within: Vec<Within>,
 }
 
 #[derive(Clone, Copy)]
@@ -51,18 +82,25 @@ struct Owner {
     device_names: usize,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Within {
+    shape: usize,
+    /// So many names of the path are the instance's.
+    names: usize,
+}
+
 /// Finds the variables of all instances of the rules' types.
 ///
 /// # Errors
 /// When the server stops answering; a single node that cannot be browsed is passed over.
 pub(crate) async fn instances(
     connection: &dyn Connection,
-    rules: &[(&str, Wishes)],
+    wanted: Wanted<'_>,
     namespaces: &[String],
     per_browse: usize,
 ) -> Result<Instances, Status> {
     let mut instances = Instances::default();
-    if rules.is_empty() {
+    if wanted.types.is_empty() && wanted.profiles.is_empty() {
         return Ok(instances);
     }
     let types = Types::of(connection, per_browse).await?;
@@ -70,8 +108,12 @@ pub(crate) async fn instances(
         let words = "the server has too many types, not all of them were looked at";
         instances.remarks.push(words.to_owned());
     }
-    let mut meant = Vec::with_capacity(rules.len());
-    for (name, _) in rules {
+    let mut meant = Meant {
+        rules: wanted.types,
+        kinds: Vec::with_capacity(wanted.types.len()),
+        shapes: Vec::new(),
+    };
+    for (name, _) in wanted.types {
         let kinds = name
             .parse::<TypeName>()
             .map(|name| types.meant(&name, namespaces))
@@ -80,27 +122,36 @@ pub(crate) async fn instances(
             let words = format!("the server has no type `{name}`");
             instances.remarks.push(words);
         }
-        meant.push(kinds);
+        meant.kinds.push(kinds);
     }
-    if meant.iter().any(|kinds| !kinds.is_empty()) {
-        walk(connection, rules, &meant, per_browse, &mut instances).await?;
+    for (profile, wishes) in wanted.profiles {
+        let shapes = Shape::all(profile, *wishes, &types, namespaces);
+        if shapes.is_empty() {
+            let words = format!("the server has no type of the profile `{}`", profile.name);
+            instances.remarks.push(words);
+        }
+        meant.shapes.extend(shapes);
+    }
+    if meant.kinds.iter().any(|kinds| !kinds.is_empty()) || !meant.shapes.is_empty() {
+        walk(connection, &meant, namespaces, per_browse, &mut instances).await?;
     }
     Ok(instances)
 }
 
 async fn walk(
     connection: &dyn Connection,
-    rules: &[(&str, Wishes)],
-    meant: &[HashSet<NodeId>],
+    meant: &Meant<'_>,
+    namespaces: &[String],
     per_browse: usize,
     instances: &mut Instances,
 ) -> Result<(), Status> {
-    let mut seen: HashSet<(NodeId, bool)> = HashSet::new();
+    let mut seen: HashSet<(NodeId, bool, bool)> = HashSet::new();
     let mut known: HashSet<NodeId> = HashSet::new();
     let mut level = vec![Visit {
         node: OBJECTS,
         path: BrowsePath::default(),
         of: None,
+        within: Vec::new(),
     }];
     while !level.is_empty() {
         let mut next = Vec::new();
@@ -111,21 +162,17 @@ async fn walk(
                     let Some(visit) = visit.step(child, meant) else {
                         continue;
                     };
-                    if let (Some(of), Some((_, Class::Variable))) = (visit.of, visit.path.0.last())
+                    if let Some(member) = visit.member(meant, namespaces)
                         && known.insert(visit.node.clone())
                     {
-                        instances.members.push(Member {
-                            found: Found {
-                                node: visit.node.clone(),
-                                path: visit.path.clone(),
-                            },
-                            device_names: of.device_names,
-                            wishes: rules[of.rule].1,
-                        });
+                        instances.members.push(member);
                     }
-                    if visit.path.0.len() < MAX_DEPTH
-                        && seen.insert((visit.node.clone(), visit.of.is_some()))
-                    {
+                    let key = (
+                        visit.node.clone(),
+                        visit.of.is_some(),
+                        !visit.within.is_empty(),
+                    );
+                    if visit.path.0.len() < MAX_DEPTH && !visit.is_property() && seen.insert(key) {
                         next.push(visit);
                     }
                 }
@@ -181,30 +228,76 @@ async fn children(
 }
 
 impl Visit {
-    /// `None` for what is not looked at: methods, properties, and the server's description of itself.
-    fn step(&self, child: Reference, meant: &[HashSet<NodeId>]) -> Option<Self> {
+    /// `None` for what is not looked at: methods, properties outside of what a profile takes from, and the server's
+    /// description of itself.
+    fn step(&self, child: Reference, meant: &Meant<'_>) -> Option<Self> {
         let class = match child.kind {
             NodeKind::Object if child.node != SERVER => Class::Object,
             NodeKind::Variable => Class::Variable,
+            NodeKind::Property if !self.within.is_empty() => Class::Property,
             _ => return None,
         };
         let mut path = self.path.clone();
         path.0.push((child.name, class));
-        // An instance in an instance is a device of its own; of several rules the last one counts.
-        let kind = child.type_definition.as_ref();
-        let rule = kind.and_then(|kind| meant.iter().rposition(|kinds| kinds.contains(kind)));
-        let own = rule.map(|rule| Owner {
-            rule,
-            device_names: match class {
-                Class::Object => path.0.len(),
-                // A variable is no device: it belongs to the deepest object, or to the instance around it.
-                _ => self.of.map_or_else(|| path.objects(), |of| of.device_names),
-            },
-        });
+        let (mut of, mut within) = (self.of, self.within.clone());
+        if let Some(kind) = &child.type_definition {
+            // An instance in an instance is a device of its own; of several rules the last one counts.
+            let rule = meant.kinds.iter().rposition(|kinds| kinds.contains(kind));
+            of = rule.map_or(of, |rule| Some(self.owner(rule, &path, class)));
+            let shapes = meant.shapes.iter().enumerate();
+            let shapes = shapes.filter(|(_, shape)| shape.kinds.contains(kind));
+            let names = path.0.len();
+            within.extend(shapes.map(|(shape, _)| Within { shape, names }));
+        }
         Some(Self {
             node: child.node,
             path,
-            of: own.or(self.of),
+            of,
+            within,
+        })
+    }
+
+    fn owner(&self, rule: usize, path: &BrowsePath, class: Class) -> Owner {
+        let device_names = match class {
+            Class::Object => path.0.len(),
+            // A variable is no device: it belongs to the deepest object, or to the instance around it.
+            _ => self.of.map_or_else(|| path.objects(), |of| of.device_names),
+        };
+        Owner { rule, device_names }
+    }
+
+    fn is_property(&self) -> bool {
+        matches!(self.path.0.last(), Some((_, Class::Property)))
+    }
+
+    /// What a profile takes goes before what a rule by type takes as a whole.
+    fn member(&self, meant: &Meant<'_>, namespaces: &[String]) -> Option<Member> {
+        let (_, class) = self.path.0.last()?;
+        if *class == Class::Object {
+            return None;
+        }
+        let found = || Found {
+            node: self.node.clone(),
+            path: self.path.clone(),
+        };
+        let taken = self.within.iter().find_map(|within| {
+            let shape = &meant.shapes[within.shape];
+            shape.take(&self.path, within.names, namespaces)
+        });
+        if let Some((device_names, wishes, said)) = taken {
+            return Some(Member {
+                found: found(),
+                device_names,
+                wishes,
+                said: Some(said),
+            });
+        }
+        let of = self.of.filter(|_| *class == Class::Variable)?;
+        Some(Member {
+            found: found(),
+            device_names: of.device_names,
+            wishes: meant.rules[of.rule].1,
+            said: None,
         })
     }
 }
@@ -229,11 +322,17 @@ mod tests {
 
     /// Steps down a path of kinds and types; the names that make the device, and the rule.
     fn check(steps: &[(NodeKind, u32)], expected: Option<Option<(usize, usize)>>) {
-        let meant = [7, 8, 7].map(|id| HashSet::from([NodeId::numeric(1, id)]));
+        let kinds = [7, 8, 7].map(|id| HashSet::from([NodeId::numeric(1, id)]));
+        let meant = Meant {
+            rules: &[],
+            kinds: kinds.into(),
+            shapes: Vec::new(),
+        };
         let mut visit = Some(Visit {
             node: OBJECTS,
             path: BrowsePath::default(),
             of: None,
+            within: Vec::new(),
         });
         for (kind, type_definition) in steps {
             let child = reference(*kind, "n", *type_definition);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fieldgate_model::{Quality, Reading};
+use fieldgate_model::{Quality, Reading, Timestamp};
 use tokio::time::Instant;
 
 use super::{Points, State, now, reading};
@@ -99,8 +99,21 @@ impl Points<'_> {
         (0..self.items.len()).filter(is_of).collect()
     }
 
+    /// Since the last values of a subscription's points there may have been others, which the server's history has.
+    pub(super) fn miss_since_last(&mut self, subscription: usize) {
+        let Some(history) = &mut self.history else {
+            return;
+        };
+        for (point, made) in self.monitored.iter().enumerate() {
+            if let (true, Some(last)) = (made.subscription == subscription, self.last[point]) {
+                history.open(point, last.at);
+            }
+        }
+    }
+
     /// A subscription was made anew: its items begin with the values that are there.
     pub(in crate::publish) fn made_anew(&mut self, subscription: usize) {
+        self.miss_since_last(subscription);
         let now = Instant::now();
         for handle in 0..self.items.len() {
             if self.monitored[handle].subscription == subscription {
@@ -162,7 +175,9 @@ impl Points<'_> {
                 && self.memory.admit(handle, &observed, item.range(), instant)
             {
                 self.last[handle] = Some(last);
-                untold.push((handle, reading));
+                if self.is_untold_in_history(handle, known.at, observed.at) {
+                    untold.push((handle, reading));
+                }
             }
         }
         if !untold.is_empty() {
@@ -170,5 +185,21 @@ impl Points<'_> {
             self.tell();
         }
         untold
+    }
+
+    /// What lies between the last value and the one that was found is missing; false when that one was read already.
+    fn is_untold_in_history(
+        &mut self,
+        handle: usize,
+        last: Timestamp,
+        found: Option<Timestamp>,
+    ) -> bool {
+        match (&mut self.history, found) {
+            (Some(history), Some(found)) => {
+                history.open(handle, last);
+                history.live(handle, found)
+            }
+            _ => true,
+        }
     }
 }

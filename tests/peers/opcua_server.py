@@ -127,6 +127,8 @@ class Line:
         self.tick = int(time.time() * 1000) // self.period_ms
         self.first = self.tick
         self.nodes = {}
+        # Nodes that hold strings from now on.
+        self.strings = set()
         self.running = asyncio.Event()
         self.running.set()
         # Held while a tick is written, so that `hold` answers between two of them.
@@ -190,7 +192,11 @@ class Line:
         self.server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
 
     async def populate(self):
-        line = await self.server.nodes.objects.add_object(
+        if self.options["tells"]:
+            self.changes = await self.server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType)
+            # asyncua takes the field's data type for what a Variant can be made of, which a structure's is not.
+            self.changes.event.data_types["Changes"] = ua.VariantType.ExtensionObject
+        self.line = line = await self.server.nodes.objects.add_object(
             ua.NodeId(self.options["first_id"], self.index), ua.QualifiedName("Line", self.index)
         )
         for node in range(self.options["nodes"]):
@@ -208,7 +214,8 @@ class Line:
     async def write(self):
         space = self.server.iserver.aspace
         for node, variable in list(self.nodes.items()):
-            value = observed(node, self.tick, self.period_ms)
+            kind = node // 5 * 5 + 3 if node in self.strings else node
+            value = observed(kind, self.tick, self.period_ms)
             self.historian.keep(variable.nodeid, value)
             await space.write_attribute_value(variable.nodeid, ua.AttributeIds.Value, value)
 
@@ -223,6 +230,36 @@ class Line:
                     self.tick += 1
                     await self.write()
 
+    async def change(self, command):
+        """What happens to nodes of a running server; one that tells its changes does so afterwards."""
+        told = []
+        verb = ua.ModelChangeStructureVerbMask
+        for node in command["delete"]:
+            variable = self.nodes.pop(node)
+            await self.server.delete_nodes([variable])
+            told.append((variable.nodeid, verb.NodeDeleted))
+        for node, number in command["add"]:
+            at = ua.NodeId(number, self.index)
+            name = ua.QualifiedName(f"p{node}", self.index)
+            self.nodes[node] = await self.line.add_variable(at, name, value(node, self.tick))
+            told.append((at, verb.NodeAdded))
+        for node in command["retype"]:
+            # asyncua writes no other type; a server that was configured anew has one.
+            self.strings.add(node)
+            attributes = self.server.iserver.aspace[self.nodes[node].nodeid].attributes
+            attributes[ua.AttributeIds.DataType].value = ua.DataValue(ua.NodeId(ua.ObjectIds.String))
+            attributes[ua.AttributeIds.Value].value = None
+            told.append((self.nodes[node].nodeid, verb.DataTypeChanged))
+        # Another type at the same moment would be another value of that moment.
+        self.tick += 1
+        await self.write()
+        if self.options["tells"]:
+            self.changes.event.Changes = [
+                ua.ModelChangeStructureDataType(Affected=node, AffectedType=ua.NodeId(63), Verb=int(what))
+                for node, what in told
+            ]
+            await self.changes.trigger(message="nodes changed")
+
     async def obey(self, command):
         if command["do"] == "hold":
             self.running.clear()
@@ -234,6 +271,10 @@ class Line:
         if command["do"] == "delete":
             async with self.writing:
                 await self.server.delete_nodes([self.nodes.pop(command["node"])])
+            return {}
+        if command["do"] == "change":
+            async with self.writing:
+                await self.change(command)
             return {}
         if command["do"] == "large":
             async with self.writing:

@@ -23,6 +23,7 @@ pub mod process;
 pub mod proxy;
 pub mod received;
 pub mod relay;
+pub mod review;
 pub mod scripted_broker;
 pub mod shim;
 pub mod subscriber;

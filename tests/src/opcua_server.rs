@@ -34,6 +34,8 @@ pub struct Options {
     pub application: String,
     /// The others of its set of redundant servers.
     pub set: Vec<Other>,
+    /// Tells changes of its nodes by model change events.
+    pub tells: bool,
 }
 
 /// Another server of a redundant set.
@@ -68,6 +70,16 @@ pub struct Look {
     pub subscriptions: usize,
 }
 
+/// What happens to nodes of a running server, all at once.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Changes {
+    pub delete: Vec<i64>,
+    /// Nodes and the numbers that they get.
+    pub add: Vec<(i64, u32)>,
+    /// Nodes that hold strings from now on.
+    pub retype: Vec<i64>,
+}
+
 /// The ticks that were written before a hold: each point has one value for each of them.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Ticks {
@@ -94,6 +106,7 @@ impl Default for Options {
             lifetime_count: None,
             application: "urn:fieldgate:test:server".to_owned(),
             set: Vec::new(),
+            tells: false,
         }
     }
 }
@@ -209,6 +222,14 @@ impl OpcUaServer {
     #[track_caller]
     pub fn delete(&mut self, node: i64) {
         let _: Json = self.command(&json!({ "do": "delete", "node": node }));
+    }
+
+    /// Changes nodes.
+    #[track_caller]
+    pub fn change(&mut self, changes: &Changes) {
+        let mut command = serde_json::to_value(changes).expect("changes are JSON");
+        command["do"] = json!("change");
+        let _: Json = self.command(&command);
     }
 
     /// While held: writes one tick more, and after it a string of so many bytes to this node of strings.

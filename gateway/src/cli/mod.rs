@@ -16,6 +16,7 @@ mod dead;
 mod discover;
 mod output;
 mod queue;
+mod review;
 pub mod run;
 mod selection;
 mod trust;
@@ -78,6 +79,8 @@ enum Verb {
     Discover(discover::Args),
     /// Look around on a server: what is below a path, or where a name is.
     Browse(browse::Args),
+    /// What is new on a source's server: list it, accept it, decline it, or look now.
+    Review(review::Args),
     /// What a source reads, as a CSV or JSON file.
     #[command(subcommand)]
     Selection(selection::Verb),
@@ -103,6 +106,7 @@ impl Cli {
             Verb::Trust(verb) => output::exit_code(verb.act()),
             Verb::Discover(args) => output::exit_code(discover::run(args)),
             Verb::Browse(args) => output::exit_code(browse::run(args)),
+            Verb::Review(args) => output::exit_code(review::run(args)),
             Verb::Selection(verb) => output::exit_code(verb.act()),
         }
     }

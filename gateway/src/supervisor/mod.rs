@@ -264,6 +264,7 @@ impl Supervisor {
         let backfilled = self
             .gateway
             .running(|running| running.backfilled(&config.id));
+        let reviews = self.gateway.running(|running| running.reviews(&config.id));
         let (readings, pipeline) = self.start_pipeline(drops, meter, backfilled);
         let gateway = Arc::clone(&self.gateway);
         let (id, settings) = (config.id.clone(), config.settings.clone());
@@ -277,6 +278,7 @@ impl Supervisor {
                 alarms: alarms.clone(),
                 health,
                 exploring: exploring.clone(),
+                reviews: reviews.clone(),
                 shutdown,
                 secrets: gateway.secrets.clone(),
                 state_dir: gateway.unit_dir("source", &id),

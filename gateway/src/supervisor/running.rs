@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fieldgate_kit::{Alarms, Commands, Desk, Devices, DropCounters, Exploring};
+use fieldgate_kit::{Alarms, Commands, Desk, Devices, DropCounters, Exploring, Reviews};
 use fieldgate_model::Device;
 use tokio::sync::watch;
 
@@ -32,6 +32,8 @@ pub struct SourceState {
     pub exploring: Exploring,
     /// Its alarms that are open.
     pub alarms: Alarms,
+    /// Where it tells what is new at its far side.
+    pub reviews: Reviews,
     announced: Devices,
     pub devices: watch::Receiver<Vec<Arc<Device>>>,
     commands: Commands,
@@ -125,6 +127,12 @@ impl Running {
         state.exploring.clone()
     }
 
+    /// Where a source tells what is new at its far side, made when new.
+    pub fn reviews(&mut self, id: &Arc<str>) -> Reviews {
+        let state = self.sources.entry(id.clone()).or_default();
+        state.reviews.clone()
+    }
+
     /// A route's counters, made when new.
     pub fn route_counters(&mut self, id: &Arc<str>) -> Arc<RouteCounters> {
         Arc::clone(&self.routes.entry(id.clone()).or_default().counters)
@@ -167,6 +175,7 @@ impl Default for SourceState {
             drops: DropCounters::default(),
             exploring: Exploring::default(),
             alarms: Alarms::default(),
+            reviews: Reviews::default(),
             announced,
             devices,
             commands,

@@ -33,6 +33,7 @@ mod purge;
 mod queue;
 mod receipts;
 mod replay;
+mod review;
 mod routes;
 mod scrape;
 mod searches;
@@ -219,6 +220,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     sources::mount(&mut mounts);
     discover::mount(&mut mounts);
     searches::mount(&mut mounts);
+    review::mount(&mut mounts);
     selection::mount(&mut mounts);
     explore::mount(&mut mounts);
     destinations::mount(&mut mounts);

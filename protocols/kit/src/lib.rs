@@ -13,6 +13,7 @@ pub mod explore;
 pub mod format;
 pub mod memory;
 pub mod probe;
+pub mod review;
 pub mod secret;
 pub mod settings;
 pub mod source;
@@ -31,6 +32,7 @@ pub use discovery::{Announcement, Discovered, Nearby, Way};
 pub use explore::{Explore, ExploreCtx, ExploreError, Exploring};
 pub use memory::Memory;
 pub use probe::{Probe, Rung, RungState};
+pub use review::{ReviewBoard, ReviewDesk, ReviewList, Reviews};
 pub use secret::{Secret, SecretError, SecretRef, Secrets};
 pub use settings::{Problem, SettingsError};
 pub use source::{

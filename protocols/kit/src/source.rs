@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Accepted, AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx,
-    Exploring, Memory, Nearby, Probe, Problem, Rung, Secrets, SettingsError, Trust, settings,
+    Exploring, Memory, Nearby, Probe, Problem, Reviews, Rung, Secrets, SettingsError, Trust,
+    settings,
 };
 
 /// The longest a test of settings may take.
@@ -132,6 +133,8 @@ pub struct SourceCtx {
     pub health: Health,
     /// Where it offers its session to who wants to look around, while it has one.
     pub exploring: Exploring,
+    /// Where it tells what is new at its far side, if it follows that.
+    pub reviews: Reviews,
     pub shutdown: CancellationToken,
     pub secrets: Secrets,
     /// A folder of this source's own, for instance for certificates; made on first use.

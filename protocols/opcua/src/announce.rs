@@ -1,9 +1,9 @@
 //! `Announcer`: the devices as they were announced, and the problems of their points as values come and go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fieldgate_kit::{Devices, Health};
-use fieldgate_model::{Device, DeviceId, Point};
+use fieldgate_model::{Device, DeviceId, Point, Timestamp};
 
 use crate::{
     connection::{ItemRevised, ValueType},
@@ -15,6 +15,9 @@ use crate::{
     subscribe::Monitored,
 };
 
+/// Begins the remark about a point that held something else.
+const RETYPED: &str = "its data type was ";
+
 /// Keeps announcements and health up to date. An item is known by its index in the plan.
 pub(crate) struct Announcer {
     devices: Vec<Device>,
@@ -22,6 +25,12 @@ pub(crate) struct Announcer {
     places: Vec<(usize, usize)>,
     changed: BTreeSet<usize>,
     troubled: usize,
+    /// The device of each id.
+    known: HashMap<DeviceId, usize>,
+    /// Whose facts were told.
+    learned: Vec<bool>,
+    /// What is said of changes in the address space.
+    following: String,
     /// The end of the health sentence: `publishing every 500 ms`.
     pace: String,
     /// Which of several servers it is, and why.
@@ -57,6 +66,9 @@ impl Announcer {
             places: Vec::with_capacity(items.len()),
             changed: BTreeSet::new(),
             troubled: 0,
+            known: HashMap::new(),
+            learned: Vec::with_capacity(items.len()),
+            following: String::new(),
             pace,
             standing: String::new(),
             lost_messages: 0,
@@ -69,25 +81,80 @@ impl Announcer {
             server: server.to_owned(),
             overflows: BTreeMap::new(),
         };
-        let mut known: BTreeMap<DeviceId, usize> = BTreeMap::new();
         for ((item, value_type), made) in items.iter().zip(types).zip(monitored) {
-            let at = *known.entry(item.device.clone()).or_insert_with(|| {
-                announcer.devices.push(device(item, server));
-                announcer.devices.len() - 1
-            });
-            let point = point(item, value_type.name.clone(), made);
-            announcer.troubled += usize::from(point.problem.is_some());
-            let points = &mut announcer.devices[at].points;
-            announcer.places.push((at, points.len()));
-            points.push(point);
+            announcer.push(item, value_type, made);
         }
+        announcer.changed.clear();
         announcer
+    }
+
+    /// One item more.
+    pub(crate) fn push(&mut self, item: &Item, value_type: &ValueType, made: &Monitored) {
+        let at = match self.known.get(&item.device) {
+            Some(at) => *at,
+            None => {
+                self.devices.push(device(item, &self.server));
+                self.known
+                    .insert(item.device.clone(), self.devices.len() - 1);
+                self.devices.len() - 1
+            }
+        };
+        let point = point(item, value_type.name.clone(), made);
+        self.troubled += usize::from(point.problem.is_some());
+        let points = &mut self.devices[at].points;
+        self.places.push((at, points.len()));
+        points.push(point);
+        self.learned.push(false);
+        self.changed.insert(at);
+    }
+
+    /// The item has another node from now on.
+    pub(crate) fn readdress(&mut self, item: usize, address: &str) {
+        let (device, point) = self.places[item];
+        let point = &mut self.devices[device].points[point];
+        if point.address != address {
+            address.clone_into(&mut point.address);
+            self.changed.insert(device);
+        }
+    }
+
+    /// The name of the item's data type.
+    pub(crate) fn data_type(&self, item: usize) -> Option<&str> {
+        let (device, point) = self.places[item];
+        self.devices[device].points[point].data_type.as_deref()
+    }
+
+    /// The item holds something else from now on. The last change of it is remarked.
+    pub(crate) fn retype(&mut self, item: usize, data_type: &str, when: Timestamp) {
+        let (device, point) = self.places[item];
+        let point = &mut self.devices[device].points[point];
+        let before = point
+            .data_type
+            .replace(data_type.to_owned())
+            .unwrap_or_default();
+        let remarks = point.remark.take().unwrap_or_default();
+        let others = remarks
+            .split("; ")
+            .filter(|remark| !remark.is_empty() && !remark.starts_with(RETYPED));
+        let now = format!("{RETYPED}{before} until {when}");
+        point.remark = Some(others.chain([now.as_str()]).collect::<Vec<_>>().join("; "));
+        self.changed.insert(device);
+    }
+
+    /// What is said of changes in the address space.
+    pub(crate) fn follow(&mut self, words: String) {
+        self.following = words;
     }
 
     /// What the server says of the items is known now, of those that it says something of.
     pub(crate) fn learned(&mut self, items: &[Item]) {
-        for (item, (device, point)) in items.iter().zip(&self.places) {
+        let places = self.places.iter().zip(&mut self.learned);
+        for (item, ((device, point), learned)) in items.iter().zip(places) {
+            if *learned {
+                continue;
+            }
             if let Some(facts) = item.facts.get() {
+                *learned = true;
                 let point = &mut self.devices[*device].points[*point];
                 learn(point, facts);
                 if facts.range.is_none()
@@ -127,8 +194,9 @@ impl Announcer {
 
     /// A point that is no item of the plan; its device may be there or not.
     pub(crate) fn add(&mut self, device: &DeviceId, name: &str, point: &Point) {
-        let there = self.devices.iter().position(|there| there.id == *device);
+        let there = self.known.get(device).copied();
         let at = there.unwrap_or_else(|| {
+            self.known.insert(device.clone(), self.devices.len());
             self.devices.push(Device {
                 id: device.clone(),
                 name: name.to_owned(),
@@ -215,6 +283,7 @@ impl Announcer {
             all - self.troubled,
             self.pace
         );
+        words.push_str(&self.following);
         if !self.standing.is_empty() {
             words.push_str(&format!("; {}", self.standing));
         }

@@ -20,6 +20,9 @@ pub(crate) const MAX_FOUND: usize = 100_000;
 /// The longest browse path.
 pub(crate) const MAX_DEPTH: usize = 40;
 
+/// The most NodeVersion properties that are of use: each costs the server a monitored item.
+pub(crate) const MAX_VERSIONS: usize = 100;
+
 /// A node whose server always has more children to tell.
 pub(crate) const ENDLESS: Status = Status::named("BadContinuationPointInvalid");
 
@@ -41,6 +44,10 @@ pub(crate) struct Walk {
     pub found: Vec<Found>,
     /// Why the walk was cut off, in words.
     pub cut: Option<String>,
+    /// Nodes that could not be browsed: what is below them is not known.
+    pub passed_over: usize,
+    /// The NodeVersion properties on the way: each changes when references of its node come or go (OPC UA Part 3, 5.2.9).
+    pub versions: Vec<NodeId>,
 }
 
 /// A node whose children may match.
@@ -72,6 +79,7 @@ pub(crate) async fn walk(
             for (visit, children) in visits.iter().zip(results) {
                 let children = children.unwrap_or_else(|why| {
                     tracing::debug!(node = ?visit.node, %why, "cannot browse");
+                    walk.passed_over += 1;
                     if why == ENDLESS {
                         walk.cut = Some(format!(
                             "the children of {} could not be read to their end, the server always has more",
@@ -81,6 +89,12 @@ pub(crate) async fn walk(
                     Vec::new()
                 });
                 for child in children {
+                    if child.class == Class::Property
+                        && is_version(&child.name)
+                        && walk.versions.len() < MAX_VERSIONS
+                    {
+                        walk.versions.push(child.node.clone());
+                    }
                     let Some(step) = visit.step(child, globs, namespaces) else {
                         continue;
                     };
@@ -157,6 +171,11 @@ pub(crate) async fn paths_of(
         }
     }
     Ok(paths)
+}
+
+/// The standard's own property of this name.
+pub(crate) fn is_version(name: &BrowseName) -> bool {
+    name.namespace == 0 && name.name == "NodeVersion"
 }
 
 /// A node whose path is sought, how far up we are, and the names on the way, the node's own left out.

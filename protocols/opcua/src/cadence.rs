@@ -44,6 +44,11 @@ impl Cadences {
         }
     }
 
+    /// One point more.
+    pub(crate) fn push(&mut self) {
+        self.points.push(Cadence::default());
+    }
+
     /// News of the point came; what comes at the same instant counts once.
     pub(crate) fn heard(&mut self, point: usize, now: Instant) {
         self.points[point].heard(now);

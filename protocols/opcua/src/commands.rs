@@ -8,10 +8,11 @@ mod alarms;
 mod find;
 mod rules;
 
-use std::{collections::HashMap, convert::Infallible};
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
 
 use fieldgate_kit::{Alarms, SourceCtx};
 use fieldgate_model::{Action, ActionKind, Answer, Command, DeviceId, Offer, PointId};
+use tokio::sync::watch;
 
 use self::{
     find::Method,
@@ -46,27 +47,40 @@ enum Place {
     Method { object: NodeId, method: NodeId },
 }
 
-/// Carries out commands as long as the connection lasts; beside the publish loop, and never in its way.
+/// Carries out commands as long as the connection lasts; beside the publish loop, and never in its way. Whenever the points
+/// become others, what is allowed is looked up anew.
 pub(crate) async fn serve(
     connection: &dyn Connection,
     settings: &Settings,
     ctx: &SourceCtx,
-    items: &[Item],
+    mut items: watch::Receiver<Arc<[Item]>>,
 ) -> Infallible {
-    let book = match prepare(connection, settings, &ctx.id, items).await {
-        Ok(book) => book,
-        Err(why) => {
-            tracing::warn!(source = %ctx.id, %why, "what the rules of `commands` allow cannot be looked up; no command is taken before the next connection");
-            Book::default()
-        }
-    };
-    let mut orders = ctx.commands.open(book.offers.clone());
     loop {
-        let order = orders.next().await;
-        let answer = book
-            .carry_out(connection, &order.command, &ctx.alarms)
-            .await;
-        order.answer(answer);
+        let known = Arc::clone(&items.borrow_and_update());
+        let book = match prepare(connection, settings, &ctx.id, &known).await {
+            Ok(book) => book,
+            Err(why) => {
+                tracing::warn!(source = %ctx.id, %why, "what the rules of `commands` allow cannot be looked up; no command is taken before the next connection");
+                Book::default()
+            }
+        };
+        let mut orders = ctx.commands.open(book.offers.clone());
+        loop {
+            tokio::select! {
+                order = orders.next() => {
+                    let answer = book.carry_out(connection, &order.command, &ctx.alarms).await;
+                    order.answer(answer);
+                }
+                () = changed(&mut items) => break,
+            }
+        }
+    }
+}
+
+/// Never, once nobody can change them any more.
+async fn changed(items: &mut watch::Receiver<Arc<[Item]>>) {
+    if items.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

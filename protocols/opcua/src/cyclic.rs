@@ -8,12 +8,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use fieldgate_kit::{SourceCtx, SourceError};
 use fieldgate_model::{Quality, Reading, Value};
-use futures::future::{BoxFuture, OptionFuture};
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::{
     connection::{Change, Connection, ItemRevised, Limits, Observed},
     explore::asked::Read,
+    facts,
+    follow::{self, Changed, Following, Step, TOO_MANY},
     gate::Filtered,
     node_id::NodeId,
     publish::Points,
@@ -67,7 +69,9 @@ pub(crate) struct Cycling<'a> {
     cycles: Vec<Cycle>,
     points: Points<'a>,
     missed: u64,
-    learning: Option<BoxFuture<'a, ()>>,
+    learning: FuturesUnordered<BoxFuture<'a, ()>>,
+    /// What changes in the server's address space; none where nobody follows it.
+    following: Option<Following<'a>>,
 }
 
 /// The points by their intervals, the fastest first; those whose node the server does not have are in none.
@@ -114,16 +118,21 @@ impl<'a> Cycling<'a> {
             cycles,
             points,
             missed: 0,
-            learning: None,
+            learning: FuturesUnordered::new(),
+            following: None,
         }
     }
 
     /// With something to be learned meanwhile, which is announced once it is.
     pub(crate) fn learning(self, facts: impl Future<Output = ()> + Send + 'a) -> Self {
-        Self {
-            learning: Some(Box::pin(facts)),
-            ..self
-        }
+        self.learning.push(Box::pin(facts));
+        self
+    }
+
+    /// With what changes in the server's address space.
+    pub(crate) fn following(mut self, following: Following<'a>) -> Self {
+        self.following = Some(following);
+        self
     }
 
     /// Until shutdown (`Ok`) or until the server does not answer.
@@ -134,8 +143,6 @@ impl<'a> Cycling<'a> {
         let mut tells = interval(TELL);
         tells.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = 0;
-        let mut learning: OptionFuture<BoxFuture<'a, ()>> = self.learning.take().into();
-        let mut learned = false;
         loop {
             let next = self.next();
             let due = next.map_or_else(|| Instant::now() + TELL, |at| self.cycles[at].due);
@@ -148,10 +155,8 @@ impl<'a> Cycling<'a> {
                         done = self.read(at) => done?,
                     }
                 },
-                _ = &mut learning, if !learned => {
-                    learned = true;
-                    self.points.learned();
-                }
+                Some(()) = self.learning.next() => self.points.learned(),
+                step = follow::next(&mut self.following) => self.follow(step).await?,
                 _ = beats.tick(), if beat.is_some() => {
                     let again = self.points.due();
                     self.send(again).await?;
@@ -163,6 +168,51 @@ impl<'a> Cycling<'a> {
                 }
             }
         }
+    }
+
+    /// What is new is read from now on; what is gone says so by itself in the next cycle.
+    async fn follow(&mut self, step: Step) -> Result<(), SourceError> {
+        let Some(following) = &mut self.following else {
+            return Ok(());
+        };
+        let change = following.turn(step, &self.points).await;
+        let words = following.words();
+        let Some(Changed {
+            difference,
+            whole,
+            fits,
+        }) = change
+        else {
+            self.points.follow(words);
+            return Ok(());
+        };
+        if !fits {
+            return Err(SourceError::Lost(TOO_MANY.to_owned()));
+        }
+        let answers = following.exist(&self.points, &difference.missing).await;
+        for (at, answer) in answers.map_err(|why| lost(&why))? {
+            if answer.is_ok() && whole {
+                let reading = self.points.leave_out(at);
+                self.ctx.readings.send(vec![reading]).await?;
+            }
+        }
+        for (at, value_type) in &difference.retyped {
+            self.points.retype(*at, value_type);
+        }
+        for (at, item) in difference.remade {
+            self.points.renew(at, item);
+        }
+        let items: Vec<Item> = difference
+            .added
+            .iter()
+            .map(|(item, _)| item.clone())
+            .collect();
+        let learning = facts::learn(self.connection, facts::wanted(&items), following.limits);
+        self.learning.push(Box::pin(learning));
+        self.points.join(difference.added, monitored(&items));
+        self.cycles = cycles(self.points.items(), Instant::now());
+        self.points.changed(words);
+        Ok(())
     }
 
     fn next(&self) -> Option<usize> {

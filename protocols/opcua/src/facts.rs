@@ -2,12 +2,13 @@
 //!
 //! They are read while values already flow, and only improve what is announced and the unit of later readings.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use fieldgate_model::Range;
 
 use crate::{
     connection::{Connection, Limits},
+    node_id::NodeId,
     select::Item,
 };
 
@@ -28,16 +29,26 @@ pub struct Facts {
     pub states: Option<String>,
 }
 
-/// Learns the facts of all items, within the server's limits. A server that does not tell has none.
-pub(crate) async fn learn(connection: &dyn Connection, items: &[Item], limits: Limits) {
-    let known: Vec<&Item> = items.iter().filter(|item| item.node.is_some()).collect();
-    for chunk in known.chunks(limits.per_browse.clamp(1, MAX_STEP)) {
-        let nodes = chunk.iter().filter_map(|item| item.node.clone()).collect();
+/// A variable, and where its facts go.
+pub(crate) type Wanted = (NodeId, Arc<OnceLock<Facts>>);
+
+/// The variables of these items whose facts are not known yet.
+pub(crate) fn wanted(items: &[Item]) -> Vec<Wanted> {
+    let unknown = items.iter().filter(|item| item.facts.get().is_none());
+    unknown
+        .filter_map(|item| Some((item.node.clone()?, Arc::clone(&item.facts))))
+        .collect()
+}
+
+/// Learns facts, within the server's limits. A server that does not tell has none.
+pub(crate) async fn learn(connection: &dyn Connection, wanted: Vec<Wanted>, limits: Limits) {
+    for chunk in wanted.chunks(limits.per_browse.clamp(1, MAX_STEP)) {
+        let nodes = chunk.iter().map(|(node, _)| node.clone()).collect();
         match connection.facts(nodes, limits.per_read).await {
             Ok(facts) => {
-                for (item, facts) in chunk.iter().zip(facts) {
+                for ((_, place), facts) in chunk.iter().zip(facts) {
                     // Learned once a connection.
-                    let _kept = item.facts.set(facts);
+                    let _kept = place.set(facts);
                 }
             }
             Err(why) => {

@@ -138,6 +138,11 @@ impl History {
         })
     }
 
+    /// One point more; whether it has history is not known yet.
+    pub(crate) fn push(&mut self) {
+        self.able.push(true);
+    }
+
     /// What was missing before.
     pub(crate) fn restore(&mut self, point: usize, gaps: Vec<Gap>) {
         self.gaps.restore(point, gaps, Instant::now());

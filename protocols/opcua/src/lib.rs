@@ -6,8 +6,10 @@
 //!                                      └── Connection: our own words; the vendor stays behind it
 //! ```
 
+mod alias;
 mod announce;
 mod attempt;
+mod begin;
 mod browse;
 mod cadence;
 mod certificate;
@@ -20,10 +22,12 @@ mod enumeration;
 mod events;
 mod explore;
 mod facts;
+mod follow;
 mod gate;
 mod glob;
 mod history;
 mod last;
+mod look;
 mod node_id;
 mod probe;
 mod profiles;
@@ -60,9 +64,9 @@ use fieldgate_kit::{
 };
 
 pub use settings::{
-    Asking, CommandRule, Deadband, Discard, EventRule, EventWhere, Mode, NodeRule, PathRule,
-    Policy, ProfileRule, Redundancy, Reverse, Security, Select, ServerTrust, Settings, Trigger,
-    TypeRule, User, UserCertificate,
+    Asking, CommandRule, Deadband, Discard, EventRule, EventWhere, Mode, NewNodes, NodeRule,
+    PathRule, Policy, ProfileRule, Redundancy, Reverse, Security, Select, ServerTrust, Settings,
+    Trigger, TypeRule, User, UserCertificate,
 };
 
 /// The source's protocol, for the registry.

@@ -6,14 +6,15 @@ use fieldgate_kit::{Probe, ProbeCtx};
 use futures::FutureExt;
 
 use crate::{
+    alias::KnownPaths,
     attempt::Attempt,
     connection::{Connection, ItemRequest, SubscriptionRequest},
     dial::Way,
+    look::{self, Selection},
     profiles::{self, Profiles},
     reverse, security,
     session::Opened,
     settings::{Discard, Select, Settings, Trigger},
-    source::{self, Selection},
     trust::Verdict,
 };
 
@@ -101,8 +102,11 @@ async fn look(
     profiles: &Profiles,
     source: &str,
 ) -> Vec<(&'static str, Result<String, String>)> {
-    let selection = source::select(connection, settings, profiles, source).await;
-    let Selection { items, cut, limits } = match selection {
+    let known = KnownPaths::new();
+    let selection = look::select(connection, settings, profiles, source, &known).await;
+    let Selection {
+        items, cut, limits, ..
+    } = match selection {
         Ok(selection) => selection,
         Err(why) => return vec![("Selection", Err(why.to_string()))],
     };

@@ -8,7 +8,9 @@
 
 mod anew;
 mod backfill;
+mod changing;
 mod feed;
+mod follow;
 mod memory;
 mod missed;
 mod points;
@@ -30,6 +32,7 @@ pub(crate) use self::{feed::Feed, points::Points};
 use crate::{
     connection::{Acknowledgement, Called, Connection, Notification, Published, Subscription},
     events::conditions::Conditions,
+    follow::{self as following, Following},
     history::{Answered, Marks},
     resume::{Remembered, Resumed},
     rounds::into_rounds,
@@ -63,7 +66,9 @@ pub(crate) struct Publishing<'a> {
     max_outstanding: usize,
     undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
     /// Learns what the server says of the items; values do not wait for it.
-    learning: Option<BoxFuture<'a, ()>>,
+    learning: FuturesUnordered<BoxFuture<'a, ()>>,
+    /// What changes in the server's address space; none where nobody follows it.
+    following: Option<Following<'a>>,
     /// The subscriptions are of no use to another session.
     spoiled: bool,
     /// Readings were made and are not handed over yet: whoever is cut off here knows no last values.
@@ -123,7 +128,8 @@ impl<'a> Publishing<'a> {
             outstanding: FuturesUnordered::new(),
             max_outstanding: (subscriptions.len() + SPARE_REQUESTS).min(MAX_OUTSTANDING),
             undurable: FuturesOrdered::new(),
-            learning: None,
+            learning: FuturesUnordered::new(),
+            following: None,
             spoiled: false,
             handing: false,
             missed_under_way: false,
@@ -157,14 +163,24 @@ impl<'a> Publishing<'a> {
     pub(crate) fn also(mut self, subscription: Option<Subscription>) -> Self {
         if let Some(subscription) = subscription {
             self.feeds.push(Feed::new(&subscription, Instant::now()));
-            self.max_outstanding = (self.feeds.len() + SPARE_REQUESTS).min(MAX_OUTSTANDING);
+            self.count_requests();
         }
         self
     }
 
+    fn count_requests(&mut self) {
+        self.max_outstanding = (self.feeds.len() + SPARE_REQUESTS).min(MAX_OUTSTANDING);
+    }
+
     /// With something to be learned meanwhile, which is announced once it is.
-    pub(crate) fn learning(mut self, facts: impl Future<Output = ()> + Send + 'a) -> Self {
-        self.learning = Some(Box::pin(facts));
+    pub(crate) fn learning(self, facts: impl Future<Output = ()> + Send + 'a) -> Self {
+        self.learning.push(Box::pin(facts));
+        self
+    }
+
+    /// With what changes in the server's address space.
+    pub(crate) fn following(mut self, following: Following<'a>) -> Self {
+        self.following = Some(following);
         self
     }
 
@@ -174,13 +190,11 @@ impl<'a> Publishing<'a> {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asking: OptionFuture<BoxFuture<'a, Asked>> = None.into();
         let mut idle = true;
-        let beat = self.points.beat();
+        let mut beat = self.points.beat();
         let mut beats = interval(beat.unwrap_or(ROLL_CALL));
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut notes = interval(backfill::NOTE);
         notes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut learning: OptionFuture<BoxFuture<'a, ()>> = self.learning.take().into();
-        let mut learned = false;
         let mut refreshing: OptionFuture<Called<'a, ()>> = self.refresh().into();
         let mut refreshed = false;
         let mut history: OptionFuture<BoxFuture<'a, Answered>> = None.into();
@@ -237,9 +251,15 @@ impl<'a> Publishing<'a> {
                         self.answered(answers).await?;
                     }
                 }
-                _ = &mut learning, if !learned => {
-                    learned = true;
-                    self.points.learned();
+                Some(()) = self.learning.next() => self.points.learned(),
+                step = following::next(&mut self.following) => {
+                    self.follow(step).await?;
+                    // What is new can have a shorter heartbeat.
+                    if self.points.beat() != beat {
+                        beat = self.points.beat();
+                        beats = interval(beat.unwrap_or(ROLL_CALL));
+                        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                    }
                 }
                 () = sleep_until(history_due.unwrap_or(deadline)), if history_due.is_some() => {
                     history = self.ask_history().into();
@@ -417,7 +437,14 @@ impl<'a> Publishing<'a> {
     }
 
     /// Hands a message's readings over.
-    async fn take(&mut self, feed: usize, notification: Notification) -> Result<(), SourceError> {
+    async fn take(
+        &mut self,
+        feed: usize,
+        mut notification: Notification,
+    ) -> Result<(), SourceError> {
+        if let Some(following) = &mut self.following {
+            following.hear(&mut notification);
+        }
         let sequence = notification.sequence;
         if notification.lost > 0 {
             self.points.lost_values(notification.lost);
@@ -481,6 +508,7 @@ impl Drop for Publishing<'_> {
         }
         let history = self.points.leave_history();
         let (items, monitored, last) = self.points.leave();
+        let signals = self.following.as_mut().map(Following::leave);
         let events = self.points.leave_events();
         let feeds = match self.spoiled || self.ctx.shutdown.is_cancelled() {
             true => Vec::new(),
@@ -498,6 +526,7 @@ impl Drop for Publishing<'_> {
             is_written: self.saver.is_written,
             events,
             conditions: Conditions::default(),
+            signals: signals.unwrap_or_default(),
         });
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::{
     connection::Connection,
     events::{Events, conditions::Conditions},
+    follow::Signals,
     history::{Gap, Series},
     last::Last,
     publish::{Feed, Kept},
@@ -43,14 +44,18 @@ pub(crate) struct Remembered {
     pub events: Option<Events>,
     /// Which were open, where there are no events to ask.
     pub conditions: Conditions,
+    /// What the server tells of changes in its address space.
+    pub signals: Signals,
 }
 
 /// What goes on in this session.
 pub(crate) struct Resumed {
+    pub items: Vec<Item>,
     pub monitored: Vec<Monitored>,
     pub feeds: Vec<Feed>,
     pub undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
     pub events: Option<Events>,
+    pub signals: Signals,
 }
 
 // === impl Remembered ===
@@ -70,6 +75,7 @@ impl Remembered {
             is_written: false,
             events: None,
             conditions,
+            signals: Signals::default(),
         }
     }
 
@@ -123,17 +129,17 @@ impl Remembered {
         timeout(PATIENCE, all).await.unwrap_or(!self.is_written)
     }
 
-    /// Takes the subscriptions into this session; `None` when the server does not have all of them any more, or
-    /// something else is selected now.
+    /// Takes the subscriptions into this session; `None` when the server does not have all of them any more, or what was found
+    /// now has other nodes or wishes. What came or went besides is for the following to find.
     ///
     /// # Errors
     /// When the server breaks off.
     pub(crate) async fn take_over(
         &mut self,
         connection: &dyn Connection,
-        items: &[Item],
+        found: &[Item],
     ) -> Result<Option<Resumed>, Status> {
-        if self.feeds.is_empty() || !self.same_wishes(items) {
+        if self.feeds.is_empty() || !self.same_wishes(found) {
             return Ok(None);
         }
         let ids: Vec<u32> = self.feeds.iter().map(|feed| feed.id).collect();
@@ -159,6 +165,8 @@ impl Remembered {
         }
         if all {
             return Ok(Some(Resumed {
+                items: self.items.clone(),
+                signals: std::mem::take(&mut self.signals),
                 monitored: std::mem::take(&mut self.monitored),
                 feeds,
                 undurable: std::mem::take(&mut self.undurable),
@@ -174,12 +182,16 @@ impl Remembered {
         Ok(None)
     }
 
-    /// The server would be asked for the same items under the same handles.
-    fn same_wishes(&self, items: &[Item]) -> bool {
-        let same = |(was, is): (&Item, &Item)| {
-            was.point == is.point && was.request(0) == is.request(0) && was.sampling == is.sampling
+    /// The server would be asked for what was found under the same handles.
+    fn same_wishes(&self, found: &[Item]) -> bool {
+        let known: HashMap<&PointId, &Item> =
+            self.items.iter().map(|item| (&item.point, item)).collect();
+        let same = |is: &Item| match known.get(&is.point) {
+            Some(was) => was.request(0) == is.request(0) && was.sampling == is.sampling,
+            None => true,
         };
-        self.items.len() == items.len() && self.items.iter().zip(items).all(same)
+        let any = found.iter().any(|item| known.contains_key(&item.point));
+        any != self.items.is_empty() && found.iter().all(same)
     }
 }
 

@@ -18,6 +18,11 @@ impl RollCall {
         }
     }
 
+    /// One point more.
+    pub(crate) fn push(&mut self) {
+        self.heard.push(true);
+    }
+
     /// A value of this point came.
     pub(crate) fn heard(&mut self, point: usize) {
         self.heard[point] = true;

@@ -6,14 +6,16 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, OnceLock},
 };
 
 use fieldgate_model::{DeviceId, IdError, Value};
 
 use crate::{
+    alias::KnownPaths,
     browse::{BrowsePath, Found},
-    connection::{Class, ItemRequest},
+    connection::{BrowseName, Class, ItemRequest},
     enumeration::Enumeration,
     facts::Facts,
     glob::Glob,
@@ -32,6 +34,11 @@ pub(crate) struct Item {
     pub device_name: String,
     pub point: fieldgate_model::PointId,
     pub name: String,
+    /// Of its browse path with the namespaces' URIs, or of the rule that names the node: by it a point is known again
+    /// whose node got another number. Within this process only.
+    pub identity: u64,
+    /// A rule names this very node.
+    pub named: bool,
     /// Survives the server's restart where possible.
     pub address: String,
     /// How its values are looked at and reported.
@@ -86,6 +93,14 @@ impl Item {
             deadband: self.sampling.deadband,
         })
     }
+}
+
+/// By which paths the nodes of these items are known; those that a rule names are known by their number.
+pub(crate) fn known_paths<'a>(items: impl IntoIterator<Item = &'a Item>) -> KnownPaths {
+    let known = items.into_iter().filter(|item| !item.named);
+    known
+        .filter_map(|item| Some((item.node.clone()?, item.identity)))
+        .collect()
 }
 
 /// The settings' rules, sorted.
@@ -207,6 +222,8 @@ pub(crate) fn plan(
             device,
             device_name,
             name,
+            identity: path.identity(namespaces),
+            named: false,
             address: node.address(namespaces),
             sampling: wishes
                 .unwrap_or_else(|| wishes_for(path, &globs, namespaces))
@@ -258,6 +275,8 @@ fn explicit(
         device,
         device_name,
         name,
+        identity: fingerprint(&rule.node),
+        named: true,
         address: rule.node.clone(),
         sampling: rule
             .wishes()
@@ -270,9 +289,27 @@ fn explicit(
     })
 }
 
+/// The hash is not cryptographic: of 100,000 points two are taken for one with a probability of 1 in a billion.
+fn fingerprint(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
 // === impl BrowsePath ===
 
 impl BrowsePath {
+    /// The same wherever the server puts its namespaces.
+    pub(crate) fn identity(&self, namespaces: &[String]) -> u64 {
+        let uri = |name: &BrowseName| namespaces.get(usize::from(name.namespace));
+        let names: Vec<_> = self
+            .0
+            .iter()
+            .map(|(name, _)| (uri(name), &name.name))
+            .collect();
+        fingerprint(names)
+    }
+
     /// Device, point, and the namespace of the point's browse name.
     fn split(&self, source: &str, device_names: usize) -> (String, String, u16) {
         let point: Vec<&str> = self.0[device_names..]
@@ -334,7 +371,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connection::BrowseName;
 
     fn found(id: u32, path: &str) -> Found {
         let names = path.split('/').map(|step| {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod events;
+mod follow;
 mod history;
 mod profile;
 mod redundancy;
@@ -22,6 +23,7 @@ pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
 pub use self::{
     commands::CommandRule,
     events::{AlarmDeed, EventRule, EventWhere},
+    follow::NewNodes,
     history::{Fill, HistoryRule},
     profile::ProfileRule,
     redundancy::Redundancy,
@@ -118,6 +120,15 @@ pub struct Settings {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub key_frame_messages: Option<u32>,
+    /// What becomes of a node that is new where a path or a type of `select` looks: `take` reads it at once, `review` lets it
+    /// wait until a person accepts or declines it.
+    #[serde(default)]
+    pub new_nodes: NewNodes,
+    /// How often the server's nodes are looked at for what is new, gone or changed, in seconds. A server that tells
+    /// its changes by itself is looked at soon after each, too.
+    #[serde(default = "follow::default_rebrowse_s")]
+    #[schemars(range(min = 10, max = 86_400))]
+    pub rebrowse_s: u64,
 }
 
 fn default_publishing_ms() -> u64 {
@@ -143,6 +154,7 @@ impl Settings {
         problems.extend(self.check_key_frames());
         problems.extend(events::check(self));
         problems.extend(self.history.check());
+        problems.extend(follow::check(self));
         if self.select.is_empty() && self.events.is_empty() {
             problems.push(Problem::new(
                 ["select"],

@@ -211,20 +211,74 @@ impl Sim {
         subscriptions.notify_events(std::iter::once(told));
     }
 
+    /// Adds a variable of type Double, for instance `Demo/Press/Extra` below `Demo/Press`; its node has the number `node`.
+    pub fn add(&self, path: &str, node: u32) {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("Demo", path));
+        let namespace = self.handle.namespace;
+        let id = NodeId::new(namespace, node);
+        VariableBuilder::new(&id, QualifiedName::new(namespace, name), name)
+            .data_type(DataTypeId::Double)
+            .value_rank(-1)
+            .value(f64::from(node))
+            .has_type_definition(VariableTypeId::BaseDataVariableType)
+            .component_of(NodeId::new(namespace, parent))
+            .insert(&mut *self.handle.nodes.address_space().write());
+    }
+
+    /// Gives an object a NodeVersion, whose node has the number `node`.
+    pub fn add_version(&self, path: &str, node: u32) {
+        let id = NodeId::new(self.handle.namespace, node);
+        VariableBuilder::new(&id, QualifiedName::new(0, "NodeVersion"), "NodeVersion")
+            .data_type(DataTypeId::String)
+            .value_rank(-1)
+            .value("1")
+            .has_type_definition(VariableTypeId::PropertyType)
+            .property_of(NodeId::new(self.handle.namespace, path))
+            .insert(&mut *self.handle.nodes.address_space().write());
+    }
+
+    /// The object's nodes are others now, as its NodeVersion says.
+    pub fn set_version(&self, node: u32, version: &str) {
+        let id = NodeId::new(self.handle.namespace, node);
+        let value = DataValue::new_at(version, DateTime::now());
+        let subscriptions = subscriptions(&self.handle);
+        let values = std::iter::once((&id, None, value));
+        if let Err(why) = self.handle.nodes.set_values(&subscriptions, values) {
+            tracing::debug!(%why, "a simulated node is gone");
+        }
+    }
+
+    /// The Server object tells that its nodes are others now.
+    pub fn tell_change(&self) {
+        let event = BaseEventType::new_now(
+            ObjectTypeId::GeneralModelChangeEventType,
+            Guid::new().into(),
+            LocalizedText::from("nodes changed"),
+        );
+        let server = ObjectId::Server.into();
+        let told: (&dyn Event, &NodeId) = (&event, &server);
+        let subscriptions = self.handle.server.subscriptions();
+        subscriptions.notify_events(std::iter::once(told));
+    }
+
     /// Deletes a node, for instance `Demo/Press/Temperature`, and tells its subscribers.
     pub fn remove(&self, path: &str) {
-        let node = NodeId::new(self.handle.namespace, path);
-        self.handle
-            .nodes
-            .address_space()
-            .write()
-            .delete(&node, true);
+        self.delete(&NodeId::new(self.handle.namespace, path));
+    }
+
+    /// As [`Self::remove`], of a node that was added under this number.
+    pub fn remove_added(&self, node: u32) {
+        self.delete(&NodeId::new(self.handle.namespace, node));
+    }
+
+    fn delete(&self, node: &NodeId) {
+        self.handle.nodes.address_space().write().delete(node, true);
         let gone = DataValue {
             status: Some(StatusCode::BadNodeIdUnknown),
             source_timestamp: Some(DateTime::now()),
             ..DataValue::null()
         };
-        let change = std::iter::once((gone, &node, AttributeId::Value));
+        let change = std::iter::once((gone, node, AttributeId::Value));
         self.handle
             .server
             .subscriptions()

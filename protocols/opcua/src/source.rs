@@ -10,25 +10,25 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     announce::Announcer,
     attempt::Attempt,
-    browse, commands,
-    connection::{Connection, Limits, Subscription, ValueType},
-    cyclic::{self, Cycle, Cycling},
-    events::{self, Events, conditions::Conditions},
+    begin::{Begun, Found, Watching},
+    commands,
+    connection::{Connection, Limits},
+    cyclic::Cycling,
+    events::Events,
     explore::{Explorer, Owner},
     facts,
-    glob::Glob,
-    history::{Marks, Past},
+    follow::{Following, Reviewing, Signals},
+    history::Marks,
     profiles::Profiles,
-    publish::{self, Feed, Points, Publishing},
+    publish::{self, Points, Publishing},
     redundancy::{self, Set},
-    resume::{Remembered, Resumed},
+    resume::Remembered,
     reverse::Here,
-    select::{self, Item, Rules},
+    select::Item,
     session::Opened,
-    settings::{Asking, Settings},
+    settings::Settings,
     status::Status,
-    subscribe::{self, Monitored, Subscribed},
-    types::{self, Instances, Wanted},
+    subscribe::Monitored,
     visit,
 };
 
@@ -37,14 +37,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long leaving a session that is lost may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_millis(300);
-
-/// What is selected on this server.
-pub(crate) struct Selection {
-    pub items: Vec<Item>,
-    /// Why it is not all, in words.
-    pub cut: Option<String>,
-    pub limits: Limits,
-}
 
 /// One attempt, at the server of the redundant set that is the one to be on.
 pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), SourceError> {
@@ -134,61 +126,27 @@ async fn deliver(
     let lost = |why: Status| SourceError::Lost(format!("the server at {at} broke off: {why}"));
     ctx.health
         .connecting(format!("looking for what is selected at {at}"));
-    let Selection {
-        mut items,
-        cut,
-        limits,
-    } = stoppable(ctx, select(connection, settings, profiles, &ctx.id)).await?;
-    if items.is_empty() && settings.events.is_empty() {
-        let why = cut.map_or(String::new(), |cut| format!("; {cut}"));
+    let mut reviewing = Reviewing::open(settings, ctx).await?;
+    let looking = Found::look(connection, settings, profiles, ctx, &mut reviewing);
+    let mut found = stoppable(ctx, looking).await?;
+    if found.items.is_empty() && settings.events.is_empty() {
+        let why = found.cut.map_or(String::new(), |cut| format!("; {cut}"));
         return Err(SourceError::Lost(format!(
             "nothing on the server at {at} is selected; compare `select` with its address space{why}"
         )));
     }
-    let mut remembered = ctx.memory.take::<Remembered>();
-    let conditions = remembered
-        .as_ref()
-        .map(|remembered| remembered.conditions().clone());
-    if conditions.is_none() {
-        // The first attempt with these settings: what is open will be told.
-        ctx.alarms.clear();
-    }
-    let conditions = conditions.unwrap_or_default();
+    let limits = found.limits;
+    let conditions = found.conditions(ctx);
     ctx.memory.keep(Remembered::only(conditions.clone()));
-    let mut begun = stoppable(ctx, async {
-        if settings.mode == Asking::Read {
-            return Ok(Begun::cyclic(&items));
-        }
-        match begin(connection, at, &items, &limits, remembered.as_mut()).await {
-            Err(why) if cyclic::is_called_for(&why) => {
-                tracing::info!(source = %ctx.id, %why, "no subscriptions: values are read");
-                Ok(Begun::cyclic(&items))
-            }
-            begun => begun.map_err(lost),
-        }
-    })
-    .await?;
-    let past = stoppable(ctx, async {
-        Ok(Past::find(ctx, settings, &items, remembered).await)
-    })
-    .await?;
-    let types = value_types(connection, &items, limits)
-        .await
-        .map_err(lost)?;
-    for (item, value_type) in items.iter_mut().zip(&types) {
-        item.enumeration.clone_from(&value_type.enumeration);
+    let mut begun = stoppable(ctx, found.begin(connection, settings, ctx)).await?;
+    let mut following = Following::new(connection, (settings, profiles), ctx, limits, reviewing);
+    if let Begun::Resumed(resumed) = &mut begun {
+        let signals = std::mem::take(&mut resumed.signals);
+        following = following
+            .with_signals(signals)
+            .with_change(found.go_on(resumed));
     }
-    let mut pace = begun.words();
-    if let Some(used) = sessions_used(connection, &limits).await {
-        pace.push_str(&format!("; {used}"));
-    }
-    if let Some(weakness) = settings.weakness() {
-        pace.push_str(&format!("; {weakness}"));
-    }
-    if let Some(cut) = cut {
-        tracing::warn!(source = %ctx.id, cut, "the selection is not whole");
-        pace.push_str(&format!("; {cut}"));
-    }
+    let past = stoppable(ctx, async { Ok(found.past(settings, ctx).await) }).await?;
     let history = match &begun {
         Begun::Cyclic(_) => None,
         Begun::Resumed(_) => past.history(settings, &limits),
@@ -197,38 +155,51 @@ async fn deliver(
     if history.is_none() {
         Marks::discard(ctx).await;
     }
-    let monitored = begun.monitored(&items);
+    let monitored = begun.monitored(&found.items);
+    let mut pace =
+        begun.words() + &words(connection, settings, &limits, found.cut.as_deref()).await;
     let Watching {
         events,
         subscription,
         words,
     } = stoppable(
         ctx,
-        watch(connection, settings, ctx, &limits, &mut begun, conditions),
+        begun.watch(connection, settings, ctx, &limits, conditions),
     )
     .await?;
     ctx.alarms
         .watch(events.as_ref().map(Events::devices).unwrap_or_default());
     pace.push_str(&words);
-    let mut announcer = Announcer::new(&items, &types, &monitored, at, pace);
+    if let Begun::Anew(subscribed) = &begun {
+        let listening = Signals::listen(connection, &subscribed.subscriptions, &found.versions);
+        following = following.with_signals(listening.await.map_err(lost)?);
+    }
+    let mut announcer = Announcer::new(&found.items, &found.types, &monitored, at, pace);
+    announcer.follow(following.words());
     announcer.announce_all(&ctx.devices);
     announcer.tell(&ctx.devices, &ctx.health);
     tracing::info!(source = %ctx.id, words = announcer.words(), "connected");
-    let missing = missing_readings(&items, &monitored);
+    let missing = missing_readings(&found.items, &monitored);
     if !missing.is_empty() {
         ctx.readings.send(missing).await?;
     }
-    let points = Points::new(ctx, &items, monitored, announcer)
+    let wanted = facts::wanted(&found.items);
+    let roster = roster(settings, &found.items);
+    let seen = roster.subscribe();
+    let points = Points::new(ctx, found.items, monitored, announcer)
         .with_key_frames(settings.key_frames())
         .at(at, standing)
+        .with_roster((!settings.commands.is_empty()).then_some(roster))
         .with_events(events)
         .after(past.last())
         .with_history(history);
+    let learning = facts::learn(connection, wanted, limits);
     let delivering = async {
         let publishing = match begun {
             Begun::Cyclic(cycles) => {
                 return Cycling::new(connection, ctx, limits, cycles, points)
-                    .learning(facts::learn(connection, &items, limits))
+                    .learning(learning)
+                    .following(following)
                     .run()
                     .await;
             }
@@ -244,118 +215,48 @@ async fn deliver(
             .monitoring(limits.per_monitor)
             .also(subscription)
             .noting(past.is_written)
-            .learning(facts::learn(connection, &items, limits))
+            .learning(learning)
+            .following(following)
             .run()
             .await
     };
     tokio::select! {
         outcome = delivering => outcome,
-        never = commands::serve(connection, settings, ctx, &items) => match never {},
+        never = commands::serve(connection, settings, ctx, seen) => match never {},
     }
 }
 
-/// How the server was asked for values.
-enum Begun {
-    Anew(Subscribed),
-    Resumed(Box<Resumed>),
-    Cyclic(Vec<Cycle>),
+/// Where the commands see the points; without rules for commands nobody has to know them twice.
+fn roster(settings: &Settings, items: &[Item]) -> watch::Sender<Arc<[Item]>> {
+    watch::Sender::new(match settings.commands.is_empty() {
+        true => Arc::from([]),
+        false => items.into(),
+    })
 }
 
-/// The events besides the items.
-#[derive(Default)]
-struct Watching {
-    events: Option<Events>,
-    /// Theirs, when it is a new one.
-    subscription: Option<Subscription>,
-    /// What is said of them, after the pace.
-    words: String,
-}
-
-/// Those of the session before where it goes on; otherwise, and when there were none, they are asked for anew.
-async fn watch(
+/// What to know besides of how it is read.
+async fn words(
     connection: &dyn Connection,
     settings: &Settings,
-    ctx: &SourceCtx,
     limits: &Limits,
-    begun: &mut Begun,
-    conditions: Conditions,
-) -> Result<Watching, SourceError> {
-    if settings.events.is_empty() {
-        return Ok(Watching::default());
+    cut: Option<&str>,
+) -> String {
+    let mut words = String::new();
+    if let Some(used) = sessions_used(connection, limits).await {
+        words.push_str(&format!("; {used}"));
     }
-    if let Begun::Cyclic(_) = begun {
-        return Ok(Watching {
-            words: "; no events: they need a subscription, which the server does not have"
-                .to_owned(),
-            ..Watching::default()
-        });
+    if let Some(weakness) = settings.weakness() {
+        words.push_str(&format!("; {weakness}"));
     }
-    if let Begun::Resumed(resumed) = begun
-        && let Some(events) = resumed.events.take()
-    {
-        return Ok(Watching {
-            words: format!("; {}", events.words()),
-            events: Some(events.announced_anew()),
-            subscription: None,
-        });
+    if let Some(cut) = cut {
+        tracing::warn!(
+            endpoint = settings.endpoint,
+            cut,
+            "the selection is not whole"
+        );
+        words.push_str(&format!("; {cut}"));
     }
-    Ok(
-        match events::watch(connection, settings, &ctx.id, limits, conditions).await {
-            Ok((events, subscription)) => Watching {
-                words: format!("; {}", events.words()),
-                events: Some(events),
-                subscription: Some(subscription),
-            },
-            Err(why) => Watching {
-                words: format!("; no events: {why}"),
-                ..Watching::default()
-            },
-        },
-    )
-}
-
-/// Goes on where the attempt before was lost, or begins anew.
-async fn begin(
-    connection: &dyn Connection,
-    at: &str,
-    items: &[Item],
-    limits: &Limits,
-    remembered: Option<&mut Remembered>,
-) -> Result<Begun, Status> {
-    if let Some(remembered) = remembered.filter(|remembered| remembered.server == at)
-        && let Some(resumed) = remembered.take_over(connection, items).await?
-    {
-        return Ok(Begun::Resumed(Box::new(resumed)));
-    }
-    let subscribed = subscribe::subscribe(connection, items, limits).await?;
-    Ok(Begun::Anew(subscribed))
-}
-
-// === impl Begun ===
-
-impl Begun {
-    fn cyclic(items: &[Item]) -> Self {
-        Self::Cyclic(cyclic::cycles(items, Instant::now()))
-    }
-
-    fn monitored(&self, items: &[Item]) -> Vec<Monitored> {
-        match self {
-            Self::Anew(subscribed) => subscribed.items.clone(),
-            Self::Resumed(resumed) => resumed.monitored.clone(),
-            Self::Cyclic(_) => cyclic::monitored(items),
-        }
-    }
-
-    fn words(&self) -> String {
-        match self {
-            Self::Anew(subscribed) => subscribed.words(),
-            Self::Cyclic(cycles) => cyclic::words(cycles),
-            Self::Resumed(resumed) => {
-                let paces = resumed.feeds.iter().map(Feed::publishing_ms);
-                subscribe::words(paces, &resumed.monitored)
-            }
-        }
-    }
+    words
 }
 
 /// `3 of 5 sessions used`, where the server says both.
@@ -363,81 +264,6 @@ async fn sessions_used(connection: &dyn Connection, limits: &Limits) -> Option<S
     let most = limits.sessions?;
     let used = connection.session_count().await.ok()?;
     Some(format!("{used} of {most} sessions used"))
-}
-
-/// Everything that the settings select on this server.
-pub(crate) async fn select(
-    connection: &dyn Connection,
-    settings: &Settings,
-    profiles: &Profiles,
-    source: &str,
-) -> Result<Selection, SourceError> {
-    let at = &settings.endpoint;
-    let lost = |why: Status| {
-        SourceError::Lost(format!(
-            "the server at {at} broke off while it was browsed: {why}"
-        ))
-    };
-    let namespaces = connection.namespaces().await.map_err(lost)?;
-    let limits = connection.limits().await.map_err(lost)?;
-    let mut rules = Rules::new(settings, &namespaces);
-    let globs: Vec<Glob> = rules.globs().into_iter().map(|(glob, _)| glob).collect();
-    let walk = browse::walk(connection, &globs, &namespaces, limits.per_browse)
-        .await
-        .map_err(lost)?;
-    let (known, unknown) = profiles.chosen(&rules.profiles);
-    let wanted = Wanted {
-        types: &rules.types,
-        profiles: &known,
-    };
-    let Instances { members, remarks } =
-        types::instances(connection, wanted, &namespaces, limits.per_browse)
-            .await
-            .map_err(lost)?;
-    rules.members = members;
-    let climb = rules.to_climb(&walk.found);
-    let climbed = browse::paths_of(connection, &climb, limits.per_browse)
-        .await
-        .map_err(lost)?;
-    let items = select::plan(source, settings, &rules, &walk.found, &climbed, &namespaces)
-        .map_err(|why| {
-            SourceError::Misconfigured(format!(
-                "a point of the server at {at} cannot be named: {why}; select it by `node`, with a short `point`"
-            ))
-        })?;
-    Ok(Selection {
-        items,
-        cut: joined(walk.cut.into_iter().chain(unknown).chain(remarks)),
-        limits,
-    })
-}
-
-/// All remarks in one sentence.
-fn joined(remarks: impl Iterator<Item = String>) -> Option<String> {
-    let remarks: Vec<String> = remarks.collect();
-    (!remarks.is_empty()).then(|| remarks.join("; "))
-}
-
-async fn value_types(
-    connection: &dyn Connection,
-    items: &[Item],
-    limits: Limits,
-) -> Result<Vec<ValueType>, Status> {
-    let mut types = vec![ValueType::default(); items.len()];
-    let known: Vec<usize> = (0..items.len())
-        .filter(|at| items[*at].node.is_some())
-        .collect();
-    // Two attributes are read of each node.
-    for chunk in known.chunks((limits.per_read / 2).max(1)) {
-        let nodes = chunk
-            .iter()
-            .filter_map(|at| items[*at].node.clone())
-            .collect();
-        for (at, value_type) in chunk.iter().zip(connection.value_types(nodes).await?) {
-            types[*at] = value_type;
-        }
-    }
-    Ok(types)
 }
 
 /// One bad reading for each item that could not be made, so that the far side knows as well.

@@ -72,6 +72,7 @@ fn words(name: &str) -> &'static str {
         "UncertainSubstituteValue" => "a substitute, not measured",
         "Bad" => "the server says no more",
         "BadNodeIdUnknown" => "the server no longer has this node",
+        "BadNoMatch" => "no rule of `select` means this node any more",
         "BadNodeIdInvalid" => "the server does not take this node id",
         "BadAttributeIdInvalid" => "this node has no value",
         "BadNotReadable" => "the server does not let this node be read",

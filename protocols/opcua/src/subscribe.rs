@@ -1,6 +1,9 @@
 //! Makes the subscriptions that the items need, and goes on with fewer where the server has no room for more.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use crate::{
     connection::{Connection, ItemRequest, ItemRevised, Limits, Subscription, SubscriptionRequest},
@@ -85,10 +88,83 @@ pub(crate) async fn subscribe(
     Ok(making.done())
 }
 
+/// A subscription that is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub id: u32,
+    /// What it was asked for; none where it has no points, and is to have none.
+    pub publishing_ms: Option<u64>,
+}
+
+/// Puts more items, the first of which has the handle `first`, into subscriptions that are there, and makes new ones where
+/// none has their pace or takes more. The new subscriptions, and one result an item.
+///
+/// # Errors
+/// When the server breaks off.
+pub(crate) async fn extend(
+    connection: &dyn Connection,
+    places: Vec<Place>,
+    items: &[Item],
+    first: usize,
+    per_monitor: usize,
+) -> Result<(Vec<Subscription>, Vec<Monitored>), Status> {
+    let mut making = Making::new(connection, items, per_monitor);
+    making.first = first;
+    making.full = places
+        .iter()
+        .map(|place| place.publishing_ms.is_none())
+        .collect();
+    let known = |place: &Place| Subscription {
+        id: place.id,
+        publishing_ms: 0.0,
+        keep_alive_count: KEEP_ALIVE_COUNT,
+    };
+    making.subscriptions = places.iter().map(known).collect();
+    let mut paces: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (at, item) in items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| item.node.is_some())
+    {
+        paces
+            .entry(item.sampling.publishing_ms)
+            .or_default()
+            .push(at);
+    }
+    for (publishing_ms, mut items) in paces {
+        for (at, place) in places.iter().enumerate() {
+            if place.publishing_ms == Some(publishing_ms) {
+                items = making.fill(at, items).await?;
+            }
+        }
+        while !items.is_empty() {
+            let left = match making.open(publishing_ms).await {
+                Ok(at) => making.fill(at, items.clone()).await?,
+                Err(why) if why.is(NO_MORE) => {
+                    making.squeeze(items, &why).await?;
+                    break;
+                }
+                Err(why) => return Err(why),
+            };
+            if left.len() == items.len() {
+                making.close_last().await;
+                making.squeeze(left, &FULL).await?;
+                break;
+            }
+            items = left;
+        }
+    }
+    let made = making.done();
+    let new = made.subscriptions.into_iter().skip(places.len()).collect();
+    Ok((new, made.items))
+}
+
 /// What is made so far.
 struct Making<'a> {
     connection: &'a dyn Connection,
     items: &'a [Item],
+    /// The handle of the first item.
+    first: usize,
     per_monitor: usize,
     subscriptions: Vec<Subscription>,
     /// Whether each takes no more.
@@ -111,6 +187,7 @@ impl<'a> Making<'a> {
         Self {
             connection,
             items,
+            first: 0,
             per_monitor: per_monitor.max(1),
             subscriptions: Vec::new(),
             full: Vec::new(),
@@ -225,7 +302,7 @@ impl<'a> Making<'a> {
     }
 
     fn request(&self, item: usize, filtered: Filtered) -> Option<ItemRequest> {
-        let mut request = self.items[item].request(item)?;
+        let mut request = self.items[item].request(self.first + item)?;
         filtered.leave_out(&mut request);
         Some(request)
     }

@@ -14,7 +14,7 @@ use futures::future::{pending, ready};
 
 use crate::{
     connection::{
-        Acknowledgement, BrowseName, Called, Change, Connection, Direction, HistoryPage,
+        Acknowledgement, BrowseName, Called, Change, Class, Connection, Direction, HistoryPage,
         HistoryRequest, ItemRequest, ItemRevised, Limits, Neighbour, Notification, Observed,
         Published, Subscription, SubscriptionRequest, Subtypes,
     },
@@ -324,6 +324,8 @@ pub(crate) fn item(at: usize) -> Item {
         device,
         device_name: "d".to_owned(),
         name,
+        identity: at as u64,
+        named: false,
         address: format!("ns=2;i={at}"),
         sampling: Sampling {
             publishing_ms: 500,
@@ -364,5 +366,95 @@ pub(crate) fn message(sequence: u32) -> Notification {
             observed: Some(observed),
         }],
         ..Notification::default()
+    }
+}
+
+/// An address space of references between numbered nodes; the node 85 is `Objects`.
+pub(crate) struct Tree(Vec<(NodeId, NodeId)>);
+
+impl Tree {
+    pub fn new(references: &[(u32, u32)]) -> Self {
+        let node = |id: u32| NodeId::numeric(if id == 85 { 0 } else { 2 }, id);
+        let references = references.iter();
+        Self(
+            references
+                .map(|(from, to)| (node(*from), node(*to)))
+                .collect(),
+        )
+    }
+
+    pub fn name(id: u32) -> BrowseName {
+        BrowseName {
+            namespace: 2,
+            name: id.to_string(),
+        }
+    }
+
+    fn neighbour(node: &NodeId) -> Neighbour {
+        let Identifier::Numeric(id) = node.identifier else {
+            panic!("numbered nodes");
+        };
+        Neighbour {
+            node: node.clone(),
+            name: Self::name(id),
+            class: Class::Object,
+        }
+    }
+}
+
+impl Connection for Tree {
+    fn browse(
+        &self,
+        nodes: Vec<NodeId>,
+        direction: Direction,
+    ) -> Called<'_, Vec<Result<Vec<Neighbour>, Status>>> {
+        let next_to = |node: &NodeId| {
+            let ends = self.0.iter().filter_map(|(from, to)| match direction {
+                Direction::Children => (from == node).then_some(to),
+                Direction::Parents => (to == node).then_some(from),
+            });
+            Ok(ends.map(Self::neighbour).collect())
+        };
+        Box::pin(ready(Ok(nodes.iter().map(next_to).collect())))
+    }
+
+    fn namespaces(&self) -> Called<'_, Vec<String>> {
+        Box::pin(pending())
+    }
+
+    fn limits(&self) -> Called<'_, Limits> {
+        Box::pin(pending())
+    }
+
+    fn data_types(&self, _: Vec<NodeId>) -> Called<'_, Vec<Option<String>>> {
+        Box::pin(pending())
+    }
+
+    fn exist(&self, _: Vec<NodeId>) -> Called<'_, Vec<Result<(), Status>>> {
+        Box::pin(pending())
+    }
+
+    fn subscribe(&self, _: SubscriptionRequest) -> Called<'_, Subscription> {
+        Box::pin(pending())
+    }
+
+    fn monitor(&self, _: u32, _: Vec<ItemRequest>) -> Called<'_, Vec<Result<ItemRevised, Status>>> {
+        Box::pin(pending())
+    }
+
+    fn unmonitor(&self, _: u32, _: Vec<u32>) -> Called<'_, ()> {
+        Box::pin(pending())
+    }
+
+    fn publish(&self, _: Vec<Acknowledgement>) -> Called<'static, Published> {
+        Box::pin(pending())
+    }
+
+    fn republish(&self, _: u32, _: u32) -> Called<'_, Notification> {
+        Box::pin(pending())
+    }
+
+    fn close(&self) -> Called<'_, ()> {
+        Box::pin(ready(Ok(())))
     }
 }

@@ -55,6 +55,7 @@ fn start(folder: &Path, id: &str, memory: &Memory, settings: Json) -> Rig {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: Exploring::default(),
+        reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),
         state_dir: folder.join(id),

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fieldgate_kit::{
     AddressBook, Commands, Delivery, Devices, DropCounters, Exploring, Health, HealthReport,
-    ProbeCtx, Readings, RungState, Secrets, SourceCtx, SourceError, SourceKind,
+    ProbeCtx, Readings, Reviews, RungState, Secrets, SourceCtx, SourceError, SourceKind,
 };
 use fieldgate_model::{Class, Device, Quality, Reading, Value};
 use fieldgate_opcua::{
@@ -33,6 +33,7 @@ struct Rig {
     devices: watch::Receiver<Vec<Arc<Device>>>,
     health: watch::Receiver<HealthReport>,
     exploring: Exploring,
+    reviews: Reviews,
     shutdown: CancellationToken,
     running: JoinHandle<Result<(), SourceError>>,
 }
@@ -46,6 +47,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
     let (devices_sender, devices) = Devices::channel();
     let (health_sender, health) = Health::channel();
     let (exploring, shutdown) = (Exploring::default(), CancellationToken::new());
+    let reviews = Reviews::default();
     let ctx = SourceCtx {
         id: "press".into(),
         readings: sender,
@@ -54,6 +56,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: exploring.clone(),
+        reviews: reviews.clone(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),
         state_dir: folder.path().join("state"),
@@ -66,6 +69,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         devices,
         health,
         exploring,
+        reviews,
         shutdown,
         running,
     }
@@ -667,4 +671,195 @@ async fn events_arrive_in_the_critical_lane_and_only_those_that_are_wanted() {
     assert_eq!(announced[0].points[0].id, reading.point);
     rig.stop().await.unwrap();
     server.stop().await;
+}
+
+/// Devices once each point of them is as wanted.
+async fn points(rig: &mut Rig, wanted: impl Fn(&[(String, Option<String>)]) -> bool) {
+    let told = |devices: &Vec<Arc<Device>>| -> Vec<(String, Option<String>)> {
+        let points = devices.iter().flat_map(|device| &device.points);
+        points
+            .map(|point| (point.id.to_string(), point.problem.clone()))
+            .collect()
+    };
+    let waiting = async {
+        loop {
+            let now = told(&rig.devices.borrow_and_update());
+            if wanted(&now) {
+                return;
+            }
+            // Readings flow meanwhile.
+            let delivery = tokio::select! {
+                changed = rig.devices.changed() => {
+                    changed.unwrap();
+                    continue;
+                }
+                delivery = rig.readings.recv() => delivery.expect("the source runs"),
+            };
+            if let Some(durable) = delivery.durable {
+                durable.send(Ok(())).unwrap();
+            }
+        }
+    };
+    let in_time = timeout(PATIENCE, waiting).await;
+    assert!(in_time.is_ok(), "{:?}", told(&rig.devices.borrow()));
+}
+
+fn press(sim: &Sim, more: Json) -> Json {
+    let mut settings = json!({
+        "endpoint": sim.endpoint, "security": { "policy": "None" },
+        "select": ["Objects/Demo/Press/Temperature", "Objects/Demo/Press/Ex*"], "publishing_ms": 50,
+    });
+    let (Json::Object(all), Json::Object(more)) = (&mut settings, more) else {
+        panic!("two tables");
+    };
+    all.extend(more);
+    settings
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_tells_its_changes_is_followed_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = server(&folder).await;
+    let mut rig = run(&folder, press(&sim, json!({})));
+    rig.connected().await;
+    let words = rig.reviews.board().unwrap().list.words.clone();
+    assert!(words.contains("model change events"), "{words}");
+    sim.add("Demo/Press/Extra", 7001);
+    sim.tell_change();
+    points(&mut rig, |points| points.len() == 2).await;
+    let extra = |reading: &Reading| reading.point.point() == "Extra";
+    assert_eq!(rig.find(extra).await.value, Value::Float(7001.0));
+    // Another number in the same place.
+    sim.remove("Demo/Press/Temperature");
+    sim.add("Demo/Press/Temperature", 7002);
+    sim.tell_change();
+    let renumbered = |reading: &Reading| {
+        reading.point.point() == "Temperature" && reading.value == Value::Float(7002.0)
+    };
+    rig.find(renumbered).await;
+    points(&mut rig, |points| {
+        points.len() == 2 && points.iter().all(|(_, problem)| problem.is_none())
+    })
+    .await;
+    rig.stop().await.unwrap();
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_new_waits_for_a_person_who_may_look_now() {
+    use fieldgate_kit::review::{Chosen, Decision};
+    let folder = tempfile::tempdir().unwrap();
+    let sim = server(&folder).await;
+    let settings = press(&sim, json!({ "new_nodes": "review" }));
+    let mut rig = run(&folder, settings.clone());
+    rig.connected().await;
+    sim.add("Demo/Press/Extra", 7001);
+    sim.add("Demo/Press/Excess", 7002);
+    let board = rig.reviews.board().unwrap();
+    board.decide(Decision::Look).await.unwrap();
+    let waits = rig
+        .health
+        .wait_for(|report| report.words.contains("2 new nodes wait for review"));
+    let flowing = async {
+        while let Some(delivery) = rig.readings.recv().await {
+            if let Some(durable) = delivery.durable {
+                durable.send(Ok(())).unwrap();
+            }
+        }
+    };
+    let told = async {
+        timeout(PATIENCE, waits).await.expect("in time").unwrap();
+        let list = rig.reviews.board().unwrap().list;
+        let names: Vec<&str> = list.waiting.iter().map(|new| new.point.point()).collect();
+        assert_eq!(names, ["Excess", "Extra"]);
+        assert_eq!(list.waiting[0].data_type.as_deref(), Some("Double"));
+        let one = |at: usize| Chosen::Points(vec![list.waiting[at].point.clone()]);
+        board.decide(Decision::Decline(one(0))).await.unwrap();
+        board.decide(Decision::Accept(one(1))).await.unwrap();
+        assert!(board.decide(Decision::Decline(one(1))).await.is_err());
+    };
+    tokio::select! {
+        () = told => {}
+        () = flowing => panic!("it flows on"),
+    }
+    points(&mut rig, |points| points.len() == 2).await;
+    rig.stop().await.unwrap();
+    // The next attempt knows what was decided.
+    let mut rig = run(&folder, settings);
+    rig.connected().await;
+    points(&mut rig, |points| points.len() == 2).await;
+    let list = rig.reviews.board().unwrap().list;
+    assert_eq!((list.waiting.len(), list.declined.len()), (0, 1));
+    rig.stop().await.unwrap();
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_values_are_read_in_cycles_changes_are_followed_as_well() {
+    use fieldgate_kit::review::Decision;
+    let folder = tempfile::tempdir().unwrap();
+    let sim = server(&folder).await;
+    let mut rig = run(&folder, press(&sim, json!({ "mode": "read" })));
+    rig.connected().await;
+    let board = rig.reviews.board().unwrap();
+    assert!(
+        board.list.words.contains("tells no changes"),
+        "{}",
+        board.list.words
+    );
+    sim.add("Demo/Press/Extra", 7001);
+    sim.remove("Demo/Press/Temperature");
+    sim.add("Demo/Press/Temperature", 7002);
+    board.decide(Decision::Look).await.unwrap();
+    let value = |reading: &Reading, point: &str, value: f64| {
+        reading.point.point() == point && reading.value == Value::Float(value)
+    };
+    rig.find(|reading| value(reading, "Extra", 7001.0)).await;
+    sim.remove_added(7001);
+    let gone = |reading: &Reading| {
+        reading.point.point() == "Extra" && matches!(&reading.quality, Quality::Bad(_))
+    };
+    rig.find(gone).await;
+    points(&mut rig, |points| {
+        let troubled = points.iter().filter(|(_, problem)| problem.is_some());
+        let troubled: Vec<&str> = troubled.map(|(id, _)| id.as_str()).collect();
+        troubled == ["press/Demo%2FPress/Extra"]
+    })
+    .await;
+    rig.stop().await.unwrap();
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_version_that_changes_leads_to_a_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = server(&folder).await;
+    sim.add_version("Demo/Press", 7100);
+    let mut rig = run(&folder, press(&sim, json!({})));
+    rig.connected().await;
+    let words = rig.reviews.board().unwrap().list.words.clone();
+    assert!(words.contains("node versions"), "{words}");
+    sim.add("Demo/Press/Extra", 7001);
+    // The first version that is heard is no change, so that there have to be several.
+    let extra = async {
+        for version in 2.. {
+            sim.set_version(7100, &version.to_string());
+            for _ in 0..10 {
+                let readings = rig.next().await;
+                let mut extra = readings
+                    .iter()
+                    .filter(|reading| reading.point.point() == "Extra");
+                if let Some(extra) = extra.next() {
+                    return extra.value.clone();
+                }
+            }
+        }
+        Value::Null
+    };
+    assert_eq!(
+        timeout(PATIENCE, extra).await.unwrap(),
+        Value::Float(7001.0)
+    );
+    rig.stop().await.unwrap();
+    sim.stop().await;
 }

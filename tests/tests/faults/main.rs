@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod changes;
 #[allow(dead_code, reason = "the store's tests use all of it")]
 #[path = "../../../store/tests/support/crash.rs"]
 mod crash;

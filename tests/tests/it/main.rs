@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod adoption;
 mod alarms;
 mod browse;
 mod browser;
@@ -26,6 +27,7 @@ mod primitives;
 mod profiles;
 mod queue_page;
 mod reverse;
+mod review;
 mod thin;
 mod tls;
 mod trust;

@@ -3,7 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    alarm, command, config, dead, discovery, explore, queue, receipt, selection, state, trust,
+    alarm, command, config, dead, discovery, explore, queue, receipt, review, selection, state,
+    trust,
 };
 
 /// The HTTP methods in use.
@@ -185,6 +186,11 @@ endpoints! {
     ExportSelection: Get "/api/v1/sources/{id}/selection", selection::SelectionQuery => selection::SelectionFile;
     /// Takes the rules of a file over, or tells what that would change.
     ImportSelection: Post "/api/v1/sources/{id}/selection", selection::SelectionImport => selection::SelectionPlan;
+
+    /// What is new at a source's far side and waits for a person, and what was declined.
+    GetReview: Get "/api/v1/sources/{id}/review", () => review::ReviewView;
+    /// Accepts or declines what is new, or has the far side looked at now.
+    DecideReview: Post "/api/v1/sources/{id}/review", review::ReviewDraft => review::ReviewDone;
 
     /// What answers at an address and could be a source, with what it knows of others; nothing is saved, and no other machine is asked.
     DiscoverSources: Post "/api/v1/sources/discover", discovery::DiscoverDraft => Vec<discovery::Found>;

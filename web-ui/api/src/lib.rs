@@ -13,6 +13,7 @@ pub mod explore;
 pub mod live;
 pub mod queue;
 pub mod receipt;
+pub mod review;
 pub mod selection;
 pub mod state;
 pub mod trouble;

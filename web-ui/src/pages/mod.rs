@@ -10,6 +10,7 @@ mod items;
 mod overview;
 mod point_picker;
 mod queue;
+mod review;
 mod route_editor;
 mod trust;
 
@@ -28,6 +29,10 @@ pub fn page(place: &Place) -> AnyView {
         Place::New(Section::Routes) => route_editor::page(None),
         Place::Item(Section::Routes, id) => route_editor::page(Some(id.clone())),
         Place::New(section) => editor::page(*section, None),
+        Place::Item(Section::Sources, id) => {
+            let editor = editor::page(Section::Sources, Some(id.clone()));
+            view! { {editor}{review::card(id)} }.into_any()
+        }
         Place::Item(section, id) => editor::page(*section, Some(id.clone())),
         Place::Explore => explore::page(),
         Place::Queue => queue::page(),

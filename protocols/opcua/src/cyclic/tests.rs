@@ -43,6 +43,7 @@ fn start(count: usize, wish: fn(&mut Item)) -> Rig {
         commands: fieldgate_kit::Commands::default(),
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
+        reviews: fieldgate_kit::Reviews::default(),
         memory: fieldgate_kit::Memory::default(),
         accepted: fieldgate_kit::Accepted::default(),
     };
@@ -54,7 +55,7 @@ fn start(count: usize, wish: fn(&mut Item)) -> Rig {
         let types = vec![ValueType::default(); items.len()];
         let monitored = monitored(&items);
         let announcer = Announcer::new(&items, &types, &monitored, "server", words(&cycles));
-        let points = Points::new(&ctx, &items, monitored, announcer);
+        let points = Points::new(&ctx, items, monitored, announcer);
         let limits = Limits {
             per_read: 2,
             per_browse: 1,

@@ -11,10 +11,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 use super::{Explorer, Owner};
 use crate::{
+    alias::KnownPaths,
     connection::{Acknowledgement, SubscriptionRequest},
+    look::{self, Selection},
     select::Item,
     settings::{Select, Settings},
-    source::{self, Selection},
 };
 
 /// New points that are named.
@@ -108,8 +109,15 @@ impl Explorer {
 
     async fn selected(&self, rules: Vec<Json>) -> Result<Selection, ExploreError> {
         let settings = with_rules(&self.settings, rules)?;
-        let selected =
-            source::select(&*self.connection, &settings, &self.profiles, &self.source).await;
+        let known = KnownPaths::new();
+        let selected = look::select(
+            &*self.connection,
+            &settings,
+            &self.profiles,
+            &self.source,
+            &known,
+        )
+        .await;
         selected.map_err(|error| match error {
             SourceError::Lost(words) => ExploreError::Gone(words),
             other => ExploreError::Refused(other.to_string()),

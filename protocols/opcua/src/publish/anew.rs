@@ -77,6 +77,9 @@ impl Publishing<'_> {
                 self.points.made_again(handle, result);
             }
         }
+        if let Some(following) = &mut self.following {
+            following.listen_again(self.feeds[feed].id, made).await?;
+        }
         // Events have a subscription of their own, the last one.
         if let Some(events) = self.points.events()
             && handles.is_empty()

@@ -39,20 +39,29 @@ impl Memory {
         key_frames: KeyFrames,
         now: Instant,
     ) -> Self {
-        let remembered = |(item, made): (&Item, &Monitored)| {
-            let sampling = &item.sampling;
-            Remembered {
-                gate: Gate::after(made.filtered, sampling.trigger, sampling.deadband),
-                heartbeat: sampling.heartbeat_ms.map(Duration::from_millis),
-                last: None,
-            }
-        };
+        let points = items.iter().zip(monitored);
         Self {
-            points: items.iter().zip(monitored).map(remembered).collect(),
+            points: points
+                .map(|(item, made)| Remembered::of(item, made))
+                .collect(),
             key_frames,
             framed: now,
             messages: 0,
         }
+    }
+
+    /// One point more.
+    pub(super) fn push(&mut self, item: &Item, made: &Monitored) {
+        self.points.push(Remembered::of(item, made));
+    }
+
+    /// The point's wishes are others now, or what the server makes of them.
+    pub(super) fn renew(&mut self, point: usize, item: &Item, made: &Monitored) {
+        let last = self.points[point].last.take();
+        self.points[point] = Remembered {
+            last,
+            ..Remembered::of(item, made)
+        };
     }
 
     /// Whether the value is passed on; it is the point's last one then.
@@ -135,6 +144,19 @@ impl Memory {
                 Some(at)
             })
             .collect()
+    }
+}
+
+// === impl Remembered ===
+
+impl Remembered {
+    fn of(item: &Item, made: &Monitored) -> Self {
+        let sampling = &item.sampling;
+        Self {
+            gate: Gate::after(made.filtered, sampling.trigger, sampling.deadband),
+            heartbeat: sampling.heartbeat_ms.map(Duration::from_millis),
+            last: None,
+        }
     }
 }
 

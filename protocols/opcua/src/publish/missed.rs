@@ -27,7 +27,7 @@ impl Points<'_> {
     }
 
     pub(super) fn ask_history(&mut self) -> Option<Ask> {
-        self.history.as_mut()?.ask(self.items, now())
+        self.history.as_mut()?.ask(&self.items, now())
     }
 
     /// Missed values as readings, as far as the answer has some.
@@ -35,7 +35,7 @@ impl Points<'_> {
         let Some(history) = &mut self.history else {
             return Vec::new();
         };
-        let filled = history.answered(answered, self.items);
+        let filled = history.answered(answered, &self.items);
         self.announcer.tell_of_history(history.words());
         self.count(DropReason::Undecodable, filled.timeless);
         self.count(DropReason::Deadband, filled.held_back);

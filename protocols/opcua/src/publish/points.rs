@@ -2,7 +2,7 @@
 
 mod asked;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fieldgate_kit::SourceCtx;
 use fieldgate_model::{DropReason, Quality, Reading, Timestamp};
@@ -25,17 +25,17 @@ use crate::{
 
 /// All items; a value's handle is its item's index.
 pub(crate) struct Points<'a> {
-    ctx: &'a SourceCtx,
-    pub(super) items: &'a [Item],
-    monitored: Vec<Monitored>,
-    states: Vec<State>,
+    pub(super) ctx: &'a SourceCtx,
+    pub(super) items: Vec<Item>,
+    pub(super) monitored: Vec<Monitored>,
+    pub(super) states: Vec<State>,
     pub(super) announcer: Announcer,
-    roll_call: RollCall,
-    cadences: Cadences,
-    memory: Memory,
+    pub(super) roll_call: RollCall,
+    pub(super) cadences: Cadences,
+    pub(super) memory: Memory,
     pub(super) last: Vec<Option<Last>>,
     /// The next value may be the one that was there before the connection was lost.
-    fresh: Vec<bool>,
+    pub(super) fresh: Vec<bool>,
     events: Option<Events>,
     /// The server said that the open conditions are to be asked for again.
     refresh_required: bool,
@@ -45,11 +45,13 @@ pub(crate) struct Points<'a> {
     server: String,
     /// What is told of the set of redundant servers; nothing when there is none.
     standing: watch::Receiver<String>,
+    /// Where others see the items; none where nobody looks.
+    pub(super) roster: Option<watch::Sender<Arc<[Item]>>>,
 }
 
 /// What is known of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// Values come.
     Fine,
     /// The server says through the item that there is no value to be had.
@@ -60,7 +62,7 @@ enum State {
 
 impl State {
     /// An item that the server refused for another reason than its node is not made again when the node is there.
-    fn of(result: &Result<ItemRevised, Status>) -> Self {
+    pub(super) fn of(result: &Result<ItemRevised, Status>) -> Self {
         match result {
             Ok(_) => Self::Fine,
             Err(why) if why.is("BadNodeIdUnknown") => Self::Gone,
@@ -74,14 +76,13 @@ impl State {
 impl<'a> Points<'a> {
     pub(crate) fn new(
         ctx: &'a SourceCtx,
-        items: &'a [Item],
+        items: Vec<Item>,
         monitored: Vec<Monitored>,
         announcer: Announcer,
     ) -> Self {
         Self {
             ctx,
-            items,
-            memory: Memory::new(items, &monitored, KeyFrames::default(), Instant::now()),
+            memory: Memory::new(&items, &monitored, KeyFrames::default(), Instant::now()),
             states: monitored
                 .iter()
                 .map(|made| State::of(&made.result))
@@ -98,6 +99,8 @@ impl<'a> Points<'a> {
             forgotten: false,
             server: String::new(),
             standing: watch::channel(String::new()).1,
+            roster: None,
+            items,
         }
     }
 
@@ -123,7 +126,7 @@ impl<'a> Points<'a> {
     /// With all last values sent together now and then.
     pub(crate) fn with_key_frames(self, key_frames: KeyFrames) -> Self {
         Self {
-            memory: Memory::new(self.items, &self.monitored, key_frames, Instant::now()),
+            memory: Memory::new(&self.items, &self.monitored, key_frames, Instant::now()),
             ..self
         }
     }
@@ -136,7 +139,7 @@ impl<'a> Points<'a> {
     /// What the next attempt has to know.
     pub(super) fn leave(&mut self) -> (Vec<Item>, Vec<Monitored>, Vec<Option<Last>>) {
         (
-            self.items.to_vec(),
+            std::mem::take(&mut self.items),
             std::mem::take(&mut self.monitored),
             std::mem::take(&mut self.last),
         )
@@ -160,6 +163,11 @@ impl<'a> Points<'a> {
     /// With events besides the items.
     pub(crate) fn with_events(self, events: Option<Events>) -> Self {
         Self { events, ..self }
+    }
+
+    /// With others who see the items.
+    pub(crate) fn with_roster(self, roster: Option<watch::Sender<Arc<[Item]>>>) -> Self {
+        Self { roster, ..self }
     }
 
     /// With what is missing, which is read from the server's history.
@@ -235,9 +243,9 @@ impl<'a> Points<'a> {
         let mut readings = Vec::with_capacity(changes.len());
         for change in changes {
             let handle = change.handle as usize;
-            let Some(item) = self.items.get(handle) else {
+            if handle >= self.items.len() {
                 continue;
-            };
+            }
             self.roll_call.heard(handle);
             self.cadences.heard(handle, instant);
             let Some(observed) = change.observed else {
@@ -249,6 +257,7 @@ impl<'a> Points<'a> {
                 turned |= self.announcer.overflow(handle, self.queue_size(handle));
             }
             turned |= self.turn(handle, &observed.quality);
+            let item = &self.items[handle];
             if !self.memory.admit(handle, &observed, item.range(), instant) {
                 held_back += 1;
                 continue;
@@ -317,7 +326,7 @@ impl<'a> Points<'a> {
 
     /// What the server says of the items is known now.
     pub(crate) fn learned(&mut self) {
-        self.announcer.learned(self.items);
+        self.announcer.learned(&self.items);
         self.tell();
     }
 
@@ -366,7 +375,7 @@ impl<'a> Points<'a> {
     }
 
     /// True when it is news.
-    fn trouble(&mut self, handle: usize, state: State, quality: &Quality) -> bool {
+    pub(super) fn trouble(&mut self, handle: usize, state: State, quality: &Quality) -> bool {
         if self.states[handle] == state {
             return false;
         }

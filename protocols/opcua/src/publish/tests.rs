@@ -64,6 +64,7 @@ fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut 
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
+        reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new("/".into(), "/".into()),
         state_dir: "/".into(),
@@ -91,7 +92,7 @@ fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut 
                 keep_alive_count: 4,
             })
             .collect();
-        let points = Points::new(&ctx, &items, monitored, announcer)
+        let points = Points::new(&ctx, items, monitored, announcer)
             .with_key_frames(key_frames)
             .with_events(Some(crate::events::Events::of_server("s")));
         Publishing::new(&connection, &ctx, &subscriptions, points)

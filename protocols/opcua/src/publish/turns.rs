@@ -59,7 +59,8 @@ impl<'a> Publishing<'a> {
         &mut self,
         answers: impl Iterator<Item = (usize, Result<(), Status>)>,
     ) -> Result<(), SourceError> {
-        let called = self.points.roll_called(answers);
+        let mut called = self.points.roll_called(answers);
+        self.suspect(&mut called.back);
         for feed in 0..self.feeds.len() {
             let back = called.back.iter().copied();
             let back: Vec<usize> = back
@@ -103,7 +104,11 @@ impl<'a> Publishing<'a> {
     }
 
     /// Their nodes are back; their first values will say so.
-    async fn monitor_again(&mut self, subscription: u32, back: Vec<usize>) -> Result<(), Status> {
+    pub(super) async fn monitor_again(
+        &mut self,
+        subscription: u32,
+        back: Vec<usize>,
+    ) -> Result<(), Status> {
         let stale: Vec<u32> = back
             .iter()
             .filter_map(|handle| self.points.take_id(*handle))

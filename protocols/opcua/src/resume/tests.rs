@@ -50,6 +50,7 @@ impl Rig {
             commands: Commands::default(),
             alarms: Default::default(),
             exploring: fieldgate_kit::Exploring::default(),
+            reviews: fieldgate_kit::Reviews::default(),
             shutdown: CancellationToken::new(),
             secrets: Secrets::new("/".into(), "/".into()),
             state_dir: "/".into(),
@@ -66,7 +67,7 @@ impl Rig {
             }];
             let types = [ValueType::default()];
             let announcer = Announcer::new(&items, &types, &monitored, "server", String::new());
-            let points = Points::new(&ctx, &items, monitored, announcer);
+            let points = Points::new(&ctx, items.to_vec(), monitored, announcer);
             let subscription = Subscription {
                 id: 7,
                 publishing_ms: 500.0,
@@ -228,4 +229,31 @@ async fn a_server_that_no_longer_has_it_begins_anew_and_repeats_nothing() {
         rig.value(20).await;
         rig.lose(second).await;
     }
+}
+
+/// The items that were known, and those that are found now; whether their subscriptions are gone on with.
+#[track_caller]
+fn check_wishes(known: &[Item], found: &[Item], expected: bool) {
+    let remembered = Remembered {
+        items: known.to_vec(),
+        ..Remembered::only(Conditions::default())
+    };
+    assert_eq!(remembered.same_wishes(found), expected);
+}
+
+#[test]
+fn what_came_or_went_meanwhile_is_no_reason_to_begin_anew_and_another_number_is() {
+    let items: Vec<Item> = (0..4).map(item).collect();
+    let mut renumbered = items.clone();
+    renumbered[1].node = Some(crate::node_id::NodeId::numeric(2, 700));
+    let mut faster = items.clone();
+    faster[2].sampling.sampling_ms = 1;
+    check_wishes(&items, &items, true);
+    check_wishes(&items[..3], &items, true);
+    check_wishes(&items, &items[1..], true);
+    check_wishes(&items, &[items[3].clone(), items[0].clone()], true);
+    check_wishes(&items, &renumbered, false);
+    check_wishes(&items, &faster, false);
+    check_wishes(&items[..2], &items[2..], false);
+    check_wishes(&[], &[], true);
 }

@@ -109,9 +109,10 @@ fn every_problem_is_named_with_its_path() {
         &["history.fill"],
     );
     check(
-        with(json!({ "key_frame_ms": 1, "key_frame_messages": 0 })),
-        &["key_frame_messages", "key_frame_ms"],
+        with(json!({ "key_frame_ms": 1, "key_frame_messages": 0, "rebrowse_s": 9 })),
+        &["key_frame_messages", "key_frame_ms", "rebrowse_s"],
     );
+    check(with(json!({ "new_nodes": "ask" })), &["new_nodes"]);
     check(
         with(json!({ "trigger": "always", "discard": "all" })),
         &["discard", "trigger"],

@@ -129,3 +129,60 @@ async fn a_filter_that_the_server_does_not_take_is_left_out_and_the_neighbours_k
         assert_eq!(script.told(|told| told.monitored), 3);
     }
 }
+
+/// Three items are there, and a subscription that is for events; four more come. How many each subscription has then.
+async fn check_more(room: Room, paces: [u64; 4], expected: &[usize], places: [Option<usize>; 4]) {
+    let script = Script::default();
+    script.told(|told| told.room = room);
+    let known: Vec<_> = (0..3).map(item).collect();
+    let made = subscribe(&script, &known, &LIMITS).await.unwrap();
+    let events = script.subscribe(request(500)).await.unwrap();
+    let more: Vec<_> = paces
+        .iter()
+        .zip(3..)
+        .map(|(pace, at)| {
+            let mut more = item(at);
+            more.sampling.publishing_ms = *pace;
+            more
+        })
+        .collect();
+    let place = |id, publishing_ms| Place { id, publishing_ms };
+    let there = vec![
+        place(made.subscriptions[0].id, Some(500)),
+        place(events.id, None),
+    ];
+    let (new, made) = extend(&script, there, &more, 3, 4).await.unwrap();
+    let items: Vec<usize> = script.told(|told| told.subscriptions.values().copied().collect());
+    assert_eq!(items, expected, "{room:?}");
+    assert_eq!(new.len() + 2, expected.len(), "{room:?}");
+    let made = made
+        .iter()
+        .map(|made| made.result.is_ok().then_some(made.subscription));
+    assert_eq!(made.collect::<Vec<_>>(), places, "{room:?}");
+}
+
+#[tokio::test]
+async fn more_items_go_where_their_pace_is_and_into_new_subscriptions_when_there_is_no_room() {
+    let same = [500; 4];
+    check_more(Room::default(), same, &[7, 0], [Some(0); 4]).await;
+    let other = [500, 100, 500, 100];
+    let places = [Some(0), Some(2), Some(0), Some(2)];
+    check_more(Room::default(), other, &[5, 0, 2], places).await;
+    for all_or_none in [false, true] {
+        let small = Room {
+            items_per_subscription: 4,
+            all_or_none,
+            ..Room::default()
+        };
+        let places = [Some(0), Some(2), Some(2), Some(2)];
+        check_more(small, same, &[4, 0, 3], places).await;
+        let full = Room {
+            subscriptions: 2,
+            ..small
+        };
+        // The events' subscription takes no values: they would wait behind them.
+        check_more(full, same, &[4, 0], [Some(0), None, None, None]).await;
+        let nothing = Room { items: 4, ..small };
+        check_more(nothing, same, &[4, 0], [Some(0), None, None, None]).await;
+    }
+}

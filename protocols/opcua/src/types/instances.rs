@@ -6,7 +6,10 @@ use fieldgate_kit::explore::NodeKind;
 
 use super::{TypeName, Types, shape::Shape};
 use crate::{
-    browse::{BrowsePath, Found, MAX_DEPTH, MAX_FOUND, MAX_VISITED, OBJECTS, SERVER},
+    browse::{
+        BrowsePath, Found, MAX_DEPTH, MAX_FOUND, MAX_VERSIONS, MAX_VISITED, OBJECTS, SERVER,
+        is_version,
+    },
     connection::{Class, Connection},
     explore::asked::{Reference, References},
     node_id::NodeId,
@@ -56,6 +59,10 @@ pub(crate) struct Instances {
     pub members: Vec<Member>,
     /// What is not there, or why it is not all, in words.
     pub remarks: Vec<String>,
+    /// Nodes that could not be browsed, or more than are looked at: what is below them is not known.
+    pub passed_over: usize,
+    /// The NodeVersion properties on the way.
+    pub versions: Vec<NodeId>,
 }
 
 /// What is meant on this server.
@@ -157,8 +164,15 @@ async fn walk(
         let mut next = Vec::new();
         for visits in level.chunks(per_browse.max(1)) {
             let nodes = visits.iter().map(|visit| visit.node.clone()).collect();
-            for (visit, children) in visits.iter().zip(children(connection, nodes).await?) {
+            let found = children(connection, nodes, &mut instances.passed_over).await?;
+            for (visit, children) in visits.iter().zip(found) {
                 for child in children {
+                    if child.kind == NodeKind::Property
+                        && is_version(&child.name)
+                        && instances.versions.len() < MAX_VERSIONS
+                    {
+                        instances.versions.push(child.node.clone());
+                    }
                     let Some(visit) = visit.step(child, meant) else {
                         continue;
                     };
@@ -182,6 +196,7 @@ async fn walk(
                         instances.members.len(),
                         seen.len()
                     ));
+                    instances.passed_over += 1;
                     instances.members.truncate(MAX_FOUND);
                     return Ok(());
                 }
@@ -196,6 +211,7 @@ async fn walk(
 async fn children(
     connection: &dyn Connection,
     nodes: Vec<NodeId>,
+    passed_over: &mut usize,
 ) -> Result<Vec<Vec<Reference>>, Status> {
     let mut all: Vec<Vec<Reference>> = vec![Vec::new(); nodes.len()];
     let mut answers: Vec<(usize, Result<References, Status>)> = connection
@@ -213,7 +229,10 @@ async fn children(
                     let left = left.filter(|_| all[at].len() < MAX_CHILDREN);
                     unfinished.extend(left.map(|mark| (at, mark)));
                 }
-                Err(why) => tracing::debug!(%why, "cannot browse"),
+                Err(why) => {
+                    tracing::debug!(%why, "cannot browse");
+                    *passed_over += 1;
+                }
             }
         }
         if unfinished.is_empty() {
@@ -224,6 +243,7 @@ async fn children(
         answers = places.into_iter().zip(more).collect();
     }
     tracing::debug!("the server always has more children, they are left out");
+    *passed_over += 1;
     Ok(all)
 }
 

@@ -46,6 +46,7 @@ fn start() -> Rig {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: Exploring::default(),
+        reviews: fieldgate_kit::Reviews::default(),
         shutdown: CancellationToken::new(),
         secrets: Secrets::new("/".into(), "/".into()),
         state_dir: folder.path().join("source"),
@@ -90,7 +91,7 @@ async fn run(script: Script, ctx: SourceCtx) -> Result<(), SourceError> {
         publishing_ms: 500.0,
         keep_alive_count: 4,
     };
-    let points = Points::new(&ctx, &items, monitored, announcer)
+    let points = Points::new(&ctx, items.to_vec(), monitored, announcer)
         .with_history(History::new(rule, "server", &limits, 1));
     Publishing::new(&script, &ctx, &[subscription], points)
         .run()

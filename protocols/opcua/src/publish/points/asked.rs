@@ -80,6 +80,10 @@ impl Points<'_> {
         handle: usize,
         result: Result<ItemRevised, Status>,
     ) {
+        if let Err(why) = &result {
+            let quality = Quality::Bad(why.to_string().into());
+            self.trouble(handle, State::of(&result), &quality);
+        }
         self.monitored[handle].result = result;
     }
 

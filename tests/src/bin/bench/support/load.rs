@@ -126,6 +126,7 @@ pub fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
+        reviews: fieldgate_kit::Reviews::default(),
         shutdown,
         secrets: Secrets::new(folder.into(), folder.into()),
         state_dir: folder.into(),

@@ -89,7 +89,7 @@ async def packer(server, objects):
     status = await packml.type("PackMLStatusObjectType")
     machine = await objects.add_object(packml.index, "Packer", objecttype=whole)
     one = await machine.add_object(packml.index, "Status", objecttype=status)
-    await packml.variables(one, {"CurMachSpeed": 60.0, "StateCurrent": 6, "MaterialInterlock": False})
+    await packml.variables(one, {"CurMachSpeed": 60.0, "UnitModeCurrent": 1, "MaterialInterlock": False})
 
 
 async def main():

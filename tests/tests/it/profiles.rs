@@ -106,7 +106,7 @@ fn a_profile_adopts_exactly_what_it_names() {
             &[
                 "Packer Status.CurMachSpeed [/min]",
                 "Packer Status.MaterialInterlock",
-                "Packer Status.StateCurrent",
+                "Packer Status.UnitModeCurrent",
             ],
         ),
         ("mine", &["Packer Speed [/h]"]),

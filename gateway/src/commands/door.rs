@@ -73,7 +73,13 @@ impl Door for DestinationDoor {
     }
 
     fn owed(&self) -> Vec<Owed> {
-        self.gateway.commands.owed(&self.id)
+        let (owed, given_up) = self.gateway.commands.owed(&self.id);
+        for id in given_up {
+            tracing::warn!(destination = %self.id, id, "the answer to a command never reached its asker, and is given up");
+            self.lost(Lost::Answer);
+            self.told(&id);
+        }
+        owed
     }
 
     fn told(&self, id: &str) {

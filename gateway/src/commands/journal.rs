@@ -102,6 +102,8 @@ pub struct Journal {
     folder: PathBuf,
     file: File,
     bytes: u64,
+    /// A line may stand half in the file.
+    is_torn: bool,
     known: HashMap<String, Entry>,
     order: VecDeque<String>,
 }
@@ -120,6 +122,7 @@ impl Journal {
             bytes: file.metadata()?.len(),
             folder,
             file,
+            is_torn: false,
             known: HashMap::new(),
             order: VecDeque::new(),
         };
@@ -228,6 +231,8 @@ impl Journal {
     fn append(&mut self, line: &Line) -> io::Result<()> {
         if self.bytes >= MAX_FILE_BYTES {
             self.rotate()?;
+        } else if self.bytes == 0 {
+            self.head()?;
         }
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
@@ -235,9 +240,16 @@ impl Journal {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_torn {
+            self.file.write_all(b"\n")?;
+            self.is_torn = false;
+        }
+        let written = self.file.write_all(bytes);
+        let written = written.and_then(|()| self.file.sync_data());
+        self.is_torn = written.is_err();
+        written?;
         self.bytes += bytes.len() as u64;
-        self.file.write_all(bytes)?;
-        self.file.sync_data()
+        Ok(())
     }
 
     fn head(&mut self) -> io::Result<()> {
@@ -259,7 +271,7 @@ impl Journal {
             }
         }
         self.file = append(&path(&self.folder, 0))?;
-        self.bytes = 0;
+        (self.bytes, self.is_torn) = (0, false);
         self.head()
     }
 
@@ -267,10 +279,12 @@ impl Journal {
         let mut lines = bytes
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty());
-        let Some(head) = lines.next() else {
+        let Some(first) = lines.next() else {
             return Ok(());
         };
-        let head: Result<Head, _> = serde_json::from_slice(head);
+        let head: Result<Head, _> = serde_json::from_slice(first);
+        // Where the disk refused the head, a line of commands stands first.
+        let first = head.is_err().then_some(first);
         if let Ok(head) = &head
             && (head.format != FORMAT || head.version != VERSION)
         {
@@ -281,7 +295,7 @@ impl Journal {
                 head.version
             )));
         }
-        for line in lines {
+        for line in first.into_iter().chain(lines) {
             match serde_json::from_slice(line) {
                 Ok(line) => self.remember(line),
                 Err(error) => {

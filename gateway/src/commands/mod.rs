@@ -49,6 +49,8 @@ const LONGEST_TTL: Duration = Duration::from_secs(3600);
 const OWED_FOR: Duration = LONGEST_TTL;
 /// The longest id, in bytes.
 const MAX_ID_BYTES: usize = 128;
+/// An answer that so many links did not get to the far side is given up.
+const MAX_OFFERS: u32 = 8;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +83,8 @@ struct State {
     /// By source; what is for no source at all has one together.
     pace: HashMap<String, Pace>,
     under_way: HashMap<String, watch::Receiver<Option<Answer>>>,
+    /// How often an answer that is owed was handed to its destination.
+    offered: HashMap<String, u32>,
 }
 
 /// What is done with a command that was asked for.
@@ -113,6 +117,7 @@ impl Commands {
                 journal: Journal::open(folder)?,
                 pace: HashMap::new(),
                 under_way: HashMap::new(),
+                offered: HashMap::new(),
             }),
             tally: Tally::default(),
         })
@@ -158,9 +163,13 @@ impl Commands {
         let (way, tally) = (asker.way.clone(), &gateway.commands.tally);
         tally.received(&way);
         let deciding = Arc::clone(gateway);
+        let handed_in = Instant::now();
         // Writing it down blocks.
-        let decided =
-            tokio::task::spawn_blocking(move || deciding.commands.decide(&deciding, asked, &asker));
+        let decided = tokio::task::spawn_blocking(move || {
+            deciding
+                .commands
+                .decide(&deciding, asked, &asker, handed_in)
+        });
         let Ok(Decided { id, written, next }) = decided.await else {
             tally.ended(&way, Outcome::Failed, None);
             return stopping();
@@ -195,8 +204,14 @@ impl Commands {
     }
 
     /// Everything that can be said before the source is asked. What goes to the source is on the disk afterwards.
-    fn decide(&self, gateway: &Gateway, asked: Asked, asker: &Asker) -> Decided {
-        let (now, draft) = (now(), asked.draft);
+    fn decide(
+        &self,
+        gateway: &Gateway,
+        asked: Asked,
+        asker: &Asker,
+        handed_in: Instant,
+    ) -> Decided {
+        let draft = asked.draft;
         let id = draft
             .id
             .clone()
@@ -216,6 +231,8 @@ impl Commands {
             );
         }
         let mut state = self.state();
+        // Waiting for a thread or for the disk is time that the command lives.
+        let (now, waited) = (now(), asked.waited + handed_in.elapsed());
         if let Some(entry) = state.journal.find(&id) {
             if !entry.is_same(&draft) {
                 return refused(
@@ -238,7 +255,7 @@ impl Commands {
                 ),
             );
         }
-        let came = before(now, asked.waited);
+        let came = before(now, waited);
         let issued = draft.issued.map_or(came, |issued| issued.min(now));
         let expires = after(issued, draft.ttl.unwrap_or(DEFAULT_TTL).min(LONGEST_TTL));
         let lasts = asked.lasts.map(|lasts| after(came, lasts));
@@ -285,9 +302,28 @@ impl Commands {
     }
 
     /// The answers that a destination has not delivered yet, the oldest first.
-    fn owed(&self, destination: &str) -> Vec<Owed> {
-        let state = self.state();
-        let owed = state.journal.owed(destination, before(now(), OWED_FOR));
+    ///
+    /// One that the far side never lets pass would end every link: after so many it is given up.
+    fn owed(&self, destination: &str) -> (Vec<Owed>, Vec<String>) {
+        let since = before(now(), OWED_FOR);
+        let mut state = self.state();
+        let State {
+            journal, offered, ..
+        } = &mut *state;
+        offered.retain(|id, _| journal.find(id).is_some_and(|entry| !entry.told));
+        let ids = journal
+            .owed(destination, since)
+            .map(|(entry, _)| &entry.begun.id);
+        let given_up: Vec<String> = ids
+            .filter(|id| {
+                let offered = offered.entry((*id).clone()).or_default();
+                *offered += 1;
+                *offered > MAX_OFFERS
+            })
+            .cloned()
+            .collect();
+        let owed = state.journal.owed(destination, since);
+        let owed = owed.filter(|(entry, _)| !given_up.contains(&entry.begun.id));
         let owed = owed.map(|(entry, reply)| {
             let id = entry.begun.id.clone();
             let answer = match state.under_way.get(&id) {
@@ -297,7 +333,7 @@ impl Commands {
             let reply = reply.to.clone();
             Owed { id, reply, answer }
         });
-        owed.collect()
+        (owed.collect(), given_up)
     }
 
     fn told(&self, id: &str) {

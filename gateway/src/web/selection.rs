@@ -79,6 +79,8 @@ fn written(shape: &Shape, rules: &[Json], format: SelectionFormat) -> String {
 }
 
 async fn import(call: Call<ImportSelection>) -> Answer<ImportSelection> {
+    // Before the item is read: what others save meanwhile is not undone.
+    let revision = call.shared.desired.current().config.revision;
     let (item, shape) = source(&call.shared, &call.place)?;
     let read = match call.body.format {
         SelectionFormat::Csv => parse_csv(&shape, &call.body.text),
@@ -126,7 +128,7 @@ async fn import(call: Call<ImportSelection>) -> Answer<ImportSelection> {
     }
     let differs = answer.added + answer.changed + answer.removed > 0;
     if !call.body.dry_run && answer.problems.is_empty() && differs {
-        let (id, base) = (call.place.clone(), call.base);
+        let (id, base) = (call.place.clone(), call.base.or(Some(revision)));
         let change = move |desired: &Desired| desired.put(Section::Source, &id, &draft, base, WHO);
         answer.saved = Some(call.shared.block(change).await?.1);
     }

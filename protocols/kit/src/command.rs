@@ -119,11 +119,14 @@ impl Desk {
 // === impl Orders ===
 
 impl Orders {
-    /// The next command; never, when the gateway is stopping.
+    /// The next command that somebody still waits for: others were told that they failed. Never, when the gateway is stopping.
     pub async fn next(&mut self) -> Order {
-        match self.0.recv().await {
-            Some(order) => order,
-            None => std::future::pending().await,
+        loop {
+            match self.0.recv().await {
+                Some(order) if order.reply.is_closed() => {}
+                Some(order) => return order,
+                None => std::future::pending().await,
+            }
         }
     }
 }
@@ -164,6 +167,20 @@ mod tests {
         assert_eq!(order.command, command());
         order.answer(Answer::done("read"));
         assert_eq!(answer.await.unwrap().outcome, Outcome::Done);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_carried_out() {
+        let (commands, gateway) = Commands::channel();
+        let mut orders = commands.open(Vec::new());
+        let desk = gateway.borrow().clone().unwrap();
+        drop(desk.order(command()).unwrap());
+        let second = Command {
+            id: "2".into(),
+            ..command()
+        };
+        let _answer = desk.order(second.clone()).unwrap();
+        assert_eq!(orders.next().await.command, second);
     }
 
     #[tokio::test]

@@ -166,6 +166,9 @@ impl Events {
     ) {
         let overflow = of == Some(&OVERFLOW_TYPE);
         told.overflows += u64::from(overflow);
+        if overflow {
+            self.conditions.spoil(self.notifiers[handle].rule);
+        }
         let kind = self.type_name(of, &event.fields);
         let admitted = overflow || self.notifiers[handle].filter.admits(&event.fields, of);
         let Some((name, point)) = self.name(handle, &event.fields, &kind) else {

@@ -57,6 +57,8 @@ pub(crate) struct History {
     /// Moments of values that were told of a gap without an end, by point.
     told: HashMap<usize, BTreeSet<Timestamp>>,
     resting_until: Instant,
+    /// How often the server did not say which points have history.
+    unsaid: u32,
     tally: Tally,
     /// Something is to be written down that was not.
     changed: bool,
@@ -133,6 +135,7 @@ impl History {
             told: HashMap::new(),
             release: Vec::new(),
             resting_until: Instant::now(),
+            unsaid: 0,
             tally: Tally::default(),
             changed: false,
         })
@@ -272,6 +275,14 @@ impl History {
     fn next_group(&mut self, items: &[Item]) -> Option<Group> {
         let fill = self.rule.fill;
         let chosen = self.gaps.group(self.per_call, fill, Instant::now());
+        let is_there = |(place, _): &(Place, Gap)| {
+            let item = items.get(place.point);
+            item.is_some_and(|item| item.node.is_some())
+        };
+        let (chosen, without_node): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_there);
+        for (place, _) in without_node {
+            self.gaps.forget(place.point);
+        }
         let after = chosen.iter().map(|(_, gap)| gap.after).min()?;
         let ends: Option<Vec<Timestamp>> = chosen.iter().map(|(_, gap)| gap.before).collect();
         let before = ends.and_then(|ends| ends.into_iter().max());

@@ -224,8 +224,11 @@ fn folder(state_dir: &Path) -> PathBuf {
 }
 
 fn read(file: &Path) -> Result<Profile, String> {
-    let size = fs::metadata(file).map_err(|error| error.to_string())?.len();
-    if size > MOST_BYTES {
+    let about = fs::metadata(file).map_err(|error| error.to_string())?;
+    if !about.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    if about.len() > MOST_BYTES {
         return Err(format!("it is larger than {MOST_BYTES} bytes"));
     }
     fs::read_to_string(file)

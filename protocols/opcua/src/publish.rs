@@ -432,6 +432,10 @@ impl<'a> Publishing<'a> {
             "messages of the subscription were lost between the server and the gateway"
         );
         self.points.lost_messages(feed, messages);
+        // Events have a subscription of their own, the last one.
+        if feed + 1 == self.feeds.len() {
+            self.points.lost_events();
+        }
         self.saver.hurry();
         self.note();
     }

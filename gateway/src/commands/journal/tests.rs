@@ -75,6 +75,30 @@ fn what_was_commanded_is_known_after_a_restart_and_told_again() {
 }
 
 #[test]
+fn a_line_that_the_disk_tore_costs_no_other_and_neither_does_a_head_that_it_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Journal::open(folder.path().to_owned()).unwrap();
+    let at = Timestamp::from_millis(1);
+    let mut journal = open();
+    journal.file.write_all(b"{\"begun\":{\"id\":\"0").unwrap();
+    journal.is_torn = true;
+    journal.begin(&command("1"), &console(), at, None).unwrap();
+    drop(journal);
+    let mut journal = open();
+    assert!(journal.find("1").is_some());
+    // As a rotation leaves it whose head was refused.
+    journal.file = append(&path(folder.path(), 7)).unwrap();
+    journal.bytes = 0;
+    journal.begin(&command("2"), &console(), at, None).unwrap();
+    drop(journal);
+    let whole = fs::read_to_string(path(folder.path(), 7)).unwrap();
+    assert!(whole.starts_with("{\"format\""), "{whole}");
+    let (_, headless) = whole.split_once('\n').unwrap();
+    fs::write(path(folder.path(), 0), headless).unwrap();
+    assert!(open().find("2").is_some());
+}
+
+#[test]
 fn an_answer_is_owed_until_it_is_delivered_also_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let open = || Journal::open(folder.path().to_owned()).unwrap();

@@ -1,10 +1,14 @@
 //! Servers that a server knows of. It may name any machine of the world, so only its own is asked; a person decides about the rest.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, ToSocketAddrs},
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use fieldgate_kit::Discovered;
 use futures::{StreamExt, stream};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use url::Url;
 
 use super::servers;
@@ -124,12 +128,27 @@ async fn place(url: &str, host: &str, here: IpAddr) -> Place {
         Ok(address) => vec![address],
         Err(_) if target.host.eq_ignore_ascii_case(host) => vec![here],
         // A name that only the plant's own network knows: the machine that names it is the likeliest.
-        Err(_) => match target.resolve().await {
-            Ok(found) => found.iter().map(|found| found.ip()).collect(),
-            Err(_) => Vec::new(),
-        },
+        Err(_) => addresses(target.host.clone()).await,
     };
     decide(url, &known, here)
+}
+
+/// One name after another: a list of names that nobody knows would keep all threads busy that may wait, also after whoever
+/// asked is gone.
+async fn addresses(host: String) -> Vec<IpAddr> {
+    static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(1)));
+    let Ok(turn) = Arc::clone(&TURNS).acquire_owned().await else {
+        return Vec::new();
+    };
+    let looking = tokio::task::spawn_blocking(move || {
+        let found = (host.as_str(), 0).to_socket_addrs();
+        drop(turn);
+        found.map(|found| found.map(|found| found.ip()).collect())
+    });
+    match looking.await {
+        Ok(Ok(found)) => found,
+        _ => Vec::new(),
+    }
 }
 
 /// `known` is where the URL's host is, as far as anybody knows.

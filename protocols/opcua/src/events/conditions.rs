@@ -113,6 +113,11 @@ impl Conditions {
         over
     }
 
+    /// Some of what this refresh told was lost, so that nothing can be said of what was not told.
+    pub(crate) fn spoil(&mut self, rule: usize) {
+        self.refreshes.remove(&rule);
+    }
+
     /// The server refreshes nothing, or its connection is lost.
     pub(crate) fn abandon(&mut self) {
         self.refreshes.clear();

@@ -266,6 +266,20 @@ fn around_a_refresh_only_what_changed_is_told() {
 }
 
 #[test]
+fn a_refresh_of_which_events_were_lost_closes_nothing() {
+    let mut events = events(serde_json::json!({}));
+    events.tell(vec![state("AAE=", true, false)], SEEN);
+    events.refresh(SEEN);
+    let told = events.tell(vec![happened(3035, 1, &[]), happened(2788, 1, &[])], SEEN);
+    assert_eq!(told.overflows, 1);
+    assert!(
+        told.alarms
+            .iter()
+            .all(|change| !matches!(change, Change::Close(_)))
+    );
+}
+
+#[test]
 fn the_end_of_an_alarm_is_told_also_when_it_is_not_as_severe_any_more() {
     let mut events = events(serde_json::json!({ "where": { "min_severity": 500 } }));
     events.tell(vec![state("AAE=", true, false)], SEEN);

@@ -85,6 +85,14 @@ impl History {
         let until = self.able.len().min(self.asked + self.per_read);
         let answers = match answer {
             Ok(answers) => answers,
+            // It may be too busy, or on its way out.
+            Err(why)
+                if self.unsaid < MAX_ATTEMPTS && !UNSUPPORTED.iter().any(|name| why.is(name)) =>
+            {
+                self.unsaid += 1;
+                self.resting_until = Instant::now() + PAUSE * 2_u32.pow(self.unsaid);
+                return;
+            }
             // Who does not say it has none.
             Err(why) => {
                 tracing::debug!(%why, "the server does not say what history it keeps");

@@ -280,3 +280,23 @@ async fn no_more_values_are_read_in_a_second_than_allowed() {
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(8), "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_point_that_has_no_node_any_more_holds_nobody_up() {
+    let mut rig = Rig::new(2, 1, Fill::OldestFirst);
+    rig.missed(0, 10, 20);
+    rig.missed(1, 10, 20);
+    rig.step();
+    rig.items[0].node = None;
+    assert_eq!(rig.fill().await, seconds(1, 11..20));
+    assert_eq!(rig.history.due(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_too_busy_to_say_what_it_keeps_is_asked_again() {
+    let mut rig = Rig::new(1, 1, Fill::OldestFirst);
+    rig.missed(0, 10, 20);
+    let busy = Answered::Access(Err(Status::named("BadServerTooBusy")));
+    rig.history.answered(busy, &rig.items);
+    assert_eq!(rig.fill().await, seconds(0, 11..20));
+}

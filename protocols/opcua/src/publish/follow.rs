@@ -111,8 +111,11 @@ impl<'a> Publishing<'a> {
                 .into_iter()
                 .filter_map(|at| self.points.take_id(at))
                 .collect();
-            if !ids.is_empty() {
-                self.connection.unmonitor(self.feeds[feed].id, ids).await?;
+            for chunk in ids.chunks(self.per_monitor) {
+                let subscription = self.feeds[feed].id;
+                self.connection
+                    .unmonitor(subscription, chunk.to_vec())
+                    .await?;
             }
         }
         Ok(())
@@ -149,7 +152,10 @@ impl<'a> Publishing<'a> {
         let of_values = self.feeds.len() - usize::from(self.points.events().is_some());
         let places: Vec<Place> = (0..of_values).map(|feed| self.place(feed)).collect();
         let extended = subscribe::extend(self.connection, places, &items, first, self.per_monitor);
+        // Cut off in the middle, the server has items that nobody knows: then the subscriptions are of no use any more.
+        let spoiled = std::mem::replace(&mut self.spoiled, true);
         let (subscriptions, made) = extended.await?;
+        self.spoiled = spoiled;
         let now = Instant::now();
         for (at, subscription) in (of_values..).zip(&subscriptions) {
             self.feeds.insert(at, Feed::new(subscription, now));

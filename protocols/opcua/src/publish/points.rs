@@ -243,7 +243,12 @@ impl<'a> Points<'a> {
         let mut readings = Vec::with_capacity(changes.len());
         for change in changes {
             let handle = change.handle as usize;
-            if handle >= self.items.len() {
+            // Of a point that was left out, values can still be on their way.
+            if self
+                .items
+                .get(handle)
+                .is_none_or(|item| item.node.is_none())
+            {
                 continue;
             }
             self.roll_call.heard(handle);
@@ -346,6 +351,14 @@ impl<'a> Points<'a> {
         self.announcer.lost_messages(count);
         self.miss_since_last(subscription);
         self.tell();
+    }
+
+    /// Messages of the events' subscription went missing: alarms may have come or gone in them.
+    pub(super) fn lost_events(&mut self) {
+        if let Some(events) = &mut self.events {
+            events.refuse_refresh();
+            self.refresh_required = true;
+        }
     }
 
     /// Cycles of reading came too late to be read.

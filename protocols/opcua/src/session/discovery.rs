@@ -26,6 +26,9 @@ const MOST_LISTED: usize = 64;
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 /// Addresses of one server that are looked at.
 const MOST_ADDRESSES: usize = 8;
+/// The longest discovery URL, and the longest name, that is kept.
+const MOST_URL_BYTES: usize = 512;
+const MOST_CHARACTERS: usize = 255;
 
 /// What a server tells of itself and of others.
 #[derive(Debug, Default)]
@@ -194,7 +197,7 @@ fn heard(server: ServerOnNetwork) -> Option<Listed> {
     let capabilities = server.server_capabilities.unwrap_or_default();
     (!urls.is_empty()).then(|| Listed {
         server: Server {
-            name: server.server_name.to_string(),
+            name: short(server.server_name.as_ref()),
             ..Server::default()
         },
         urls,
@@ -204,14 +207,19 @@ fn heard(server: ServerOnNetwork) -> Option<Listed> {
 }
 
 fn spoken(urls: impl Iterator<Item = String>) -> Vec<String> {
-    let spoken = urls.filter(|url| url.starts_with("opc.tcp:"));
+    let spoken = urls.filter(|url| url.starts_with("opc.tcp:") && url.len() <= MOST_URL_BYTES);
     spoken.take(MOST_ADDRESSES).collect()
 }
 
 pub(super) fn server(application: &ApplicationDescription) -> Server {
     Server {
-        name: application.application_name.text.to_string(),
-        uri: application.application_uri.to_string(),
-        product: application.product_uri.to_string(),
+        name: short(application.application_name.text.as_ref()),
+        uri: short(application.application_uri.as_ref()),
+        product: short(application.product_uri.as_ref()),
     }
+}
+
+/// What anybody can say of himself is kept as far as people read it.
+fn short(text: &str) -> String {
+    text.chars().take(MOST_CHARACTERS).collect()
 }

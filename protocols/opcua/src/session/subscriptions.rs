@@ -37,7 +37,8 @@ impl Client {
         &self,
         request: SubscriptionRequest,
     ) -> Result<Subscription, Status> {
-        let interval = Duration::from_secs_f64(request.publishing_ms / 1000.0);
+        let asked_ms = request.publishing_ms;
+        let interval = Duration::from_secs_f64(asked_ms / 1000.0);
         let request = CreateSubscription::new(&self.session)
             .publishing_interval(interval)
             .max_keep_alive_count(request.keep_alive_count)
@@ -47,7 +48,10 @@ impl Client {
         let made = within(request.send(self.session.channel())).await?;
         Ok(Subscription {
             id: made.subscription_id,
-            publishing_ms: made.revised_publishing_interval,
+            publishing_ms: match made.revised_publishing_interval {
+                revised if revised.is_finite() => revised,
+                _ => asked_ms,
+            },
             keep_alive_count: made.revised_max_keep_alive_count,
         })
     }

@@ -223,6 +223,11 @@ impl Announcer {
         self.no_refresh = Some(why.name().to_owned());
     }
 
+    /// It does tell them. True when that is news.
+    pub(crate) fn refreshes(&mut self) -> bool {
+        self.no_refresh.take().is_some()
+    }
+
     /// What was missed, and what came of it.
     pub(crate) fn tell_of_history(&mut self, words: Option<String>) {
         self.history = words;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use fieldgate_kit::{SourceCtx, SourceError};
-use fieldgate_model::PointId;
+use fieldgate_model::{DeviceId, PointId};
 use tokio::time::Instant;
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     node_id::NodeId,
     profiles::Profiles,
     publish::Feed,
-    resume::{Remembered, Resumed},
+    resume::{Custody, Remembered, Resumed},
     select::{Item, known_paths},
     settings::{Asking, Settings},
     status::Status,
@@ -34,20 +34,24 @@ pub(crate) struct Found {
     /// Everything was seen.
     pub whole: bool,
     pub versions: Vec<NodeId>,
-    remembered: Option<Remembered>,
+    pub left: Custody,
 }
 
 /// How the server was asked for values.
 pub(crate) enum Begun {
     Anew(Subscribed),
-    Resumed(Box<Resumed>),
+    /// The subscriptions of the lost session are in this one; they stay with what was found until it runs.
+    Resumed,
     Cyclic(Vec<Cycle>),
 }
 
 /// The events besides the items.
 #[derive(Default)]
 pub(crate) struct Watching {
+    /// None of their own where those of the lost session go on.
     pub events: Option<Events>,
+    /// Whose alarms they bring.
+    pub devices: Vec<DeviceId>,
     /// Theirs, when it is a new one.
     pub subscription: Option<Subscription>,
     /// What is said of them, after the pace.
@@ -73,8 +77,8 @@ impl Found {
             selection, types, ..
         } = look::look(connection, settings, profiles, &ctx.id, &known).await?;
         // Not before: an attempt that ends here leaves it to the next one.
-        let remembered = ctx.memory.take::<Remembered>();
-        let known = remembered.iter().flat_map(|remembered| &remembered.items);
+        let left = Custody::take(&ctx.memory);
+        let known = left.get().into_iter().flat_map(|left| &left.items);
         let all = selection.items.into_iter().zip(types).collect();
         let all = follow::keep_names(known, all);
         let read = reviewing.sort(all, selection.whole).await;
@@ -89,25 +93,35 @@ impl Found {
             limits: selection.limits,
             whole: selection.whole,
             versions: selection.versions,
-            remembered,
+            left,
         })
     }
 
     /// Which conditions were open.
-    pub(crate) fn conditions(&self, ctx: &SourceCtx) -> Conditions {
-        let known = self.remembered.as_ref();
-        let known = known.map(|remembered| remembered.conditions().clone());
-        if known.is_none() {
+    pub(crate) fn conditions(&mut self, ctx: &SourceCtx) -> Conditions {
+        if self.left.get().is_none() {
             // The first attempt with these settings: what is open will be told.
             ctx.alarms.clear();
         }
-        known.unwrap_or_default()
+        self.left.or_nothing().conditions().clone()
+    }
+
+    /// The events of the session before.
+    fn resumed_events(&self) -> Option<&Events> {
+        self.left.get()?.events.as_ref()
     }
 
     /// What is known of the points from before this session.
     pub(crate) async fn past(&mut self, settings: &Settings, ctx: &SourceCtx) -> Past {
-        let remembered = self.remembered.take();
-        Past::find(ctx, settings, &self.items, remembered).await
+        Past::find(ctx, settings, &self.items, self.left.get_mut()).await
+    }
+
+    /// What goes on; from here on this attempt leaves something of its own.
+    pub(crate) fn release(left: Custody, ctx: &SourceCtx) -> Resumed {
+        let left = left.release();
+        let conditions = left.conditions().clone();
+        ctx.memory.keep(Remembered::only(conditions));
+        left.into_resumed()
     }
 
     /// Asks for the values.
@@ -123,8 +137,8 @@ impl Found {
         if settings.mode == Asking::Read {
             return Ok(Begun::cyclic(&self.items));
         }
-        let (at, remembered) = (&settings.endpoint, self.remembered.as_mut());
-        match begin(connection, at, &self.items, &self.limits, remembered).await {
+        let (at, left) = (&settings.endpoint, self.left.get_mut());
+        match begin(connection, at, &self.items, &self.limits, left).await {
             Err(why) if cyclic::is_called_for(&why) => {
                 tracing::info!(source = %ctx.id, %why, "no subscriptions: values are read");
                 Ok(Begun::cyclic(&self.items))
@@ -135,8 +149,9 @@ impl Found {
 
     /// What is read goes on as it was before the session was lost; what differs from what was found is returned, and is done
     /// like every later change.
-    pub(crate) fn go_on(&mut self, resumed: &mut Resumed) -> Changed {
-        let known = std::mem::take(&mut resumed.items);
+    pub(crate) fn go_on(&mut self) -> Changed {
+        let left = self.left.or_nothing();
+        let known = left.items.clone();
         let items = std::mem::take(&mut self.items);
         let types = std::mem::take(&mut self.types);
         let mut by_point: HashMap<&PointId, &ValueType> = HashMap::new();
@@ -148,7 +163,7 @@ impl Found {
             .iter()
             .map(|item| of(item).unwrap_or_default())
             .collect();
-        let places = known.iter().zip(&resumed.monitored);
+        let places = known.iter().zip(&left.monitored);
         let places = places.map(|(item, made)| Known {
             item,
             gone: made
@@ -194,12 +209,12 @@ async fn begin(
     at: &str,
     items: &[Item],
     limits: &Limits,
-    remembered: Option<&mut Remembered>,
+    left: Option<&mut Remembered>,
 ) -> Result<Begun, Status> {
-    if let Some(remembered) = remembered.filter(|remembered| remembered.server == at)
-        && let Some(resumed) = remembered.take_over(connection, items).await?
+    if let Some(left) = left.filter(|left| left.server == at)
+        && left.take_over(connection, items).await?
     {
-        return Ok(Begun::Resumed(Box::new(resumed)));
+        return Ok(Begun::Resumed);
     }
     let subscribed = subscribe::subscribe(connection, items, limits).await?;
     Ok(Begun::Anew(subscribed))
@@ -217,11 +232,11 @@ impl Begun {
     /// # Errors
     /// Never for want of events: what is not there is told in the words.
     pub(crate) async fn watch(
-        &mut self,
+        &self,
         connection: &dyn Connection,
         settings: &Settings,
         ctx: &SourceCtx,
-        limits: &Limits,
+        found: &mut Found,
         conditions: Conditions,
     ) -> Result<Watching, SourceError> {
         if settings.events.is_empty() {
@@ -234,46 +249,48 @@ impl Begun {
                 ..Watching::default()
             });
         }
-        if let Self::Resumed(resumed) = self
-            && let Some(events) = resumed.events.take()
-        {
+        if let (Self::Resumed, Some(events)) = (self, found.resumed_events()) {
             return Ok(Watching {
                 words: format!("; {}", events.words()),
-                events: Some(events.announced_anew()),
-                subscription: None,
+                devices: events.devices(),
+                ..Watching::default()
             });
         }
-        Ok(
-            match events::watch(connection, settings, &ctx.id, limits, conditions).await {
-                Ok((events, subscription)) => Watching {
-                    words: format!("; {}", events.words()),
-                    events: Some(events),
-                    subscription: Some(subscription),
-                },
-                Err(why) => Watching {
-                    words: format!("; no events: {why}"),
-                    ..Watching::default()
-                },
+        let watched = events::watch(connection, settings, &ctx.id, &found.limits, conditions);
+        Ok(match watched.await {
+            Ok((events, subscription)) => Watching {
+                words: format!("; {}", events.words()),
+                devices: events.devices(),
+                events: Some(events),
+                subscription: Some(subscription),
             },
-        )
+            Err(why) => Watching {
+                words: format!("; no events: {why}"),
+                ..Watching::default()
+            },
+        })
     }
 
-    pub(crate) fn monitored(&self, items: &[Item]) -> Vec<Monitored> {
+    pub(crate) fn monitored(&self, found: &Found) -> Vec<Monitored> {
         match self {
             Self::Anew(subscribed) => subscribed.items.clone(),
-            Self::Resumed(resumed) => resumed.monitored.clone(),
-            Self::Cyclic(_) => cyclic::monitored(items),
+            Self::Resumed => found
+                .left
+                .get()
+                .map_or_else(Vec::new, |left| left.monitored.clone()),
+            Self::Cyclic(_) => cyclic::monitored(&found.items),
         }
     }
 
-    pub(crate) fn words(&self) -> String {
-        match self {
-            Self::Anew(subscribed) => subscribed.words(),
-            Self::Cyclic(cycles) => cyclic::words(cycles),
-            Self::Resumed(resumed) => {
-                let paces = resumed.feeds.iter().map(Feed::publishing_ms);
-                subscribe::words(paces, &resumed.monitored)
+    pub(crate) fn words(&self, found: &Found) -> String {
+        match (self, found.left.get()) {
+            (Self::Anew(subscribed), _) => subscribed.words(),
+            (Self::Cyclic(cycles), _) => cyclic::words(cycles),
+            (Self::Resumed, Some(left)) => {
+                let paces = left.feeds.iter().map(Feed::publishing_ms);
+                subscribe::words(paces, &left.monitored)
             }
+            (Self::Resumed, None) => String::new(),
         }
     }
 }

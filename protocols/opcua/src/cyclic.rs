@@ -18,7 +18,7 @@ use crate::{
     follow::{self, Changed, Following, Step, TOO_MANY},
     gate::Filtered,
     node_id::NodeId,
-    publish::Points,
+    publish::{Beats, Points},
     select::Item,
     status::Status,
     subscribe::Monitored,
@@ -137,9 +137,7 @@ impl<'a> Cycling<'a> {
 
     /// Until shutdown (`Ok`) or until the server does not answer.
     pub(crate) async fn run(mut self) -> Result<(), SourceError> {
-        let beat = self.points.beat();
-        let mut beats = interval(beat.unwrap_or(TELL));
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beats = Beats::new(self.points.beat());
         let mut tells = interval(TELL);
         tells.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut told = 0;
@@ -156,8 +154,11 @@ impl<'a> Cycling<'a> {
                     }
                 },
                 Some(()) = self.learning.next() => self.points.learned(),
-                step = follow::next(&mut self.following) => self.follow(step).await?,
-                _ = beats.tick(), if beat.is_some() => {
+                step = follow::next(&mut self.following) => {
+                    self.follow(step).await?;
+                    beats.keep_to(self.points.beat());
+                }
+                () = beats.tick() => {
                     let again = self.points.due();
                     self.send(again).await?;
                 }
@@ -177,6 +178,8 @@ impl<'a> Cycling<'a> {
         };
         let change = following.turn(step, &self.points).await;
         let words = following.words();
+        let limits = following.limits;
+        self.per_read = limits.per_read.max(1);
         let Some(Changed {
             difference,
             whole,
@@ -193,7 +196,7 @@ impl<'a> Cycling<'a> {
         for (at, answer) in answers.map_err(|why| lost(&why))? {
             if answer.is_ok() && whole {
                 let reading = self.points.leave_out(at);
-                self.ctx.readings.send(vec![reading]).await?;
+                self.send(vec![reading]).await?;
             }
         }
         for (at, value_type) in &difference.retyped {
@@ -207,7 +210,7 @@ impl<'a> Cycling<'a> {
             .iter()
             .map(|(item, _)| item.clone())
             .collect();
-        let learning = facts::learn(self.connection, facts::wanted(&items), following.limits);
+        let learning = facts::learn(self.connection, facts::wanted(&items), limits);
         self.learning.push(Box::pin(learning));
         self.points.join(difference.added, monitored(&items));
         self.cycles = cycles(self.points.items(), Instant::now());
@@ -247,12 +250,15 @@ impl<'a> Cycling<'a> {
         Ok(())
     }
 
-    /// Waits for room: that is the back-pressure, and it shows as missed cycles.
+    /// Waits for room: that is the back-pressure, and it shows as missed cycles. Shutdown ends the wait.
     async fn send(&mut self, readings: Vec<Reading>) -> Result<(), SourceError> {
         if readings.is_empty() {
             return Ok(());
         }
-        self.ctx.readings.send(readings).await
+        tokio::select! {
+            () = self.ctx.shutdown.cancelled() => Ok(()),
+            sent = self.ctx.readings.send(readings) => sent,
+        }
     }
 }
 

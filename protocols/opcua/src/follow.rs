@@ -213,7 +213,14 @@ impl<'a> Following<'a> {
         }
     }
 
-    /// The subscription of this number was made anew.
+    /// Messages of the subscription of this number are missing. What the server told in them, a look will show.
+    pub(crate) fn missed(&mut self, subscription: u32) {
+        if self.signals.is_in(subscription) {
+            self.pace.told(Instant::now());
+        }
+    }
+
+    /// The subscription of this number was made anew. What changed meanwhile nobody told, so that a look is asked for.
     ///
     /// # Errors
     /// When the server breaks off.
@@ -224,7 +231,9 @@ impl<'a> Following<'a> {
     ) -> Result<(), Status> {
         if self.signals.is_in(former) {
             let versions = self.signals.take_versions();
-            self.signals = Signals::listen(self.connection, &[made], &versions).await?;
+            let most = self.limits.per_monitor;
+            self.signals = Signals::listen(self.connection, &[made], &versions, most).await?;
+            self.pace.told(Instant::now());
         }
         Ok(())
     }
@@ -313,7 +322,7 @@ impl<'a> Following<'a> {
             }
         };
         self.trouble = None;
-        self.whole = selection.whole;
+        (self.whole, self.limits) = (selection.whole, selection.limits);
         self.pace.ended(took, true, now);
         let found = selection.items.into_iter().zip(types).collect();
         let found = keep_names(points.items(), found);
@@ -416,3 +425,6 @@ async fn under_way(
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,14 +4,17 @@
 //! A gap lies strictly between the last value that was there and the first that is there again, in the source's time. So
 //! nothing comes twice. It is asked for in pages, one at a time, no faster than `values_per_s`; the next page only once the
 //! readings of the last one are durable. A server is never trusted to end: a list that brings nothing new, or has too many
-//! pages, is given up, and what lies outside of a gap is left out.
+//! pages, is given up, and what lies outside of a gap is left out. Nor is one trusted to be there: what it does not answer for
+//! good is asked for again, less and less often, until it is older than `max_age`.
 
 mod answers;
+mod desk;
 mod gaps;
 mod marks;
 mod page;
 mod past;
 mod tally;
+mod verdict;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,7 +24,7 @@ use tokio::time::Instant;
 pub(crate) use self::{
     gaps::Gap,
     marks::{Marks, Series},
-    past::Past,
+    past::{Past, last_before},
 };
 use self::{
     gaps::{Gaps, Place},
@@ -40,17 +43,27 @@ const VALUES_A_CALL: usize = 4_000;
 /// Nodes of one call, so that each has a page worth asking for.
 const NODES_A_CALL: usize = 100;
 
+/// Why a gap is left that was there before others.
+const TOO_MANY: &str = "too many wait for the server's history";
+
 /// What a source does about what it missed.
 pub(crate) struct History {
     rule: HistoryRule,
     endpoint: String,
+    /// Nodes of one call: as many as the server takes, or fewer while it fails.
     per_call: usize,
+    most_per_call: usize,
     per_read: usize,
     values_a_call: usize,
+    /// Calls in a row that failed, and that did not.
+    failures: u32,
+    successes: u32,
     gaps: Gaps,
     /// Which points have history; those before `asked` are known.
     able: Vec<bool>,
     asked: usize,
+    /// How many behind those are being asked.
+    asking: usize,
     group: Option<Group>,
     /// Lists that are not read on.
     release: Vec<(NodeId, Vec<u8>)>,
@@ -125,12 +138,16 @@ impl History {
             rule,
             endpoint: endpoint.to_owned(),
             per_call: limits.per_history.clamp(1, NODES_A_CALL),
+            most_per_call: limits.per_history.clamp(1, NODES_A_CALL),
             // Two attributes are read of each node.
             per_read: (limits.per_read / 2).max(1),
             values_a_call: VALUES_A_CALL,
+            failures: 0,
+            successes: 0,
             gaps: Gaps::default(),
             able: vec![true; points],
             asked: 0,
+            asking: 0,
             group: None,
             told: HashMap::new(),
             release: Vec::new(),
@@ -154,7 +171,8 @@ impl History {
     /// Something may be missing of the point since its last value.
     pub(crate) fn open(&mut self, point: usize, after: Timestamp) {
         if self.able[point] {
-            self.gaps.open(point, after, Instant::now());
+            let dropped = self.gaps.open(point, after, Instant::now());
+            self.tally.left(dropped, TOO_MANY);
             self.changed = true;
         }
     }
@@ -217,9 +235,19 @@ impl History {
         self.asked >= self.able.len()
     }
 
-    /// Whether something is to be written down; then it counts as written.
-    pub(crate) fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.changed)
+    /// Whether something is to be written down.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Everything counts as written down, until [`Self::was_not_written`] says otherwise.
+    pub(crate) fn is_taken_down(&mut self) {
+        self.changed = false;
+    }
+
+    /// What was to be written down is not on the disk, as far as anybody knows.
+    pub(crate) fn was_not_written(&mut self) {
+        self.changed = true;
     }
 
     /// What there is to tell people; `None` when nothing was missed.
@@ -246,6 +274,7 @@ impl History {
         }
         if self.asked < self.able.len() {
             let until = self.able.len().min(self.asked + self.per_read);
+            self.asking = until - self.asked;
             let nodes = items[self.asked..until].iter();
             // A point without a node takes its place, and is told apart when the answer comes.
             let node = |item: &Item| item.node.clone().unwrap_or(NodeId::numeric(0, 0));

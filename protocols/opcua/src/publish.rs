@@ -8,6 +8,7 @@
 
 mod anew;
 mod backfill;
+mod beats;
 mod changing;
 mod feed;
 mod follow;
@@ -27,17 +28,20 @@ use futures::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use self::feed::Birth;
 use self::{backfill::Saver, turns::Answered as Asked};
-pub(crate) use self::{feed::Feed, points::Points};
+pub(crate) use self::{beats::Beats, feed::Feed, points::Points};
 use crate::{
-    connection::{Acknowledgement, Called, Connection, Notification, Published, Subscription},
+    connection::{
+        Acknowledgement, Called, Connection, Limits, Notification, Published, Subscription,
+    },
     events::conditions::Conditions,
     follow::{self as following, Following},
     history::{Answered, Marks},
-    resume::{Remembered, Resumed},
+    resume::{self, Remembered, Resumed},
     rounds::into_rounds,
     select::Item,
-    sequence::Arrival,
+    sequence::{Arrival, Found},
     status::Status,
 };
 
@@ -53,8 +57,8 @@ const MAX_REPEATED: usize = 4_000;
 const STANDSTILL: Duration = Duration::from_secs(1);
 /// How often silent points are asked whether they still exist.
 const ROLL_CALL: Duration = Duration::from_secs(5);
-/// Items of one call, where nobody says how many.
-const CAREFUL_MONITOR: usize = 200;
+/// Operations of one call, where nobody says how many.
+const CAREFUL: usize = 200;
 
 /// All subscriptions of a session while they run.
 pub(crate) struct Publishing<'a> {
@@ -73,17 +77,24 @@ pub(crate) struct Publishing<'a> {
     spoiled: bool,
     /// Readings were made and are not handed over yet: whoever is cut off here knows no last values.
     handing: bool,
+    /// This session; what the one before handed over is told apart by it.
+    session: Birth,
+    /// The earliest value that was not accepted, while it is not known whether the server still has it.
+    refused_since: Option<Timestamp>,
     /// Missed values are on their way to the disk.
     missed_under_way: bool,
     saver: Saver,
     /// Subscriptions that the server ended, and why.
-    ended: Vec<(u32, Status)>,
+    ended: Vec<(Birth, Status)>,
     per_monitor: usize,
+    per_read: usize,
 }
 
 /// Readings that are durable, or not.
 pub(crate) struct Kept {
     part: Part,
+    /// The earliest of them by the source's time.
+    earliest: Option<Timestamp>,
     durable: Result<(), NotAccepted>,
 }
 
@@ -93,18 +104,24 @@ impl Kept {
     pub(crate) fn is_durable(&self) -> bool {
         self.durable.is_ok()
     }
+
+    /// The earliest of the readings by the source's time; `None` where the gaps say it better, or there is none.
+    pub(crate) fn earliest(&self) -> Option<Timestamp> {
+        self.earliest
+    }
 }
 
 /// What they are.
 pub(crate) enum Part {
-    /// Of a message: its subscription's number, its own.
-    Message(u32, u32),
+    /// Of a message: its subscription, its number.
+    Message(Birth, u32),
     /// Last values, once more.
     Again,
-    /// Missed ones.
-    Missed,
-    /// None: what is to be written down once all before is durable.
-    Marks(Box<Marks>),
+    /// Missed ones, which this session asked for.
+    Missed(Birth),
+    /// None: what this session is to write down once all before is durable. It claims all that was handed over until then,
+    /// so that no other session may, which begins because something of that was not accepted.
+    Marks(Birth, Box<Marks>),
 }
 
 // === impl Publishing ===
@@ -132,17 +149,25 @@ impl<'a> Publishing<'a> {
             following: None,
             spoiled: false,
             handing: false,
+            session: Birth::default(),
+            refused_since: None,
             missed_under_way: false,
             saver: Saver::default(),
             ended: Vec::new(),
-            per_monitor: CAREFUL_MONITOR,
+            per_monitor: CAREFUL,
+            per_read: CAREFUL,
         }
     }
 
-    /// With so many items in one call, as the server takes them.
-    pub(crate) fn monitoring(mut self, per_monitor: usize) -> Self {
-        self.per_monitor = per_monitor.max(1);
+    /// With so many operations in one call, as the server takes them.
+    pub(crate) fn within(mut self, limits: &Limits) -> Self {
+        self.keep_within(limits);
         self
+    }
+
+    fn keep_within(&mut self, limits: &Limits) {
+        self.per_monitor = limits.per_monitor.max(1);
+        self.per_read = limits.per_read.max(1);
     }
 
     /// Goes on with the subscriptions of a session that was lost.
@@ -156,6 +181,7 @@ impl<'a> Publishing<'a> {
         publishing.max_outstanding = (resumed.feeds.len() + SPARE_REQUESTS).min(MAX_OUTSTANDING);
         publishing.feeds = resumed.feeds;
         publishing.undurable = resumed.undurable;
+        publishing.refused_since = resumed.refused_since;
         publishing
     }
 
@@ -190,9 +216,7 @@ impl<'a> Publishing<'a> {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asking: OptionFuture<BoxFuture<'a, Asked>> = None.into();
         let mut idle = true;
-        let mut beat = self.points.beat();
-        let mut beats = interval(beat.unwrap_or(ROLL_CALL));
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beats = Beats::new(self.points.beat());
         let mut notes = interval(backfill::NOTE);
         notes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut refreshing: OptionFuture<Called<'a, ()>> = self.refresh().into();
@@ -235,12 +259,14 @@ impl<'a> Publishing<'a> {
                 answer = &mut refreshing, if !refreshed => {
                     refreshing = None.into();
                     refreshed = true;
-                    if let Some(Err(why)) = answer {
-                        self.points.refuse_refresh(&why);
+                    match answer {
+                        Some(Err(why)) => self.points.refuse_refresh(&why),
+                        Some(Ok(())) => self.points.take_refresh(),
+                        None => {}
                     }
                 }
                 // What is not durable yet is not repeated on top of it.
-                _ = beats.tick(), if beat.is_some() && self.undurable.len() < MAX_UNDURABLE => {
+                () = beats.tick(), if self.undurable.len() < MAX_UNDURABLE => {
                     let again = self.points.due();
                     self.send_again(again).await?;
                 }
@@ -254,12 +280,7 @@ impl<'a> Publishing<'a> {
                 Some(()) = self.learning.next() => self.points.learned(),
                 step = following::next(&mut self.following) => {
                     self.follow(step).await?;
-                    // What is new can have a shorter heartbeat.
-                    if self.points.beat() != beat {
-                        beat = self.points.beat();
-                        beats = interval(beat.unwrap_or(ROLL_CALL));
-                        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-                    }
+                    beats.keep_to(self.points.beat());
                 }
                 () = sleep_until(history_due.unwrap_or(deadline)), if history_due.is_some() => {
                     history = self.ask_history().into();
@@ -273,7 +294,7 @@ impl<'a> Publishing<'a> {
                 }
                 _ = notes.tick() => self.note(),
                 true = self.points.stands_otherwise() => self.points.tell(),
-                saved = &mut self.saver.saving, if self.saver.is_saving => self.saver.saved(saved),
+                saved = &mut self.saver.saving, if self.saver.is_saving => self.saved(saved),
                 () = sleep_until(deadline), if !self.outstanding.is_empty() => self.silence().await?,
             }
         }
@@ -287,21 +308,27 @@ impl<'a> Publishing<'a> {
     }
 
     fn kept(&mut self, kept: Kept) -> Result<(), SourceError> {
+        let earliest = kept.earliest;
         match (kept.durable, kept.part) {
-            (Ok(()), Part::Message(id, sequence)) => {
-                if let Some(feed) = self.feed(id) {
+            (Ok(()), Part::Message(of, sequence)) => {
+                if let Some(feed) = self.feed(&of) {
                     feed.kept(sequence);
                 }
             }
-            (Ok(()), Part::Again) => {}
-            (Ok(()), Part::Missed) => self.missed_under_way = false,
-            (Ok(()), Part::Marks(marks)) => self.saver.save(*marks, self.ctx),
+            (Ok(()), Part::Missed(session)) if session == self.session => {
+                self.missed_under_way = false;
+            }
+            (Ok(()), Part::Marks(session, marks)) if session == self.session => {
+                self.saver.save(*marks, self.ctx);
+            }
+            (Ok(()), Part::Again | Part::Missed(_) | Part::Marks(..)) => {}
             (Err(why), part) => {
-                if let Part::Message(id, sequence) = part
-                    && let Some(feed) = self.feed(id)
+                if let Part::Message(of, sequence) = part
+                    && let Some(feed) = self.feed(&of)
                 {
                     feed.refused(sequence);
                 }
+                self.refused_since = resume::earliest(self.refused_since, earliest);
                 self.points.forget();
                 return Err(SourceError::Lost(format!("the readings were {why}")));
             }
@@ -309,21 +336,26 @@ impl<'a> Publishing<'a> {
         Ok(())
     }
 
-    /// The subscription of this number; `None` when it was made anew under another one.
-    fn feed(&mut self, id: u32) -> Option<&mut Feed> {
-        self.feeds.iter_mut().find(|feed| feed.id == id)
+    /// The subscription that is meant; `None` when another one stands in its place, whatever its number is.
+    fn feed(&mut self, of: &Birth) -> Option<&mut Feed> {
+        self.feeds.iter_mut().find(|feed| feed.birth == *of)
     }
 
     /// Asks for the messages that the server sent to a session that was lost, or kept for it.
     async fn ask_for_unheard(&mut self) -> Result<(), SourceError> {
         for feed in 0..self.feeds.len() {
-            for sequence in self.feeds[feed].take_again() {
+            let Found { again, gone } = self.feeds[feed].take_found();
+            if gone > 0 {
+                self.gap_since(feed, gone as u64, self.refused_since);
+            }
+            for sequence in again {
                 if let Arrival::After(missing) = self.feeds[feed].arrive_again(sequence) {
                     self.gap(feed, missing.len() as u64);
                 }
                 self.ask_again(feed, vec![sequence]).await?;
             }
         }
+        self.refused_since = None;
         Ok(())
     }
 
@@ -398,6 +430,9 @@ impl<'a> Publishing<'a> {
         let Some(feed) = self.feeds.iter().position(|feed| feed.id == id) else {
             return Ok(());
         };
+        if self.feeds[feed].is_stale(&published) {
+            return Ok(());
+        }
         self.feeds[feed].heard(Instant::now());
         match self.feeds[feed].arrive(&published) {
             Arrival::Due => {}
@@ -410,28 +445,50 @@ impl<'a> Publishing<'a> {
 
     /// Asks for missing messages while the server keeps them.
     async fn ask_again(&mut self, feed: usize, missing: Vec<u32>) -> Result<(), SourceError> {
-        for sequence in missing {
+        for (at, sequence) in missing.iter().copied().enumerate() {
             let again = self.connection.republish(self.feeds[feed].id, sequence);
-            match again.await {
+            let again = tokio::select! {
+                () = self.ctx.shutdown.cancelled() => {
+                    // What comes behind them must not hide that they are missing.
+                    self.gap(feed, (missing.len() - at) as u64);
+                    return Ok(());
+                }
+                again = again => again,
+            };
+            match again {
                 Ok(notification) if notification.sequence == sequence => {
                     self.take(feed, notification).await?;
                 }
                 // Some servers answer with an empty message instead.
-                Ok(_) => self.gap(feed, 1),
-                Err(why) if why.is("BadMessageNotAvailable") => self.gap(feed, 1),
+                Ok(_) => self.give_up(feed, sequence),
+                Err(why) if why.is("BadMessageNotAvailable") => self.give_up(feed, sequence),
                 Err(why) => return Err(lost(&why.to_string())),
             }
         }
         Ok(())
     }
 
+    /// The server has the message no longer.
+    fn give_up(&mut self, feed: usize, sequence: u32) {
+        self.feeds[feed].settle(sequence);
+        self.gap_since(feed, 1, self.refused_since);
+    }
+
     fn gap(&mut self, feed: usize, messages: u64) {
+        self.gap_since(feed, messages, None);
+    }
+
+    /// With the earliest value that was in them, where that is known and may be older than what came since.
+    fn gap_since(&mut self, feed: usize, messages: u64, since: Option<Timestamp>) {
         tracing::warn!(
             source = %self.ctx.id,
             messages,
             "messages of the subscription were lost between the server and the gateway"
         );
-        self.points.lost_messages(feed, messages);
+        self.points.lost_messages(feed, messages, since);
+        if let Some(following) = &mut self.following {
+            following.missed(self.feeds[feed].id);
+        }
         // Events have a subscription of their own, the last one.
         if feed + 1 == self.feeds.len() {
             self.points.lost_events();
@@ -453,17 +510,22 @@ impl<'a> Publishing<'a> {
         if notification.lost > 0 {
             self.points.lost_values(notification.lost);
         }
-        if !notification.keep_alive {
+        if notification.keep_alive {
+            self.feeds[feed].settle(sequence);
+        } else {
             let mut readings = self.points.readings(into_rounds(notification.changes));
             readings.extend(self.points.happened(notification.events));
             self.saver.count(readings.len());
-            let part = Part::Message(self.feeds[feed].id, sequence);
+            let part = Part::Message(self.feeds[feed].birth.clone(), sequence);
             self.hand_over(part, readings).await?;
             let again = self.points.message();
             self.send_again(again).await?;
         }
         match notification.ended {
-            Some(why) if !why.is("Good") => self.ended.push((self.feeds[feed].id, why)),
+            Some(why) if !why.is("Good") => {
+                let birth = self.feeds[feed].birth.clone();
+                self.ended.push((birth, why));
+            }
             _ => {}
         }
         Ok(())
@@ -471,24 +533,33 @@ impl<'a> Publishing<'a> {
 
     async fn hand_over(&mut self, part: Part, readings: Vec<Reading>) -> Result<(), SourceError> {
         if readings.is_empty() {
-            if let Part::Message(id, sequence) = part
-                && let Some(feed) = self.feed(id)
+            if let Part::Message(of, sequence) = part
+                && let Some(feed) = self.feed(&of)
             {
                 feed.kept(sequence);
             }
             return Ok(());
         }
+        let earliest = earliest(&part, &readings);
         self.handing = true;
         // Shutdown ends the wait for room; what was not handed over is not acknowledged either.
-        tokio::select! {
+        let durable = tokio::select! {
             () = self.ctx.shutdown.cancelled() => return Ok(()),
-            durable = self.ctx.readings.send_durable(readings) => {
-                let durable = durable?;
-                self.undurable.push_back(Box::pin(async move {
-                    Kept { part, durable: durable.await }
-                }));
-            }
+            durable = self.ctx.readings.send_durable(readings) => durable?,
+        };
+        if let Part::Message(of, sequence) = &part
+            && let Some(feed) = self.feed(of)
+        {
+            feed.settle(*sequence);
         }
+        self.undurable.push_back(Box::pin(async move {
+            let durable = durable.await;
+            Kept {
+                part,
+                earliest,
+                durable,
+            }
+        }));
         self.handing = false;
         Ok(())
     }
@@ -527,12 +598,23 @@ impl Drop for Publishing<'_> {
             last,
             gaps: history.gaps,
             is_forgotten: history.is_forgotten,
+            refused_since: self.refused_since,
             is_written: self.saver.is_written,
             events,
-            conditions: Conditions::default(),
             signals: signals.unwrap_or_default(),
+            ..Remembered::only(Conditions::default())
         });
     }
+}
+
+/// The earliest of the readings by the source's time.
+fn earliest(part: &Part, readings: &[Reading]) -> Option<Timestamp> {
+    if let Part::Missed(_) = part {
+        // They are still in the gaps as they were written down last.
+        return None;
+    }
+    let own = readings.iter().filter(|reading| reading.at != reading.seen);
+    own.map(|reading| reading.at).min()
 }
 
 fn lost(why: &str) -> SourceError {

@@ -1,12 +1,15 @@
 //! What an attempt leaves for the next one: the subscriptions that the server may still keep with their messages, and
 //! each point's last value, so that a new session goes on where the lost one ended (OPC UA Part 4, 5.14.7).
 
+mod custody;
+
 use std::{collections::HashMap, time::Duration};
 
-use fieldgate_model::PointId;
+use fieldgate_model::{PointId, Timestamp};
 use futures::{StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use tokio::time::timeout;
 
+pub(crate) use self::custody::Custody;
 use crate::{
     connection::Connection,
     events::{Events, conditions::Conditions},
@@ -21,6 +24,9 @@ use crate::{
 
 /// How long is waited for what is on its way to the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the same subscriptions are asked for: once more after an attempt that ended before it ran. A server that
+/// breaks off over it each time would never be read otherwise.
+const MAX_TRANSFERS: u32 = 2;
 
 /// Left behind when an attempt is lost.
 pub(crate) struct Remembered {
@@ -38,6 +44,8 @@ pub(crate) struct Remembered {
     pub gaps: Vec<(usize, Vec<Gap>)>,
     /// The last values are not known, because some were not accepted.
     pub is_forgotten: bool,
+    /// The earliest value that was not accepted, by its own time; later ones may have been.
+    pub refused_since: Option<Timestamp>,
     /// How far the points are is written down, too.
     pub is_written: bool,
     /// They come in the last of the subscriptions.
@@ -46,14 +54,17 @@ pub(crate) struct Remembered {
     pub conditions: Conditions,
     /// What the server tells of changes in its address space.
     pub signals: Signals,
+    /// How often the server was asked to hand these subscriptions over.
+    pub transfers: u32,
+    /// They are in this session.
+    pub is_taken_over: bool,
 }
 
 /// What goes on in this session.
 pub(crate) struct Resumed {
-    pub items: Vec<Item>,
-    pub monitored: Vec<Monitored>,
     pub feeds: Vec<Feed>,
     pub undurable: FuturesOrdered<BoxFuture<'static, Kept>>,
+    pub refused_since: Option<Timestamp>,
     pub events: Option<Events>,
     pub signals: Signals,
 }
@@ -72,10 +83,13 @@ impl Remembered {
             last: Vec::new(),
             gaps: Vec::new(),
             is_forgotten: true,
+            refused_since: None,
             is_written: false,
             events: None,
             conditions,
             signals: Signals::default(),
+            transfers: 0,
+            is_taken_over: false,
         }
     }
 
@@ -112,25 +126,30 @@ impl Remembered {
         items.iter().zip(self.last_of(items)).map(series).collect()
     }
 
-    /// Whether the last values are durable: waits a while for those that are on their way.
+    /// Whether the last values are durable: waits a while for those that are on their way. Those of subscriptions that were
+    /// taken over are waited for by whoever goes on with them.
     pub(crate) async fn is_sure(&mut self) -> bool {
-        if self.is_forgotten {
-            return false;
+        if self.is_forgotten || self.is_taken_over {
+            return !self.is_forgotten;
         }
         let all = async {
             while let Some(kept) = self.undurable.next().await {
                 if !kept.is_durable() {
-                    return false;
+                    self.is_forgotten = true;
+                    self.refused_since = earliest(self.refused_since, kept.earliest());
                 }
             }
-            true
         };
-        // Where nothing is written down, what was handed over is all that is known.
-        timeout(PATIENCE, all).await.unwrap_or(!self.is_written)
+        match timeout(PATIENCE, all).await {
+            Ok(()) => !self.is_forgotten,
+            // Where nothing is written down, what was handed over is all that is known.
+            Err(_) => !self.is_forgotten && !self.is_written,
+        }
     }
 
-    /// Takes the subscriptions into this session; `None` when the server does not have all of them any more, or what was found
-    /// now has other nodes or wishes. What came or went besides is for the following to find.
+    /// Takes the subscriptions into this session; false when the server does not have all of them any more, or what was found
+    /// now has other nodes or wishes, or they were asked for too often. What came or went besides is for the following to
+    /// find.
     ///
     /// # Errors
     /// When the server breaks off.
@@ -138,10 +157,16 @@ impl Remembered {
         &mut self,
         connection: &dyn Connection,
         found: &[Item],
-    ) -> Result<Option<Resumed>, Status> {
+    ) -> Result<bool, Status> {
         if self.feeds.is_empty() || !self.same_wishes(found) {
-            return Ok(None);
+            return Ok(false);
         }
+        if self.transfers >= MAX_TRANSFERS {
+            tracing::debug!("the subscriptions were asked for often enough, and are made anew");
+            self.feeds.clear();
+            return Ok(false);
+        }
+        self.transfers += 1;
         let ids: Vec<u32> = self.feeds.iter().map(|feed| feed.id).collect();
         let transferred = match connection.transfer(ids.clone()).await {
             Ok(transferred) => transferred,
@@ -149,12 +174,12 @@ impl Remembered {
             // Many small servers do not have the service.
             Err(why) => {
                 tracing::debug!(%why, "no subscription is taken over");
-                return Ok(None);
+                self.feeds.clear();
+                return Ok(false);
             }
         };
-        let mut feeds = std::mem::take(&mut self.feeds);
-        let mut all = transferred.len() == feeds.len();
-        for (feed, transferred) in feeds.iter_mut().zip(&transferred) {
+        let mut all = transferred.len() == self.feeds.len();
+        for (feed, transferred) in self.feeds.iter_mut().zip(&transferred) {
             match transferred {
                 Ok(available) => feed.resume(available),
                 Err(why) => {
@@ -164,22 +189,28 @@ impl Remembered {
             }
         }
         if all {
-            return Ok(Some(Resumed {
-                items: self.items.clone(),
-                signals: std::mem::take(&mut self.signals),
-                monitored: std::mem::take(&mut self.monitored),
-                feeds,
-                undurable: std::mem::take(&mut self.undurable),
-                events: self.events.take(),
-            }));
+            self.is_taken_over = true;
+            return Ok(true);
         }
+        self.feeds.clear();
         for (id, transferred) in ids.into_iter().zip(transferred) {
             if transferred.is_ok() {
                 // If it stays, it only costs its place until it expires.
                 let _deleted = connection.unsubscribe(id).await;
             }
         }
-        Ok(None)
+        Ok(false)
+    }
+
+    /// What was taken over, for whoever goes on with it.
+    pub(crate) fn into_resumed(self) -> Resumed {
+        Resumed {
+            feeds: self.feeds,
+            undurable: self.undurable,
+            refused_since: self.refused_since,
+            events: self.events,
+            signals: self.signals,
+        }
     }
 
     /// The server would be asked for what was found under the same handles.
@@ -193,6 +224,11 @@ impl Remembered {
         let any = found.iter().any(|item| known.contains_key(&item.point));
         any != self.items.is_empty() && found.iter().all(same)
     }
+}
+
+/// The earlier of two moments, where there are two.
+pub(crate) fn earliest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
 }
 
 /// The session itself is of no use, whatever is asked of it.

@@ -26,8 +26,17 @@ pub(crate) struct Sequence {
     kept: BTreeSet<u32>,
     /// What the server said last that it still has.
     available: BTreeSet<u32>,
-    /// Handed over, and not accepted: to be asked for once more.
-    refused: BTreeSet<u32>,
+    /// Heard of, and not handed over yet, or not accepted: to be asked for once more by another session.
+    owed: BTreeSet<u32>,
+}
+
+/// What another session finds of a subscription.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The messages to ask for once more, in their order.
+    pub again: Vec<u32>,
+    /// How many of those that are owed the server no longer has.
+    pub gone: usize,
 }
 
 // === impl Sequence ===
@@ -39,7 +48,7 @@ impl Default for Sequence {
             due: 1,
             kept: BTreeSet::new(),
             available: BTreeSet::new(),
-            refused: BTreeSet::new(),
+            owed: BTreeSet::new(),
         }
     }
 }
@@ -77,27 +86,38 @@ impl Sequence {
         self.kept.insert(sequence);
     }
 
-    /// The message's readings were not accepted.
-    pub(crate) fn refused(&mut self, sequence: u32) {
-        self.refused.insert(sequence);
+    /// Nobody has the message's readings yet, or they were not accepted: whoever is cut off here has to ask for it once more,
+    /// though what is due has moved on.
+    pub(crate) fn owe(&mut self, sequence: u32) {
+        self.owed.insert(sequence);
     }
 
-    /// The messages to ask for once more, after the server said in another session which of them it still has: those that
-    /// were not accepted, and those that were not heard, in their order.
-    pub(crate) fn resume(&mut self, available: &[u32]) -> Vec<u32> {
+    /// The message's readings are on their way to the disk, or it is given up.
+    pub(crate) fn settle(&mut self, sequence: u32) {
+        self.owed.remove(&sequence);
+    }
+
+    /// After the server said in another session which messages it still has: those that are owed, and those that were not
+    /// heard.
+    pub(crate) fn resume(&mut self, available: &[u32]) -> Found {
         self.set_available(available);
-        let refused = std::mem::take(&mut self.refused);
+        let owed = std::mem::take(&mut self.owed);
+        let is_gone = |sequence: &&u32| {
+            // What is due, or later, is missed when the next message comes.
+            !self.available.contains(sequence) && self.place(**sequence) == Arrival::Repeated
+        };
+        let gone = owed.iter().filter(is_gone).count();
         let unheard = |sequence: &u32| sequence.wrapping_sub(self.due) <= MAX_ASKED;
         let mut again: Vec<u32> = available
             .iter()
             .copied()
-            .filter(|sequence| unheard(sequence) || refused.contains(sequence))
+            .filter(|sequence| unheard(sequence) || owed.contains(sequence))
             .collect();
         // Counted from far behind what is due, so that numbers that rolled over come last.
         let behind = self.due.wrapping_sub(u32::MAX / 2);
         again.sort_unstable_by_key(|sequence| sequence.wrapping_sub(behind));
         again.dedup();
-        again
+        Found { again, gone }
     }
 
     /// What the next Publish request acknowledges. Numbers that the server no longer has are left out, because
@@ -174,14 +194,24 @@ mod tests {
     #[test]
     fn another_session_asks_for_what_was_not_heard_and_what_was_not_accepted() {
         let mut sequence = at(u32::MAX);
-        for refused in [3, u32::MAX - 2] {
-            sequence.refused(refused);
+        // One is gone, one was handed over after all, and one is missed when the next one comes.
+        for owed in [u32::MAX - 4, u32::MAX - 3, u32::MAX - 2, 3] {
+            sequence.owe(owed);
         }
+        sequence.settle(u32::MAX - 3);
         let available = [1, 2, u32::MAX - 2, u32::MAX - 1, u32::MAX];
-        assert_eq!(sequence.resume(&available), [u32::MAX - 2, u32::MAX, 1, 2]);
+        let found = Found {
+            again: vec![u32::MAX - 2, u32::MAX, 1, 2],
+            gone: 1,
+        };
+        assert_eq!(sequence.resume(&available), found);
         sequence.kept(u32::MAX - 1);
         assert_eq!(sequence.take_acknowledgements(), [u32::MAX - 1]);
-        assert_eq!(at(9).resume(&[7, 8]), Vec::<u32>::new());
+        let nothing = Found {
+            again: Vec::new(),
+            gone: 0,
+        };
+        assert_eq!(at(9).resume(&[7, 8]), nothing);
     }
 
     #[test]

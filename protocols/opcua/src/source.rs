@@ -1,6 +1,6 @@
 //! One attempt: connect, find what is selected, monitor it, and deliver until the connection is lost.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use fieldgate_kit::{SourceCtx, SourceError};
 use fieldgate_model::{Quality, Reading};
@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::Instant};
 use crate::{
     announce::Announcer,
     attempt::Attempt,
-    begin::{Begun, Found, Watching},
+    begin::{Begun, Found},
     commands,
     connection::{Connection, Limits},
     cyclic::Cycling,
@@ -22,7 +22,6 @@ use crate::{
     profiles::Profiles,
     publish::{self, Points, Publishing},
     redundancy::{self, Set},
-    resume::Remembered,
     reverse::Here,
     select::Item,
     session::Opened,
@@ -137,42 +136,32 @@ async fn deliver(
     }
     let limits = found.limits;
     let conditions = found.conditions(ctx);
-    ctx.memory.keep(Remembered::only(conditions.clone()));
-    let mut begun = stoppable(ctx, found.begin(connection, settings, ctx)).await?;
+    let begun = stoppable(ctx, found.begin(connection, settings, ctx)).await?;
     let mut following = Following::new(connection, (settings, profiles), ctx, limits, reviewing);
-    if let Begun::Resumed(resumed) = &mut begun {
-        let signals = std::mem::take(&mut resumed.signals);
-        following = following
-            .with_signals(signals)
-            .with_change(found.go_on(resumed));
+    if let Begun::Resumed = begun {
+        following = following.with_change(found.go_on());
     }
     let past = stoppable(ctx, async { Ok(found.past(settings, ctx).await) }).await?;
     let history = match &begun {
         Begun::Cyclic(_) => None,
-        Begun::Resumed(_) => past.history(settings, &limits),
+        Begun::Resumed => past.history(settings, &limits),
         Begun::Anew(_) => past.history_of_new_items(settings, &limits),
     };
     if history.is_none() {
         Marks::discard(ctx).await;
     }
-    let monitored = begun.monitored(&found.items);
+    let monitored = begun.monitored(&found);
     let mut pace =
-        begun.words() + &words(connection, settings, &limits, found.cut.as_deref()).await;
-    let Watching {
-        events,
-        subscription,
-        words,
-    } = stoppable(
-        ctx,
-        begun.watch(connection, settings, ctx, &limits, conditions),
-    )
-    .await?;
-    ctx.alarms
-        .watch(events.as_ref().map(Events::devices).unwrap_or_default());
-    pace.push_str(&words);
+        begun.words(&found) + &words(connection, settings, &limits, found.cut.as_deref()).await;
+    let watching = begun.watch(connection, settings, ctx, &mut found, conditions);
+    let watching = stoppable(ctx, watching).await?;
+    ctx.alarms.watch(watching.devices);
+    pace.push_str(&watching.words);
     if let Begun::Anew(subscribed) = &begun {
-        let listening = Signals::listen(connection, &subscribed.subscriptions, &found.versions);
-        following = following.with_signals(listening.await.map_err(lost)?);
+        let (made, versions) = (&subscribed.subscriptions, &found.versions);
+        let listening = Signals::listen(connection, made, versions, limits.per_monitor);
+        let listening = async { listening.await.map_err(lost) };
+        following = following.with_signals(stoppable(ctx, listening).await?);
     }
     let mut announcer = Announcer::new(&found.items, &found.types, &monitored, at, pace);
     announcer.follow(following.words());
@@ -181,48 +170,58 @@ async fn deliver(
     tracing::info!(source = %ctx.id, words = announcer.words(), "connected");
     let missing = missing_readings(&found.items, &monitored);
     if !missing.is_empty() {
-        ctx.readings.send(missing).await?;
+        stoppable(ctx, ctx.readings.send(missing)).await?;
     }
     let wanted = facts::wanted(&found.items);
     let roster = roster(settings, &found.items);
     let seen = roster.subscribe();
+    // From here on nothing is waited for but what runs, which leaves what the next attempt needs.
+    let mut resumed = Found::release(found.left, ctx);
+    let events = match begun {
+        Begun::Resumed => resumed.events.take().map(Events::announced_anew),
+        Begun::Anew(_) | Begun::Cyclic(_) => None,
+    };
     let points = Points::new(ctx, found.items, monitored, announcer)
         .with_key_frames(settings.key_frames())
         .at(at, standing)
         .with_roster((!settings.commands.is_empty()).then_some(roster))
-        .with_events(events)
+        .with_events(events.or(watching.events))
         .after(past.last())
         .with_history(history);
     let learning = facts::learn(connection, wanted, limits);
-    let delivering = async {
-        let publishing = match begun {
-            Begun::Cyclic(cycles) => {
-                return Cycling::new(connection, ctx, limits, cycles, points)
-                    .learning(learning)
-                    .following(following)
-                    .run()
-                    .await;
-            }
-            Begun::Anew(subscribed) => {
-                Publishing::new(connection, ctx, &subscribed.subscriptions, points)
-            }
-            Begun::Resumed(resumed) => {
-                tracing::info!(source = %ctx.id, "goes on with the subscriptions of the lost session");
-                Publishing::resume(connection, ctx, *resumed, points)
-            }
-        };
-        publishing
-            .monitoring(limits.per_monitor)
-            .also(subscription)
-            .noting(past.is_written)
-            .learning(learning)
-            .following(following)
-            .run()
-            .await
+    let commands = commands::serve(connection, settings, ctx, seen);
+    let publishing = match begun {
+        Begun::Cyclic(cycles) => {
+            let cycling = Cycling::new(connection, ctx, limits, cycles, points);
+            let cycling = cycling.learning(learning).following(following);
+            return beside(cycling.run(), commands).await;
+        }
+        Begun::Anew(subscribed) => {
+            Publishing::new(connection, ctx, &subscribed.subscriptions, points)
+        }
+        Begun::Resumed => {
+            tracing::info!(source = %ctx.id, "goes on with the subscriptions of the lost session");
+            following = following.with_signals(std::mem::take(&mut resumed.signals));
+            Publishing::resume(connection, ctx, resumed, points)
+        }
     };
+    let publishing = publishing
+        .within(&limits)
+        .also(watching.subscription)
+        .noting(past.is_written)
+        .learning(learning)
+        .following(following);
+    beside(publishing.run(), commands).await
+}
+
+/// Values are delivered while commands are carried out.
+async fn beside(
+    delivering: impl Future<Output = Result<(), SourceError>>,
+    commands: impl Future<Output = Infallible>,
+) -> Result<(), SourceError> {
     tokio::select! {
         outcome = delivering => outcome,
-        never = commands::serve(connection, settings, ctx, seen) => match never {},
+        never = commands => match never {},
     }
 }
 

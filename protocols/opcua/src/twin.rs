@@ -50,14 +50,27 @@ pub(crate) struct Told {
     pub still: Option<u64>,
     pub read_takes: Duration,
     pub historian: Historian,
-    /// What a transfer answers; nothing is not to have the service.
+    /// What a transfer answers; nothing is not to have the service. How many times it was asked for one.
     pub transferred: Option<Vec<Result<Vec<u32>, Status>>>,
+    pub transfers: usize,
+    /// Why it answers no such call, for as long as this stands here.
+    pub fails: Fails,
+    /// The number of each new subscription, instead of the count of those before it.
+    pub reuses: Option<u32>,
     /// The subscriptions whose conditions were asked for, and why it refuses that.
     pub refreshed: Vec<u32>,
     pub refreshes: Option<Status>,
     /// What hangs on each node.
     pub references: BTreeMap<NodeId, Vec<Reference>>,
     pub subtypes: BTreeMap<NodeId, Vec<(NodeId, BrowseName)>>,
+}
+
+/// Calls that fail as a whole.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fails {
+    pub transfer: Option<&'static str>,
+    pub republish: Option<&'static str>,
+    pub monitor: Option<&'static str>,
 }
 
 /// What the server has room for.
@@ -111,6 +124,9 @@ impl Told {
         subscription: u32,
         items: &[ItemRequest],
     ) -> Result<Vec<Result<ItemRevised, Status>>, Status> {
+        if let Some(why) = self.fails.monitor {
+            return Err(Status::named(why));
+        }
         if items.len() > self.room.per_call {
             return Err(Status::named("BadTooManyOperations"));
         }
@@ -181,7 +197,8 @@ impl Connection for Script {
             if told.subscriptions.len() >= told.room.subscriptions {
                 return Err(Status::named("BadTooManySubscriptions"));
             }
-            let id = u32::try_from(told.subscriptions.len()).unwrap();
+            let count = u32::try_from(told.subscriptions.len()).unwrap();
+            let id = told.reuses.unwrap_or(count);
             told.subscriptions.insert(id, 0);
             Ok(Subscription {
                 id,
@@ -198,10 +215,15 @@ impl Connection for Script {
     }
 
     fn transfer(&self, _: Vec<u32>) -> Called<'_, Vec<Result<Vec<u32>, Status>>> {
-        let transferred = self.told(|told| told.transferred.clone());
-        Box::pin(ready(
-            transferred.ok_or(Status::named("BadServiceUnsupported")),
-        ))
+        let transferred = self.told(|told| {
+            told.transfers += 1;
+            let why = told.fails.transfer.unwrap_or("BadServiceUnsupported");
+            let answer = told.transferred.clone();
+            answer
+                .filter(|_| told.fails.transfer.is_none())
+                .ok_or(Status::named(why))
+        });
+        Box::pin(ready(transferred))
     }
 
     fn monitor(
@@ -244,6 +266,9 @@ impl Connection for Script {
 
     fn republish(&self, subscription: u32, sequence: u32) -> Called<'_, Notification> {
         let kept = self.told(|told| {
+            if let Some(why) = told.fails.republish {
+                return Err(Status::named(why));
+            }
             told.republished.push((subscription, sequence));
             let kept = told.kept.iter().find(|kept| kept.sequence == sequence);
             kept.cloned().ok_or(Status::named("BadMessageNotAvailable"))

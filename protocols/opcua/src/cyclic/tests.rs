@@ -94,6 +94,16 @@ impl Rig {
     }
 }
 
+/// Nobody takes what is read, and what was last is due once more.
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_room() {
+    let rig = start(1, |item| item.sampling.heartbeat_ms = Some(100));
+    rig.script.told(|told| told.still = Some(1));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(rig.readings.len(), 64, "it is full");
+    rig.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_point_is_read_once_an_interval_in_calls_of_the_servers_size() {
     let mut rig = start(3, |_| {});

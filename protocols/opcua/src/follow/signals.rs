@@ -50,8 +50,8 @@ pub(crate) struct Signals {
 // === impl Signals ===
 
 impl Signals {
-    /// Asks the server to tell, in the first of its subscriptions that takes that. What none takes is left out: then looks at an
-    /// interval have to do.
+    /// Asks the server to tell, in the first of its subscriptions that takes that, at most so many items in one call. What none
+    /// takes is left out: then looks at an interval have to do.
     ///
     /// # Errors
     /// When the server breaks off.
@@ -59,6 +59,7 @@ impl Signals {
         connection: &dyn Connection,
         subscriptions: &[Subscription],
         versions: &[NodeId],
+        per_monitor: usize,
     ) -> Result<Self, Status> {
         let mut signals = Self::default();
         for subscription in subscriptions {
@@ -77,9 +78,13 @@ impl Signals {
         }
         let first = subscriptions.first().map(|first| first.id);
         let subscription = signals.subscription.or(first);
-        if let (Some(id), false) = (subscription, versions.is_empty()) {
-            let requests = versions.iter().zip(VERSIONS..).map(version_request);
-            match connection.monitor(id, requests.collect()).await {
+        let requests = versions.iter().zip(VERSIONS..).map(version_request);
+        let requests: Vec<ItemRequest> = requests.collect();
+        let Some(id) = subscription else {
+            return Ok(signals);
+        };
+        for chunk in requests.chunks(per_monitor.max(1)) {
+            match connection.monitor(id, chunk.to_vec()).await {
                 Ok(made) if made.iter().any(Result::is_ok) => {
                     signals.versions = versions.to_vec();
                     signals.subscription = Some(id);

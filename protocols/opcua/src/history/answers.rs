@@ -6,9 +6,10 @@ use fieldgate_model::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    Answered, Filled, Gap, History, List,
+    Answered, Filled, Gap, History, List, VALUES_A_CALL,
     gaps::Place,
     page::{Next, sift},
+    verdict::{self, Verdict},
 };
 use crate::{
     connection::{HistoryPage, Observed},
@@ -19,45 +20,17 @@ use crate::{
     status::Status,
 };
 
-/// How often a gap is asked for in vain.
-const MAX_ATTEMPTS: u32 = 5;
-/// How long is waited after an answer that was none; it doubles.
+/// How long is waited after an answer that was none; it doubles, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// After so many good answers in a row twice as much is asked for again, up to what was asked for at first.
+const GROW_AFTER: u32 = 20;
 /// Values and pages of one gap; behind that it is endless.
 const MAX_TAKEN: u64 = 5_000_000;
 /// Pages in a row that bring nothing new.
 const MAX_STUCK: u32 = 3;
 /// Moments of a gap without an end that are remembered, until their values would have come by themselves.
 const MAX_TOLD: usize = 1_000;
-
-/// Statuses by which a server says that it has no history at all.
-const UNSUPPORTED: [&str; 4] = [
-    "BadServiceUnsupported",
-    "BadHistoryOperationUnsupported",
-    "BadNotImplemented",
-    "BadNotSupported",
-];
-/// Statuses by which it says that it was asked for too much at once.
-const TOO_MUCH: [&str; 9] = [
-    "BadTooManyOperations",
-    "BadResponseTooLarge",
-    "BadRequestTooLarge",
-    "BadTcpMessageTooLarge",
-    "BadEncodingLimitsExceeded",
-    "BadDecodingError",
-    "BadOutOfMemory",
-    "BadNoContinuationPoints",
-    "BadTimeout",
-];
-/// Statuses of a node that may be others the next time.
-const PASSING: [&str; 4] = [
-    "BadContinuationPointInvalid",
-    "BadServerTooBusy",
-    "BadResourceUnavailable",
-    "BadInternalError",
-];
-/// Statuses by which it says that there is nothing in this span.
-const NOTHING: [&str; 3] = ["BadNoData", "BadNoDataAvailable", "BadNoEntryExists"];
 
 impl History {
     /// Takes an answer.
@@ -82,27 +55,30 @@ impl History {
     }
 
     fn accessed(&mut self, answer: Result<Vec<bool>, Status>, items: &[Item]) {
-        let until = self.able.len().min(self.asked + self.per_read);
+        // Since they were asked, points may have joined.
+        let asked = std::mem::take(&mut self.asking);
         let answers = match answer {
-            Ok(answers) => answers,
+            Ok(answers) if !answers.is_empty() => answers,
+            // Who has no such service has no history.
+            Err(why) if verdict::of_call(&why) == Verdict::Never => {
+                tracing::debug!(%why, "the server does not say what history it keeps");
+                vec![false; asked]
+            }
             // It may be too busy, or on its way out.
-            Err(why)
-                if self.unsaid < MAX_ATTEMPTS && !UNSUPPORTED.iter().any(|name| why.is(name)) =>
-            {
-                self.unsaid += 1;
-                self.resting_until = Instant::now() + PAUSE * 2_u32.pow(self.unsaid);
+            otherwise => {
+                if otherwise.is_err_and(|why| verdict::of_call(&why) == Verdict::Less) {
+                    self.per_read = (self.per_read / 2).max(1);
+                }
+                self.unsaid = self.unsaid.saturating_add(1);
+                self.resting_until = Instant::now() + pause(self.unsaid);
                 return;
             }
-            // Who does not say it has none.
-            Err(why) => {
-                tracing::debug!(%why, "the server does not say what history it keeps");
-                Vec::new()
-            }
         };
-        for (at, point) in (self.asked..until).enumerate() {
-            let able = answers.get(at).copied().unwrap_or(false) && items[point].node.is_some();
-            self.able[point] = able;
-            if !able {
+        self.unsaid = 0;
+        let until = self.able.len().min(self.asked + answers.len().min(asked));
+        for (able, point) in answers.into_iter().zip(self.asked..until) {
+            self.able[point] = able && items[point].node.is_some();
+            if !self.able[point] {
                 self.gaps.forget(point);
             }
         }
@@ -114,15 +90,19 @@ impl History {
     fn failed(&mut self, why: &Status) {
         let group = self.group.take();
         let lists = group.map(|group| group.lists).unwrap_or_default();
-        if UNSUPPORTED.iter().any(|name| why.is(name)) {
-            tracing::info!(%why, "the server has no history of what was missed");
-            self.able.fill(false);
-            self.gaps.clear();
-            return;
+        match verdict::of_call(why) {
+            Verdict::Never => {
+                self.able.fill(false);
+                let gaps = self.gaps.clear();
+                self.lost(gaps, why);
+                return;
+            }
+            Verdict::Less => self.ask_for_less(),
+            _ => {}
         }
-        if TOO_MUCH.iter().any(|name| why.is(name)) {
-            self.ask_for_less();
-        }
+        // It is most often the historian that is away, not these nodes that ail: so nobody is asked for a while.
+        self.failures = self.failures.saturating_add(1);
+        self.resting_until = Instant::now() + pause(self.failures);
         for list in lists {
             self.in_vain(&list, why);
             self.release.extend(list.left());
@@ -132,17 +112,25 @@ impl History {
     fn ask_for_less(&mut self) {
         self.per_call = (self.per_call / 2).max(1);
         self.values_a_call = (self.values_a_call / 2).max(2);
+        self.successes = 0;
     }
 
+    /// The call was answered. What it was asked for less for may be over: a historian that was slow, or away.
+    fn succeeded(&mut self) {
+        (self.failures, self.successes) = (0, self.successes + 1);
+        if self.successes >= GROW_AFTER {
+            self.successes = 0;
+            self.per_call = (self.per_call * 2).min(self.most_per_call);
+            self.values_a_call = (self.values_a_call * 2).min(VALUES_A_CALL);
+        }
+    }
+
+    /// The gap waits for longer each time, and is asked for again until it is too old.
     fn in_vain(&mut self, list: &List, why: &Status) {
-        let now = Instant::now();
-        let Some(waiting) = self.gaps.get(list.place) else {
-            return;
-        };
-        waiting.attempts += 1;
-        waiting.due = now + PAUSE * 2_u32.pow(waiting.attempts.min(MAX_ATTEMPTS));
-        if waiting.attempts >= MAX_ATTEMPTS {
-            self.give_up(list.place, &why.to_string());
+        if let Some(waiting) = self.gaps.get(list.place) {
+            waiting.attempts = waiting.attempts.saturating_add(1);
+            waiting.due = Instant::now() + pause(waiting.attempts);
+            self.tally.waits(why);
         }
     }
 
@@ -152,11 +140,21 @@ impl History {
         self.changed = true;
     }
 
+    /// So many gaps are given up.
+    fn lost(&mut self, gaps: usize, why: &Status) {
+        if gaps > 0 {
+            tracing::warn!(gaps, %why, "what was missed is not to be had from the server's history");
+            self.tally.left(gaps, &why.to_string());
+        }
+        self.changed = true;
+    }
+
     fn paged(&mut self, pages: Vec<Result<HistoryPage, Status>>, items: &[Item]) -> Filled {
         let mut filled = Filled::default();
         let Some(mut group) = self.group.take() else {
             return filled;
         };
+        self.succeeded();
         let lists = std::mem::take(&mut group.lists);
         let mut count = 0;
         for (mut list, page) in lists.into_iter().zip(pages) {
@@ -189,21 +187,26 @@ impl History {
         self.resting_until = Instant::now() + pause.saturating_mul(values);
     }
 
-    /// What a node says instead of a page.
+    /// What a node says instead of a page: it concerns this gap, and no other node's.
     fn refused(&mut self, list: &List, why: &Status) {
-        let is_one = |names: &[&str]| names.iter().any(|name| why.is(name));
-        if is_one(&NOTHING) {
-            self.gaps.close(list.place);
-        } else if is_one(&TOO_MUCH) {
-            self.ask_for_less();
-            self.in_vain(list, why);
-        } else if is_one(&PASSING) {
-            self.in_vain(list, why);
-        } else {
-            let point = list.place.point;
-            self.able[point] = false;
-            self.gaps.forget(point);
-            self.tally.refused(point, why);
+        match verdict::of_node(why) {
+            Verdict::Empty => self.gaps.close(list.place),
+            Verdict::Lost => {
+                self.gaps.close(list.place);
+                self.lost(1, why);
+            }
+            Verdict::Never => {
+                let point = list.place.point;
+                self.able[point] = false;
+                let gaps = self.gaps.forget(point);
+                tracing::warn!(gaps, %why, "a point's history is not to be had");
+                self.tally.refused(point, why);
+            }
+            Verdict::Less => {
+                self.ask_for_less();
+                self.in_vain(list, why);
+            }
+            Verdict::Later => self.in_vain(list, why),
         }
         self.changed = true;
     }
@@ -236,6 +239,7 @@ impl History {
             if let (true, Some(reached)) = (sifted.in_order, sifted.reached) {
                 waiting.gap.told(reached, fill);
                 waiting.attempts = 0;
+                self.tally.waits_no_longer();
             }
             self.hand_out(list, &gap, sifted.values, filled, items);
         }
@@ -292,6 +296,12 @@ impl History {
             told.pop_first();
         }
     }
+}
+
+/// After so many failures in a row.
+fn pause(failures: u32) -> Duration {
+    let doubled = PAUSE.saturating_mul(2_u32.saturating_pow(failures));
+    doubled.min(LONGEST_PAUSE)
 }
 
 // === impl List ===

@@ -8,8 +8,11 @@ use tokio::time::Instant;
 
 use crate::settings::Fill;
 
-/// The most gaps of one point that wait to be filled. More come only of a queue on the server that is always too short.
+/// The most gaps of one point that wait to be filled. More come only of a queue on the server that is always too short, or of
+/// many lost connections while its historian is away.
 const MOST_OF_A_POINT: usize = 16;
+/// The most gaps of all points together, besides the first of each point.
+const MOST_OF_ALL: usize = 100_000;
 /// A gap whose end is not known is asked for after this: until then the end has most often come by itself.
 const SETTLE: Duration = Duration::from_secs(5);
 /// How far the ends of gaps may lie apart that are asked for together, where their length is not known.
@@ -48,6 +51,8 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Gaps {
     points: BTreeMap<usize, Vec<Waiting>>,
+    /// How many there are of all points.
+    count: usize,
     ids: u64,
     /// None is due before this.
     not_before: Option<Instant>,
@@ -99,15 +104,54 @@ impl Gaps {
         }
     }
 
-    /// Something may be missing since this value; the next one will tell. What is open already stays as it is.
-    pub(crate) fn open(&mut self, point: usize, after: Timestamp, now: Instant) {
-        if !self.is_open(point) {
-            let gap = Gap {
-                after,
-                before: None,
-            };
-            self.add(point, gap, now + SETTLE);
+    /// Something may be missing since this value; the next one will tell. What is open already stays as it is. Where there is
+    /// no room the oldest gap of the point makes some, for the server keeps the newer ones longer; how many go.
+    pub(crate) fn open(&mut self, point: usize, after: Timestamp, now: Instant) -> usize {
+        if self.is_open(point) {
+            return 0;
         }
+        let dropped = match self.has_room(point) {
+            true => 0,
+            false => self.drop_oldest(point),
+        };
+        let gap = Gap {
+            after,
+            before: None,
+        };
+        self.add(point, gap, now + SETTLE);
+        dropped
+    }
+
+    /// Each point may have one, and more as long as all have not too many.
+    fn has_room(&self, point: usize) -> bool {
+        match self.points.get(&point).map_or(0, Vec::len) {
+            0 => true,
+            of_point => of_point < MOST_OF_A_POINT && self.count - self.points.len() < MOST_OF_ALL,
+        }
+    }
+
+    fn drop_oldest(&mut self, point: usize) -> usize {
+        let of_point = self.points.get(&point);
+        let oldest = of_point.and_then(|of| of.iter().min_by_key(|one| one.gap.after));
+        match oldest.map(|oldest| oldest.id) {
+            Some(id) => self.retain(point, |one| one.id != id),
+            None => 0,
+        }
+    }
+
+    /// Keeps those of a point that are wanted; how many go.
+    fn retain(&mut self, point: usize, is_wanted: impl FnMut(&Waiting) -> bool) -> usize {
+        let Some(of_point) = self.points.get_mut(&point) else {
+            return 0;
+        };
+        let before = of_point.len();
+        of_point.retain(is_wanted);
+        let gone = before - of_point.len();
+        if of_point.is_empty() {
+            self.points.remove(&point);
+        }
+        self.count -= gone;
+        gone
     }
 
     /// Whether something may be missing of which nobody knows the end.
@@ -118,7 +162,7 @@ impl Gaps {
 
     /// Something is missing between two values. False when it is too often so, and is left missing.
     pub(crate) fn missed(&mut self, point: usize, gap: Gap, now: Instant) -> bool {
-        if self.points.get(&point).map_or(0, Vec::len) >= MOST_OF_A_POINT {
+        if !self.has_room(point) {
             return false;
         }
         self.add(point, gap, now);
@@ -129,7 +173,7 @@ impl Gaps {
         if gap.is_empty() {
             return;
         }
-        self.ids += 1;
+        (self.ids, self.count) = (self.ids + 1, self.count + 1);
         self.may_be_due(due);
         let waiting = Waiting {
             id: self.ids,
@@ -150,9 +194,8 @@ impl Gaps {
             return;
         };
         (open.gap.before, open.due) = (Some(at), now);
-        of_point.retain(|one| !one.gap.is_empty());
         self.may_be_due(now);
-        self.drop_if_empty(point);
+        self.retain(point, |one| !one.gap.is_empty());
     }
 
     /// What is missing of a point.
@@ -168,19 +211,18 @@ impl Gaps {
 
     /// It is filled, or given up.
     pub(crate) fn close(&mut self, place: Place) {
-        if let Some(of_point) = self.points.get_mut(&place.point) {
-            of_point.retain(|one| one.id != place.id);
-            self.drop_if_empty(place.point);
-        }
+        self.retain(place.point, |one| one.id != place.id);
     }
 
-    /// The point has no history.
-    pub(crate) fn forget(&mut self, point: usize) {
-        self.points.remove(&point);
+    /// The point has no history; how many gaps that ends.
+    pub(crate) fn forget(&mut self, point: usize) -> usize {
+        self.retain(point, |_| false)
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// The server has none; how many gaps that ends.
+    pub(crate) fn clear(&mut self) -> usize {
         self.points.clear();
+        std::mem::take(&mut self.count)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -203,8 +245,7 @@ impl Gaps {
 
     /// Leaves missing what is older; how many gaps that ends.
     pub(crate) fn outdate(&mut self, oldest: Timestamp) -> usize {
-        let count = |points: &BTreeMap<usize, Vec<Waiting>>| points.values().map(Vec::len).sum();
-        let before: usize = count(&self.points);
+        let before = self.count;
         for of_point in self.points.values_mut() {
             for one in &mut *of_point {
                 one.gap.after = one.gap.after.max(oldest);
@@ -212,7 +253,8 @@ impl Gaps {
             of_point.retain(|one| !one.gap.is_empty());
         }
         self.points.retain(|_, of_point| !of_point.is_empty());
-        before - count(&self.points)
+        self.count = self.points.values().map(Vec::len).sum();
+        before - self.count
     }
 
     /// Gaps to be asked for together, at most so many, each of another point: the oldest or the newest and what is like it.
@@ -244,12 +286,6 @@ impl Gaps {
             Some((place, like.gap))
         };
         self.points.iter().filter_map(like).take(most).collect()
-    }
-
-    fn drop_if_empty(&mut self, point: usize) {
-        if self.points.get(&point).is_some_and(Vec::is_empty) {
-            self.points.remove(&point);
-        }
     }
 }
 

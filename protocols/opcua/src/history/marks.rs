@@ -19,19 +19,26 @@ use std::{
     fs,
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use fieldgate_kit::{Accepted, SourceCtx};
 use fieldgate_model::{PointId, Reading, Timestamp};
+use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::gaps::Gap;
+use tokio::time::timeout;
+
+use super::{desk::Desk, gaps::Gap};
 use crate::{last::Last, settings::Fill};
 
 const VERSION: u32 = 1;
 const FILE: &str = "history.jsonl";
 /// Readings can be stamped a little before the snapshot that does not have them.
 const MARGIN_NANOS: i64 = 2_000_000_000;
+/// How long is waited for what the session before still writes, or for the file to be gone. What is read when that takes
+/// longer is older, and as true.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A point's series.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,6 +77,7 @@ impl Marks {
     /// What was written down of this server, and what the queue has of the source since; `None` when nothing was.
     pub(crate) async fn recall(ctx: &SourceCtx, endpoint: &str, fill: Fill) -> Option<Self> {
         let path = ctx.state_dir.join(FILE);
+        let _in_time = timeout(PATIENCE, Desk::of(ctx).is_idle()).await;
         let read = tokio::task::spawn_blocking(move || fs::read_to_string(path)).await;
         let text = match read {
             Ok(Ok(text)) => text,
@@ -94,9 +102,9 @@ impl Marks {
 
     /// Nothing is known from now on: what is not kept up to date would be wrong one day.
     pub(crate) async fn discard(ctx: &SourceCtx) {
-        let path = ctx.state_dir.join(FILE);
-        let removed = tokio::task::spawn_blocking(move || fs::remove_file(path)).await;
-        if let Ok(Err(error)) = removed
+        let removing = Desk::of(ctx).hand_in(|folder| fs::remove_file(folder.join(FILE)));
+        // What takes longer is done all the same, before anything is written again.
+        if let Ok(Err(error)) = timeout(PATIENCE, removing).await
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(source = %ctx.id, %error, "what was written down of the history cannot be removed");
@@ -171,8 +179,13 @@ impl Marks {
         })
     }
 
-    /// Writes everything down; it is there, whole, or what was there before. Blocks.
-    pub(crate) fn save(&self, folder: &Path) -> io::Result<()> {
+    /// Writes everything down, after all that was asked for before; whoever stops waiting does not know whether it is done.
+    pub(crate) fn keep(self, ctx: &SourceCtx) -> BoxFuture<'static, io::Result<()>> {
+        Desk::of(ctx).hand_in(move |folder| self.save(folder))
+    }
+
+    /// It is there, whole, or what was there before. Blocks.
+    fn save(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         let fresh = folder.join(format!("{FILE}.new"));
         let mut file = io::BufWriter::new(fs::File::create(&fresh)?);

@@ -2,20 +2,29 @@
 //! of the gateway.
 
 use fieldgate_kit::SourceCtx;
+use fieldgate_model::Timestamp;
 
 use super::{History, Marks, Series};
 use crate::{
     connection::Limits,
     last::Last,
-    resume::Remembered,
+    resume::{Remembered, earliest},
     select::Item,
     settings::{Fill, Settings},
 };
+
+/// The moment since which values may be missing, of which the earliest that is known to be stands there.
+pub(crate) fn last_before(last: Option<Last>, missing: Option<Timestamp>) -> Option<Timestamp> {
+    let just_before = |at: Timestamp| Timestamp::from_nanos(at.nanos().saturating_sub(1));
+    earliest(last.map(|last| last.at), missing.map(just_before))
+}
 
 /// In the order of the items.
 #[derive(Debug, Default)]
 pub(crate) struct Past {
     pub series: Vec<Series>,
+    /// The earliest value that was not accepted: what was accepted since then says nothing of what lies before.
+    refused_since: Option<Timestamp>,
     /// Some of it is written down, so that a change has to be, too.
     pub is_written: bool,
 }
@@ -27,13 +36,14 @@ impl Past {
         ctx: &SourceCtx,
         settings: &Settings,
         items: &[Item],
-        remembered: Option<Remembered>,
+        mut remembered: Option<&mut Remembered>,
     ) -> Self {
-        if let Some(mut remembered) = remembered
+        if let Some(remembered) = &mut remembered
             && remembered.is_sure().await
         {
             return Self {
                 series: remembered.series_of(items),
+                refused_since: None,
                 is_written: remembered.is_written,
             };
         }
@@ -47,6 +57,7 @@ impl Past {
         let series = |item: &Item| points.remove(&item.point).unwrap_or_default();
         Self {
             series: items.iter().map(series).collect(),
+            refused_since: remembered.and_then(|remembered| remembered.refused_since),
             is_written,
         }
     }
@@ -73,8 +84,8 @@ impl Past {
     ) -> Option<History> {
         let mut history = self.history(settings, limits)?;
         for (point, series) in self.series.iter().enumerate() {
-            if let Some(last) = series.last {
-                history.open(point, last.at);
+            if let Some(after) = last_before(series.last, self.refused_since) {
+                history.open(point, after);
             }
         }
         Some(history)

@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     /// Gaps that stay, by the reason.
     left: BTreeMap<String, usize>,
     refused: BTreeMap<String, BTreeSet<usize>>,
+    /// Why gaps have to wait now.
+    waits: Option<String>,
     /// Nothing was being filled.
     at_rest: bool,
 }
@@ -38,6 +40,7 @@ impl Tally {
 
     /// All are filled, or given up. True when that is news, and something was filled.
     pub(super) fn rest(&mut self) -> bool {
+        self.waits = None;
         let news = !std::mem::replace(&mut self.at_rest, true);
         news && self.values > 0
     }
@@ -52,7 +55,18 @@ impl Tally {
 
     /// So many gaps stay, for this reason.
     pub(super) fn left(&mut self, gaps: usize, why: &str) {
-        *self.left.entry(why.to_owned()).or_insert(0) += gaps;
+        if gaps > 0 {
+            *self.left.entry(why.to_owned()).or_insert(0) += gaps;
+        }
+    }
+
+    /// The server does not answer for good; it is asked again.
+    pub(super) fn waits(&mut self, why: &Status) {
+        self.waits = Some(why.to_string());
+    }
+
+    pub(super) fn waits_no_longer(&mut self) {
+        self.waits = None;
     }
 
     /// The point has no history for us.
@@ -80,6 +94,11 @@ impl Tally {
                     thousands(self.points.len() as u64)
                 ),
             });
+        }
+        if let (true, Some(why)) = (under_way, &self.waits) {
+            parts.push(format!(
+                "the server's history is not to be had now, and is asked again: {why}"
+            ));
         }
         for (why, points) in &self.refused {
             parts.push(format!(

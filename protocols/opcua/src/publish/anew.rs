@@ -21,8 +21,8 @@ impl Publishing<'_> {
 
     /// Those that the server ended while it goes on with others.
     pub(super) async fn replace_ended(&mut self) -> Result<(), SourceError> {
-        for (id, why) in std::mem::take(&mut self.ended) {
-            let Some(feed) = self.feeds.iter().position(|feed| feed.id == id) else {
+        for (of, why) in std::mem::take(&mut self.ended) {
+            let Some(feed) = self.feeds.iter().position(|feed| feed.birth == of) else {
                 continue;
             };
             if self.feeds.len() == 1 {
@@ -50,12 +50,15 @@ impl Publishing<'_> {
         tracing::warn!(source = %self.ctx.id, subscription = words, why, "the subscription is made anew");
         self.take_unheard(feed).await?;
         let asked = |why: Status| lost(&format!("subscription {words} cannot be made anew: {why}"));
+        // Cut off in the middle, its number may stand for another one, or for half of it.
+        let spoiled = std::mem::replace(&mut self.spoiled, true);
         // Whether or not it is there any more, its items are not to be told twice.
         let _deleted = self.connection.unsubscribe(self.feeds[feed].id).await;
         let request = subscribe::request(self.feeds[feed].pace_ms());
         let made = self.connection.subscribe(request).await.map_err(asked)?;
         self.monitor_anew(feed, made).await.map_err(asked)?;
         self.feeds[feed].begin_anew(&made, Instant::now());
+        self.spoiled = spoiled;
         self.points.made_anew(feed);
         self.saver.hurry();
         self.note();

@@ -74,28 +74,9 @@ impl Saver {
     /// Everything in it is durable.
     pub(super) fn save(&mut self, marks: Marks, ctx: &SourceCtx) {
         self.is_waiting = false;
-        self.saving = Some(write(marks, ctx)).into();
+        self.saving = Some(marks.keep(ctx)).into();
         self.is_saving = true;
     }
-
-    pub(super) fn saved(&mut self, saved: Option<io::Result<()>>) {
-        self.saving = None.into();
-        self.is_saving = false;
-        match saved {
-            Some(Err(error)) => {
-                tracing::warn!(%error, "how far the points are cannot be written down; it is tried again");
-            }
-            Some(Ok(())) | None => self.is_written = true,
-        }
-    }
-}
-
-fn write(marks: Marks, ctx: &SourceCtx) -> BoxFuture<'static, io::Result<()>> {
-    let folder = ctx.state_dir.clone();
-    let writing = tokio::task::spawn_blocking(move || marks.save(&folder));
-    writing
-        .map(|done| done.unwrap_or_else(|error| Err(io::Error::other(error))))
-        .boxed()
 }
 
 // === impl Publishing ===
@@ -130,7 +111,8 @@ impl<'a> Publishing<'a> {
         if !readings.is_empty() {
             self.saver.count(readings.len());
             self.missed_under_way = true;
-            self.hand_over(Part::Missed, readings).await?;
+            let part = Part::Missed(self.session.clone());
+            self.hand_over(part, readings).await?;
         }
         Ok(())
     }
@@ -149,11 +131,31 @@ impl<'a> Publishing<'a> {
             return;
         }
         (self.saver.last, self.saver.readings) = (Some(now), 0);
-        (self.saver.hurries, self.saver.is_waiting) = (false, true);
+        self.saver.hurries = false;
+        self.note_behind_all(marks);
+    }
+
+    /// It is written once everything that was handed over is durable.
+    fn note_behind_all(&mut self, marks: Marks) {
+        self.saver.is_waiting = true;
         self.undurable.push_back(Box::pin(ready(Kept {
-            part: Part::Marks(Box::new(marks)),
+            part: Part::Marks(self.session.clone(), Box::new(marks)),
+            earliest: None,
             durable: Ok(()),
         })));
+    }
+
+    /// What became of writing down; `None` when nobody waited for it any longer.
+    pub(super) fn saved(&mut self, saved: Option<io::Result<()>>) {
+        (self.saver.saving, self.saver.is_saving) = (None.into(), false);
+        match saved {
+            Some(Ok(())) => self.saver.is_written = true,
+            Some(Err(error)) => {
+                tracing::warn!(source = %self.ctx.id, %error, "how far the points are cannot be written down; it is tried again");
+                self.points.marks_are_not_written();
+            }
+            None => self.points.marks_are_not_written(),
+        }
     }
 
     /// Before the first values of a session: from here on something may be missing, which a crash must not forget.
@@ -161,8 +163,13 @@ impl<'a> Publishing<'a> {
         if self.saver.is_written
             && let Some(marks) = self.points.marks_of_a_new_session()
         {
-            let saved = timeout(FILE_PATIENCE, write(marks, self.ctx)).await;
-            self.saver.saved(saved.ok());
+            if !self.undurable.is_empty() {
+                // They claim what the session before handed over, which may not be accepted yet.
+                self.note_behind_all(marks);
+                return;
+            }
+            let saved = timeout(FILE_PATIENCE, marks.keep(self.ctx)).await;
+            self.saved(saved.ok());
         }
     }
 
@@ -182,8 +189,8 @@ impl<'a> Publishing<'a> {
             && let Some(marks) = self.points.marks()
             && (self.saver.is_written || !marks.points.is_empty())
         {
-            let saved = timeout(FILE_PATIENCE, write(marks, self.ctx)).await;
-            self.saver.saved(saved.ok());
+            let saved = timeout(FILE_PATIENCE, marks.keep(self.ctx)).await;
+            self.saved(saved.ok());
         }
     }
 }

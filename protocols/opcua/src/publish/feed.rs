@@ -1,12 +1,12 @@
 //! `Feed`: one subscription while it runs: the order of its messages, and how long it may be silent. Pure.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
     connection::{Acknowledgement, Published, Subscription},
-    sequence::{Arrival, Sequence},
+    sequence::{Arrival, Found, Sequence},
 };
 
 /// Added to the time after which the server must have sent at least a keep-alive.
@@ -15,9 +15,15 @@ const SILENCE_MARGIN: Duration = Duration::from_secs(3);
 /// The same for a subscription that was just taken over.
 const UNTESTED_MARGIN: Duration = Duration::from_millis(500);
 
+/// One of its kind: there are servers that give a new subscription, or a new session's, the number of an old one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Birth(Arc<()>);
+
 /// Where a subscription is.
 pub(crate) struct Feed {
     pub id: u32,
+    /// What is on its way to the disk says by this whose it is.
+    pub(super) birth: Birth,
     publishing_ms: f64,
     /// The longest time without even a keep-alive.
     pub silence: Duration,
@@ -27,11 +33,21 @@ pub(crate) struct Feed {
     untested: bool,
     /// Made anew in this session, and silent since then.
     unproven: bool,
-    /// Messages to ask for once more, before anything else.
-    again: Vec<u32>,
+    /// It has the number of the one in whose place it stands.
+    reuses_number: bool,
+    /// Messages to ask for once more, before anything else, and how many of those the server no longer has.
+    found: Found,
     /// How often it did not tell what changed, and until when that is borne.
     pub(super) deaf_times: u32,
     pub(super) deaf_until: Option<Instant>,
+}
+
+// === impl Birth ===
+
+impl PartialEq for Birth {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 // === impl Feed ===
@@ -42,13 +58,15 @@ impl Feed {
         let milliseconds = (subscription.publishing_ms * count).clamp(0.0, 86_400_000.0);
         Self {
             id: subscription.id,
+            birth: Birth::default(),
             publishing_ms: subscription.publishing_ms,
             silence: Duration::from_secs_f64(milliseconds / 1000.0) + SILENCE_MARGIN,
             heard: now,
             sequence: Sequence::default(),
             untested: false,
             unproven: false,
-            again: Vec::new(),
+            reuses_number: false,
+            found: Found::default(),
             deaf_times: 0,
             deaf_until: None,
         }
@@ -58,6 +76,7 @@ impl Feed {
     pub(super) fn begin_anew(&mut self, made: &Subscription, now: Instant) {
         *self = Self {
             unproven: true,
+            reuses_number: made.id == self.id,
             deaf_times: self.deaf_times,
             deaf_until: self.deaf_until,
             ..Self::new(made, now)
@@ -87,14 +106,28 @@ impl Feed {
 
     /// Another session has it from now on; the server still keeps these messages.
     pub(crate) fn resume(&mut self, available: &[u32]) {
-        self.again = self.sequence.resume(available);
+        // Found by a session that ended before it could ask.
+        let former = std::mem::take(&mut self.found);
+        for sequence in former.again {
+            self.sequence.owe(sequence);
+        }
+        self.found = self.sequence.resume(available);
+        self.found.gone += former.gone;
         self.heard = Instant::now();
         self.untested = true;
     }
 
-    /// The messages to ask for once more.
-    pub(super) fn take_again(&mut self) -> Vec<u32> {
-        std::mem::take(&mut self.again)
+    /// The messages to ask for once more, which are owed until they are handed over, and how many are gone.
+    pub(super) fn take_found(&mut self) -> Found {
+        for sequence in &self.found.again {
+            self.sequence.owe(*sequence);
+        }
+        std::mem::take(&mut self.found)
+    }
+
+    /// Of the subscription that had this number before, and on its way when that one was deleted: a new one begins with 1.
+    pub(super) fn is_stale(&self, published: &Published) -> bool {
+        self.reuses_number && self.unproven && published.notification.sequence != 1
     }
 
     /// Silent since it was taken over: some servers hand over no more than the name.
@@ -122,30 +155,46 @@ impl Feed {
         self.heard += unheard;
     }
 
-    /// What a message is in the order of the subscription.
+    /// What a message is in the order of the subscription. It is owed from now on, and so are those that went missing.
     pub(super) fn arrive(&mut self, published: &Published) -> Arrival {
         (self.untested, self.unproven) = (false, false);
         self.sequence.set_available(&published.available);
         let notification = &published.notification;
-        if notification.keep_alive {
+        let arrival = if notification.keep_alive {
             self.sequence.keep_alive(notification.sequence)
         } else {
-            self.sequence.message(notification.sequence)
+            self.arrive_again(notification.sequence)
+        };
+        if let Arrival::After(missing) = &arrival {
+            for sequence in missing {
+                self.sequence.owe(*sequence);
+            }
         }
+        arrival
     }
 
     /// What a message that was asked for once more is in the order of the subscription.
     pub(super) fn arrive_again(&mut self, sequence: u32) -> Arrival {
-        self.sequence.message(sequence)
+        let arrival = self.sequence.message(sequence);
+        if arrival != Arrival::Repeated {
+            self.sequence.owe(sequence);
+        }
+        arrival
     }
 
     /// The message's readings were not accepted.
     pub(super) fn refused(&mut self, sequence: u32) {
-        self.sequence.refused(sequence);
+        self.sequence.owe(sequence);
+    }
+
+    /// The message's readings are on their way to the disk, or it is given up.
+    pub(super) fn settle(&mut self, sequence: u32) {
+        self.sequence.settle(sequence);
     }
 
     /// The message's readings are durable.
     pub(super) fn kept(&mut self, sequence: u32) {
+        self.sequence.settle(sequence);
         self.sequence.kept(sequence);
     }
 

@@ -22,7 +22,8 @@ impl<'a> Publishing<'a> {
         };
         let began = Instant::now();
         let change = following.turn(step, &self.points).await;
-        let words = following.words();
+        let (words, limits) = (following.words(), following.limits);
+        self.keep_within(&limits);
         match change {
             Some(change) => {
                 self.apply(change).await?;
@@ -74,10 +75,7 @@ impl<'a> Publishing<'a> {
         self.remake(remade).await.map_err(broken)?;
         let failed = self.join(added).await.map_err(broken)?;
         let readings: Vec<Reading> = gone.into_iter().chain(failed).collect();
-        if !readings.is_empty() {
-            self.ctx.readings.send(readings).await?;
-        }
-        Ok(())
+        self.send_again(readings).await
     }
 
     /// Points that were not found: those whose node is gone say so, and those that no rule means any more are left out.
@@ -111,12 +109,14 @@ impl<'a> Publishing<'a> {
                 .into_iter()
                 .filter_map(|at| self.points.take_id(at))
                 .collect();
+            let spoiled = std::mem::replace(&mut self.spoiled, true);
             for chunk in ids.chunks(self.per_monitor) {
                 let subscription = self.feeds[feed].id;
                 self.connection
                     .unmonitor(subscription, chunk.to_vec())
                     .await?;
             }
+            self.spoiled = spoiled;
         }
         Ok(())
     }
@@ -133,10 +133,7 @@ impl<'a> Publishing<'a> {
             let of_feed: Vec<usize> = of_feed
                 .filter(|at| self.points.subscription(*at) == feed)
                 .collect();
-            for chunk in of_feed.chunks(self.per_monitor) {
-                self.monitor_again(self.feeds[feed].id, chunk.to_vec())
-                    .await?;
-            }
+            self.monitor_again(feed, of_feed).await?;
         }
         Ok(())
     }

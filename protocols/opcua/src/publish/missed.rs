@@ -51,8 +51,19 @@ impl Points<'_> {
 
     /// How far each point is, when that is to be written down.
     pub(super) fn marks_if_changed(&mut self) -> Option<Marks> {
-        let changed = self.history.as_mut()?.take_changed();
-        changed.then(|| self.marks()).flatten()
+        if !self.history.as_ref()?.is_changed() {
+            return None;
+        }
+        let marks = self.marks()?;
+        self.history.as_mut()?.is_taken_down();
+        Some(marks)
+    }
+
+    /// They are not on the disk, as far as anybody knows.
+    pub(super) fn marks_are_not_written(&mut self) {
+        if let Some(history) = &mut self.history {
+            history.was_not_written();
+        }
     }
 
     /// How far each point with history is; `None` while it is not known which have.

@@ -202,6 +202,13 @@ impl<'a> Points<'a> {
         self.tell();
     }
 
+    /// It tells them, whatever it did before.
+    pub(super) fn take_refresh(&mut self) {
+        if self.announcer.refreshes() {
+            self.tell();
+        }
+    }
+
     /// Alarms may have changed while nobody listened.
     pub(super) fn require_refresh(&mut self) {
         self.refresh_required = true;
@@ -346,10 +353,15 @@ impl<'a> Points<'a> {
     }
 
     /// Messages of the subscription at this place went missing between the server and us: since its points' last values
-    /// there may have been others.
-    pub(super) fn lost_messages(&mut self, subscription: usize, count: u64) {
+    /// there may have been others, or since the earliest that was not accepted.
+    pub(super) fn lost_messages(
+        &mut self,
+        subscription: usize,
+        count: u64,
+        since: Option<Timestamp>,
+    ) {
         self.announcer.lost_messages(count);
-        self.miss_since_last(subscription);
+        self.miss_since_last(subscription, since);
         self.tell();
     }
 

@@ -36,7 +36,34 @@ struct Rig {
     drops: DropCounters,
     health: watch::Receiver<HealthReport>,
     shutdown: CancellationToken,
+    memory: fieldgate_kit::Memory,
     running: JoinHandle<Result<(), SourceError>>,
+}
+
+/// What is not as usual.
+struct Setting {
+    subscriptions: &'static [u32],
+    /// Points of each.
+    points: usize,
+    /// Items of one call.
+    per_call: usize,
+    /// Deliveries that may wait.
+    room: usize,
+    key_frames: KeyFrames,
+    wish: fn(&mut Item),
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self {
+            subscriptions: &[7],
+            points: 1,
+            per_call: 100,
+            room: 64,
+            key_frames: KeyFrames::default(),
+            wish: |_| {},
+        }
+    }
 }
 
 fn start() -> Rig {
@@ -50,9 +77,28 @@ fn start_with(subscriptions: &'static [u32]) -> Rig {
 
 /// With wishes for the items.
 fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut Item)) -> Rig {
+    start_in(Setting {
+        subscriptions,
+        key_frames,
+        wish,
+        ..Setting::default()
+    })
+}
+
+fn start_in(setting: Setting) -> Rig {
+    let Setting {
+        subscriptions,
+        points,
+        per_call,
+        room,
+        key_frames,
+        wish,
+    } = setting;
     let script = Script::default();
+    script.told(|told| told.room.per_call = per_call);
     let drops = DropCounters::default();
-    let (sender, readings) = Readings::channel(64, drops.clone());
+    let memory = fieldgate_kit::Memory::default();
+    let (sender, readings) = Readings::channel(room, drops.clone());
     let (devices_sender, devices) = Devices::channel();
     let (health_sender, health) = Health::channel();
     let shutdown = CancellationToken::new();
@@ -68,16 +114,16 @@ fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut 
         shutdown: shutdown.clone(),
         secrets: Secrets::new("/".into(), "/".into()),
         state_dir: "/".into(),
-        memory: fieldgate_kit::Memory::default(),
+        memory: memory.clone(),
         accepted: fieldgate_kit::Accepted::default(),
     };
     let connection = script.clone();
     let running = tokio::spawn(async move {
-        let mut items: Vec<_> = (0..subscriptions.len()).map(item).collect();
+        let mut items: Vec<_> = (0..subscriptions.len() * points).map(item).collect();
         items.iter_mut().for_each(wish);
-        let monitored: Vec<_> = (0..subscriptions.len())
-            .map(|subscription| Monitored {
-                subscription,
+        let monitored: Vec<_> = (0..items.len())
+            .map(|at| Monitored {
+                subscription: at / points,
                 result: Ok(revised()),
                 filtered: Filtered::default(),
             })
@@ -95,7 +141,17 @@ fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut 
         let points = Points::new(&ctx, items, monitored, announcer)
             .with_key_frames(key_frames)
             .with_events(Some(crate::events::Events::of_server("s")));
+        let limits = Limits {
+            per_read: 100,
+            per_browse: 100,
+            per_monitor: per_call,
+            per_history: 100,
+            items_per_subscription: None,
+            subscriptions: None,
+            sessions: None,
+        };
         Publishing::new(&connection, &ctx, &subscriptions, points)
+            .within(&limits)
             .run()
             .await
     });
@@ -106,6 +162,7 @@ fn start_as(subscriptions: &'static [u32], key_frames: KeyFrames, wish: fn(&mut 
         drops,
         health,
         shutdown,
+        memory,
         running,
     }
 }
@@ -277,6 +334,95 @@ async fn a_silent_node_that_is_gone_is_named_and_monitored_again_when_it_is_back
     assert_eq!(rig.next().await.value, Value::UInt(2));
     assert_eq!(rig.health.borrow().words, "1 of 1 monitored items, paced");
     rig.stop().await;
+}
+
+/// Has subscription 7 say that it lives, until this is so.
+async fn alive_until(rig: &mut Rig, sequence: u32, mut is_so: impl FnMut(&mut Rig) -> bool) {
+    let until = async {
+        while !is_so(rig) {
+            rig.script.answer(keep_alive(7, sequence));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    timeout(LONG, until).await.expect("in time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_are_back_are_monitored_in_calls_of_the_servers_size() {
+    let mut rig = start_in(Setting {
+        points: 7,
+        per_call: 3,
+        ..Setting::default()
+    });
+    rig.script.told(|told| told.gone = true);
+    let mut gone = 0;
+    alive_until(&mut rig, 1, |rig| {
+        while let Ok(delivery) = rig.readings.try_recv() {
+            gone += delivery.readings.len();
+            delivery.durable.unwrap().send(Ok(())).unwrap();
+        }
+        gone == 7
+    })
+    .await;
+    rig.script.told(|told| told.gone = false);
+    alive_until(&mut rig, 1, |rig| {
+        rig.script.told(|told| told.monitored) == 7
+    })
+    .await;
+    rig.stop().await;
+}
+
+/// Whether the items were made nobody knows: another session would have two of each.
+#[tokio::test(start_paused = true)]
+async fn subscriptions_in_which_items_may_be_doubled_are_not_left_to_another_session() {
+    for (fails, left) in [(Some("BadTimeout"), 0), (None, 1)] {
+        let mut rig = start();
+        rig.script.told(|told| told.gone = true);
+        let mut told = None;
+        alive_until(&mut rig, 1, |rig| {
+            told = rig.readings.try_recv().ok();
+            told.is_some()
+        })
+        .await;
+        told.unwrap().durable.unwrap().send(Ok(())).unwrap();
+        rig.script.told(|told| {
+            (told.gone, told.fails.monitor) = (false, fails);
+        });
+        if fails.is_none() {
+            alive_until(&mut rig, 1, |rig| {
+                rig.script.told(|told| told.monitored) > 0
+            })
+            .await;
+            rig.script.answer(Err(Status::named("BadConnectionClosed")));
+        } else {
+            alive_until(&mut rig, 1, |rig| rig.running.is_finished()).await;
+        }
+        let outcome = timeout(LONG, rig.running).await.unwrap().unwrap();
+        assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+        let remembered = rig.memory.take::<Remembered>().expect("there is one");
+        assert_eq!(remembered.feeds.len(), left, "{fails:?}");
+    }
+}
+
+/// A pipeline that takes nothing more, and a node that is gone.
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_room() {
+    let mut rig = start_in(Setting {
+        room: 1,
+        ..Setting::default()
+    });
+    rig.script.answer(published(1, &[]));
+    rig.script.told(|told| told.gone = true);
+    let mut alive = 0;
+    alive_until(&mut rig, 2, |_| {
+        alive += 1;
+        alive > 30
+    })
+    .await;
+    let shutdown = rig.shutdown.clone();
+    shutdown.cancel();
+    let outcome = timeout(LONG, &mut rig.running).await.expect("in time");
+    assert_eq!(outcome.unwrap(), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -505,5 +651,25 @@ async fn a_server_that_refreshes_no_conditions_says_so_in_the_words() {
     let words = "no refresh of conditions (BadMethodInvalid)";
     let told = rig.health.wait_for(|report| report.words.contains(words));
     timeout(LONG, told).await.expect("in time").unwrap();
+    // It can by now: a method that an overloaded server refused once.
+    rig.script.told(|told| told.refreshes = None);
+    let required = crate::connection::Happened {
+        handle: 0,
+        at: None,
+        fields: vec![Value::Null, Value::Text("i=2789".to_owned())],
+    };
+    rig.script.answer(Ok(Published {
+        subscription: 7,
+        available: vec![1],
+        notification: Notification {
+            sequence: 1,
+            events: vec![required],
+            ..Notification::default()
+        },
+    }));
+    alive_until(&mut rig, 2, |rig| {
+        !rig.health.borrow().words.contains(words)
+    })
+    .await;
     rig.stop().await;
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Part, Publishing, lost};
 use crate::{explore::asked::Read, status::Status};
 
-/// How many at a time, so that it is no load for a small server.
+/// How many at a time, so that it is no load for a small server; fewer where it takes fewer in one call.
 const MAX_ASKED: usize = 200;
 
 /// Which items were asked, and what became of each.
@@ -24,8 +24,9 @@ pub(super) struct Answered {
 impl<'a> Publishing<'a> {
     /// Asks the server of silent points; `None` when nobody is silent.
     pub(super) fn ask_silent(&mut self) -> Option<BoxFuture<'a, Answered>> {
-        let (silent, nodes) = self.points.silent(MAX_ASKED);
-        let (late, late_nodes) = self.points.late(MAX_ASKED);
+        let most = self.per_read.min(MAX_ASKED);
+        let (silent, nodes) = self.points.silent(most);
+        let (late, late_nodes) = self.points.late(most);
         if silent.is_empty() && late.is_empty() {
             return None;
         }
@@ -66,13 +67,13 @@ impl<'a> Publishing<'a> {
             let back: Vec<usize> = back
                 .filter(|handle| self.points.subscription(*handle) == feed)
                 .collect();
-            self.monitor_again(self.feeds[feed].id, back)
+            self.monitor_again(feed, back)
                 .await
                 .map_err(|why| lost(&why.to_string()))?;
         }
         if !called.gone.is_empty() {
             self.points.tell();
-            self.ctx.readings.send(called.gone).await?;
+            self.hand_over(Part::Again, called.gone).await?;
         }
         Ok(())
     }
@@ -106,27 +107,34 @@ impl<'a> Publishing<'a> {
     /// Their nodes are back; their first values will say so.
     pub(super) async fn monitor_again(
         &mut self,
-        subscription: u32,
+        feed: usize,
         back: Vec<usize>,
     ) -> Result<(), Status> {
-        let stale: Vec<u32> = back
-            .iter()
-            .filter_map(|handle| self.points.take_id(*handle))
-            .collect();
-        if !stale.is_empty() {
-            self.connection.unmonitor(subscription, stale).await?;
+        let subscription = self.feeds[feed].id;
+        // Cut off in the middle, an item may be there that nobody knows, and its point would have two: then the subscriptions
+        // are of no use any more.
+        let spoiled = std::mem::replace(&mut self.spoiled, true);
+        for chunk in back.chunks(self.per_monitor) {
+            let stale = chunk.iter();
+            let stale: Vec<u32> = stale
+                .filter_map(|handle| self.points.take_id(*handle))
+                .collect();
+            if !stale.is_empty() {
+                self.connection.unmonitor(subscription, stale).await?;
+            }
+            let wished = chunk.iter();
+            let (handles, requests): (Vec<usize>, Vec<_>) = wished
+                .filter_map(|handle| Some((*handle, self.points.request(*handle)?)))
+                .unzip();
+            if requests.is_empty() {
+                continue;
+            }
+            let results = self.connection.monitor(subscription, requests).await?;
+            for (handle, result) in handles.into_iter().zip(results) {
+                self.points.made_again(handle, result);
+            }
         }
-        let (back, requests): (Vec<usize>, Vec<_>) = back
-            .into_iter()
-            .filter_map(|handle| Some((handle, self.points.request(handle)?)))
-            .unzip();
-        if requests.is_empty() {
-            return Ok(());
-        }
-        let results = self.connection.monitor(subscription, requests).await?;
-        for (handle, result) in back.into_iter().zip(results) {
-            self.points.made_again(handle, result);
-        }
+        self.spoiled = spoiled;
         Ok(())
     }
 }

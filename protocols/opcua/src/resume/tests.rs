@@ -1,24 +1,31 @@
 //! A session that goes on where the lost one ended, against a scripted server.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use fieldgate_kit::{
     Commands, Delivery, Devices, DropCounters, Health, Memory, Readings, Secrets, SourceCtx,
-    SourceError,
+    SourceError, accepted::Queued,
 };
 use fieldgate_model::{Quality, Reading, Timestamp, Value};
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
     announce::Announcer,
-    connection::{Change, Notification, Observed, Published, Subscription, ValueType},
+    connection::{Change, Limits, Notification, Observed, Published, Subscription, ValueType},
     gate::Filtered,
+    history::{Marks, Past},
     publish::{Points, Publishing},
+    settings::{Fill, Settings},
     twin::{Script, item, revised},
 };
 
+const SERVER: &str = "opc.tcp://h:4840";
 /// Time is paused, so that this is no waiting.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -28,21 +35,48 @@ struct Rig {
     memory: Memory,
     readings: mpsc::Receiver<Delivery>,
     sender: Readings,
+    settings: Arc<Settings>,
+    /// What the queue has, when it is asked.
+    queue: Queue,
+    folder: tempfile::TempDir,
+}
+
+#[derive(Clone, Default)]
+struct Queue(Vec<Reading>);
+
+impl Queued for Queue {
+    fn since<'a>(
+        &'a self,
+        _: Timestamp,
+        each: &'a mut (dyn FnMut(Reading) + Send),
+    ) -> BoxFuture<'a, ()> {
+        self.0.iter().cloned().for_each(each);
+        Box::pin(std::future::ready(()))
+    }
 }
 
 impl Rig {
     fn new() -> Self {
         let (sender, readings) = Readings::channel(64, DropCounters::default());
+        let table = serde_json::json!({
+            "endpoint": "opc.tcp://h:4840",
+            "select": ["Objects/**"],
+            // Nearly as old as time, since the script's clock begins in 1970.
+            "history": { "max_age": "100 years" },
+        });
         Self {
             script: Script::default(),
             memory: Memory::default(),
             readings,
             sender,
+            settings: Arc::new(fieldgate_kit::settings::read(table).unwrap()),
+            queue: Queue::default(),
+            folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    fn attempt(&self) -> JoinHandle<Result<(), SourceError>> {
-        let ctx = SourceCtx {
+    fn ctx(&self) -> SourceCtx {
+        SourceCtx {
             id: "s".into(),
             readings: self.sender.clone(),
             devices: Devices::channel().0,
@@ -53,11 +87,15 @@ impl Rig {
             reviews: fieldgate_kit::Reviews::default(),
             shutdown: CancellationToken::new(),
             secrets: Secrets::new("/".into(), "/".into()),
-            state_dir: "/".into(),
+            state_dir: self.folder.path().join("source"),
             memory: self.memory.clone(),
-            accepted: fieldgate_kit::Accepted::default(),
-        };
-        let script = self.script.clone();
+            accepted: fieldgate_kit::Accepted::new(self.queue.clone()),
+        }
+    }
+
+    fn attempt(&self) -> JoinHandle<Result<(), SourceError>> {
+        let (ctx, script) = (self.ctx(), self.script.clone());
+        let settings = Arc::clone(&self.settings);
         tokio::spawn(async move {
             let items = [item(0)];
             let monitored = vec![Monitored {
@@ -73,24 +111,32 @@ impl Rig {
                 publishing_ms: 500.0,
                 keep_alive_count: 4,
             };
-            let Some(mut remembered) = ctx.memory.take::<Remembered>() else {
-                return Publishing::new(&script, &ctx, &[subscription], points)
-                    .run()
-                    .await;
+            let limits = Limits {
+                per_read: 10,
+                per_browse: 10,
+                per_monitor: 10,
+                per_history: 10,
+                items_per_subscription: None,
+                subscriptions: None,
+                sessions: None,
             };
-            let points = points.after(remembered.last_of(&items));
-            match remembered.take_over(&script, &items).await.unwrap() {
-                Some(resumed) => {
-                    Publishing::resume(&script, &ctx, resumed, points)
-                        .run()
-                        .await
-                }
-                None => {
-                    Publishing::new(&script, &ctx, &[subscription], points)
-                        .run()
-                        .await
-                }
-            }
+            let mut left = Custody::take(&ctx.memory);
+            let taken_over = left.or_nothing().take_over(&script, &items).await;
+            let taken_over = taken_over.map_err(|why| SourceError::Lost(why.to_string()))?;
+            let past = Past::find(&ctx, &settings, &items, left.get_mut()).await;
+            let history = match taken_over {
+                true => past.history(&settings, &limits),
+                false => past.history_of_new_items(&settings, &limits),
+            };
+            let points = points.after(past.last()).with_history(history);
+            let points = points.at(SERVER, watch::channel(String::new()).1);
+            let resumed = left.release().into_resumed();
+            let publishing = match taken_over {
+                true => Publishing::resume(&script, &ctx, resumed, points),
+                false => Publishing::new(&script, &ctx, &[subscription], points),
+            };
+            let publishing = publishing.noting(past.is_written);
+            publishing.run().await
         })
     }
 
@@ -119,6 +165,35 @@ impl Rig {
             available: available.to_vec(),
             notification: message(value, sequence),
         }));
+    }
+
+    /// The server has the values of these seconds in its history.
+    fn keeps(&self, seconds: std::ops::Range<i64>) {
+        self.script
+            .told(|told| told.historian.values.insert(0, seconds.collect()));
+    }
+
+    /// What is written down of the last value, in milliseconds.
+    async fn written(&self) -> Option<i64> {
+        let marks = Marks::recall(&self.ctx(), SERVER, Fill::OldestFirst).await?;
+        let series = marks.points.get(&item(0).point)?;
+        Some(series.last?.at.millis())
+    }
+
+    /// The server says that it lives, for so many seconds.
+    async fn live(&self, seconds: u32, sequence: u32) {
+        for _ in 0..seconds {
+            self.script.answer(Ok(Published {
+                subscription: 7,
+                available: Vec::new(),
+                notification: Notification {
+                    sequence,
+                    keep_alive: true,
+                    ..Notification::default()
+                },
+            }));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 
     async fn lose(&self, attempt: JoinHandle<Result<(), SourceError>>) {
@@ -229,6 +304,147 @@ async fn a_server_that_no_longer_has_it_begins_anew_and_repeats_nothing() {
         rig.value(20).await;
         rig.lose(second).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_handed_over_is_not_written_down_before_it_is_accepted() {
+    let mut rig = Rig::new();
+    rig.keeps(0..100);
+    let first = rig.attempt();
+    rig.say(10_000, 1, &[1]);
+    let (_, tell) = rig.next().await;
+    // A snapshot that claims it waits behind it.
+    rig.live(4, 2).await;
+    rig.say(20_000, 2, &[1, 2]);
+    let (_, tell_second) = rig.next().await;
+    tell(false);
+    let outcome = timeout(LONG, first).await.unwrap().unwrap();
+    assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+    rig.script.told(|told| {
+        told.transferred = Some(vec![Ok(vec![1, 2])]);
+        told.kept = vec![message(10_000, 1), message(20_000, 2)];
+    });
+    let second = rig.attempt();
+    let (again, tell) = rig.next().await;
+    assert_eq!(again[0].value, Value::UInt(10_000));
+    rig.live(40, 3).await;
+    assert_eq!(rig.written().await, None, "nothing was accepted");
+    // Then it is, and so is what came behind it.
+    tell_second(true);
+    tell(true);
+    rig.live(40, 3).await;
+    assert_eq!(rig.written().await, Some(10_000));
+    rig.lose(second).await;
+}
+
+/// Behind it another value was accepted, so that nothing else tells of the gap.
+#[tokio::test(start_paused = true)]
+async fn what_was_not_accepted_and_is_gone_is_asked_of_the_history() {
+    for is_taken_over in [true, false] {
+        let mut rig = Rig::new();
+        rig.keeps(0..100);
+        let first = rig.attempt();
+        rig.say(10_000, 1, &[1]);
+        rig.value(10_000).await;
+        rig.live(40, 2).await;
+        assert_eq!(rig.written().await, Some(10_000));
+        rig.say(20_000, 2, &[2]);
+        rig.say(30_000, 3, &[2, 3]);
+        let (_, refuse) = rig.next().await;
+        let (accepted, accept) = rig.next().await;
+        rig.queue.0 = accepted;
+        accept(true);
+        refuse(false);
+        let outcome = timeout(LONG, first).await.unwrap().unwrap();
+        assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+        rig.script
+            .told(|told| told.transferred = is_taken_over.then(|| vec![Ok(vec![3])]));
+        let second = rig.attempt();
+        match is_taken_over {
+            true => rig.say(40_000, 4, &[3, 4]),
+            false => rig.say(40_000, 1, &[1]),
+        }
+        rig.value(40_000).await;
+        let (missed, tell) = rig.next().await;
+        let millis: Vec<i64> = missed.iter().map(|reading| reading.at.millis()).collect();
+        assert!(millis.contains(&20_000), "{millis:?}");
+        assert!(missed.iter().all(|reading| reading.backfilled));
+        tell(true);
+        rig.lose(second).await;
+    }
+}
+
+/// Cut off while it asks for what went missing: neither that nor what came behind it was handed over.
+#[tokio::test(start_paused = true)]
+async fn what_was_heard_of_and_not_handed_over_is_asked_for_by_the_next_session() {
+    let mut rig = Rig::new();
+    let first = rig.attempt();
+    rig.say(10, 1, &[1]);
+    rig.value(10).await;
+    rig.script
+        .told(|told| told.fails.republish = Some("BadConnectionClosed"));
+    rig.say(40, 4, &[2, 3, 4]);
+    let outcome = timeout(LONG, first).await.unwrap().unwrap();
+    assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+    let all = || vec![message(20, 2), message(30, 3), message(40, 4)];
+    rig.script.told(|told| {
+        told.transferred = Some(vec![Ok(vec![2, 3, 4])]);
+        told.kept = all();
+    });
+    // And once more, in the middle of asking for all of them.
+    let second = rig.attempt();
+    let outcome = timeout(LONG, second).await.unwrap().unwrap();
+    assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+    rig.script.told(|told| told.fails.republish = None);
+    let third = rig.attempt();
+    for value in [20, 30, 40] {
+        rig.value(value).await;
+    }
+    rig.lose(third).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_ends_before_it_runs_gives_back_what_was_left() {
+    let mut rig = Rig::new();
+    let first = rig.attempt();
+    rig.say(10, 1, &[1]);
+    rig.value(10).await;
+    rig.lose(first).await;
+    rig.script.told(|told| {
+        told.fails.transfer = Some("BadConnectionClosed");
+        told.transferred = Some(vec![Ok(vec![2])]);
+        told.kept = vec![message(20, 2)];
+    });
+    let second = rig.attempt();
+    let outcome = timeout(LONG, second).await.unwrap().unwrap();
+    assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+    rig.script.told(|told| told.fails.transfer = None);
+    let third = rig.attempt();
+    rig.value(20).await;
+    assert_eq!(rig.script.told(|told| told.republished.clone()), [(7, 2)]);
+    rig.lose(third).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_breaks_off_over_each_transfer_is_asked_for_one_twice() {
+    let mut rig = Rig::new();
+    let first = rig.attempt();
+    rig.say(10, 1, &[1]);
+    rig.value(10).await;
+    rig.lose(first).await;
+    rig.script
+        .told(|told| told.fails.transfer = Some("BadConnectionClosed"));
+    for _ in 0..2 {
+        let outcome = timeout(LONG, rig.attempt()).await.unwrap().unwrap();
+        assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+    }
+    let fourth = rig.attempt();
+    // The last value is known all the same.
+    rig.say(10, 1, &[1]);
+    rig.say(20, 2, &[1, 2]);
+    rig.value(20).await;
+    assert_eq!(rig.script.told(|told| told.transfers), 2);
+    rig.lose(fourth).await;
 }
 
 /// The items that were known, and those that are found now; whether their subscriptions are gone on with.

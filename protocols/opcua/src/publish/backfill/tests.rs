@@ -187,3 +187,34 @@ async fn a_page_waits_for_the_disk_and_the_end_of_a_session_knows_how_far_it_is(
     };
     assert_eq!(marks.points[&item(0).point].gaps, [left]);
 }
+
+/// Where nothing can be written, nothing is written once it can, unless it is known that it was not.
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_written_down_is_written_as_soon_as_it_can_be() {
+    let mut rig = start();
+    std::fs::write(&rig.ctx.state_dir, "a file in its place").unwrap();
+    rig.publish(1, 10);
+    rig.expect([10], false).await;
+    let alive = async |rig: &Rig, seconds: usize| {
+        for _ in 0..seconds {
+            rig.script.answer(Ok(Published {
+                subscription: 7,
+                available: Vec::new(),
+                notification: Notification {
+                    sequence: 2,
+                    keep_alive: true,
+                    ..Notification::default()
+                },
+            }));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    alive(&rig, 5).await;
+    std::fs::remove_file(&rig.ctx.state_dir).unwrap();
+    alive(&rig, 60).await;
+    let marks = Marks::recall(&rig.ctx, "server", Fill::OldestFirst).await;
+    let series = &marks.expect("it is there").points[&item(0).point];
+    assert_eq!(series.last.unwrap().at, Timestamp::from_millis(10_000));
+    rig.ctx.shutdown.cancel();
+    assert_eq!(rig.running.await.unwrap(), Ok(()));
+}

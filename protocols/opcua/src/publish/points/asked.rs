@@ -9,6 +9,7 @@ use super::{Points, State, now, reading};
 use crate::{
     connection::{ItemRequest, ItemRevised, Observed},
     explore::asked::Read,
+    history::last_before,
     last::Last,
     node_id::NodeId,
     settings::Trigger,
@@ -103,21 +104,23 @@ impl Points<'_> {
         (0..self.items.len()).filter(is_of).collect()
     }
 
-    /// Since the last values of a subscription's points there may have been others, which the server's history has.
-    pub(super) fn miss_since_last(&mut self, subscription: usize) {
+    /// Since the last values of a subscription's points, or since the earliest that was not accepted, there may have been
+    /// others, which the server's history has.
+    pub(super) fn miss_since_last(&mut self, subscription: usize, refused: Option<Timestamp>) {
         let Some(history) = &mut self.history else {
             return;
         };
         for (point, made) in self.monitored.iter().enumerate() {
-            if let (true, Some(last)) = (made.subscription == subscription, self.last[point]) {
-                history.open(point, last.at);
+            let after = last_before(self.last[point], refused);
+            if let (true, Some(after)) = (made.subscription == subscription, after) {
+                history.open(point, after);
             }
         }
     }
 
     /// A subscription was made anew: its items begin with the values that are there.
     pub(in crate::publish) fn made_anew(&mut self, subscription: usize) {
-        self.miss_since_last(subscription);
+        self.miss_since_last(subscription, None);
         let now = Instant::now();
         for handle in 0..self.items.len() {
             if self.monitored[handle].subscription == subscription {

@@ -85,6 +85,38 @@ async fn one_that_the_server_ends_is_made_anew() {
     rig.stop().await;
 }
 
+/// The server gives the new one the number of the old one: what the old one said is not taken for the new one's.
+#[tokio::test(start_paused = true)]
+async fn one_that_is_made_anew_under_the_same_number_begins_with_its_own_first_message() {
+    let mut rig = start_with(&[7, 9]);
+    rig.script.told(|told| told.reuses = Some(9));
+    rig.script.answer(published_of(9, 1, &[1]));
+    let of_the_old = rig.hold().await;
+    let mut ended = published_of(9, 2, &[1, 2]).unwrap();
+    ended.notification.changes.clear();
+    ended.notification.ended = Some(Status::named("BadTimeout"));
+    rig.script.answer(Ok(ended));
+    talk(&rig.script, 1).await;
+    assert_eq!(made(&rig), Some(9));
+    // On its way when the old one was deleted.
+    rig.script.answer(published_of(9, 4, &[1, 2, 3, 4]));
+    rig.script.answer(published_of(9, 1, &[1]));
+    rig.script.answer(published_of(9, 2, &[1, 2]));
+    let (first, second) = (rig.hold().await, rig.hold().await);
+    assert_eq!(first.readings[0].value, Value::UInt(1));
+    assert_eq!(second.readings[0].value, Value::UInt(2));
+    assert_eq!(rig.script.told(|told| told.republished.clone()), [(9, 3)]);
+    let acknowledged = |rig: &Rig| rig.script.told(|told| told.acknowledged.clone());
+    of_the_old.durable.unwrap().send(Ok(())).unwrap();
+    talk(&rig.script, 2).await;
+    assert_eq!(acknowledged(&rig), []);
+    first.durable.unwrap().send(Ok(())).unwrap();
+    second.durable.unwrap().send(Ok(())).unwrap();
+    talk(&rig.script, 2).await;
+    assert_eq!(acknowledged(&rig), [(9, 1), (9, 2)]);
+    rig.stop().await;
+}
+
 /// Every second a value, and then only keep-alives; what the server has when it is asked is the count of reads.
 async fn deaf(rig: &mut Rig) {
     for sequence in 1..=6 {

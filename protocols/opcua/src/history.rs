@@ -54,6 +54,7 @@ pub(crate) struct History {
     per_call: usize,
     most_per_call: usize,
     per_read: usize,
+    most_per_read: usize,
     values_a_call: usize,
     /// Calls in a row that failed, and that did not.
     failures: u32,
@@ -141,6 +142,7 @@ impl History {
             most_per_call: limits.per_history.clamp(1, NODES_A_CALL),
             // Two attributes are read of each node.
             per_read: (limits.per_read / 2).max(1),
+            most_per_read: (limits.per_read / 2).max(1),
             values_a_call: VALUES_A_CALL,
             failures: 0,
             successes: 0,

@@ -129,9 +129,10 @@ impl Remembered {
     /// Whether the last values are durable: waits a while for those that are on their way. Those of subscriptions that were
     /// taken over are waited for by whoever goes on with them.
     pub(crate) async fn is_sure(&mut self) -> bool {
-        if self.is_forgotten || self.is_taken_over {
+        if self.is_taken_over {
             return !self.is_forgotten;
         }
+        // Also where it is known already that some were not accepted: which was the earliest is not.
         let all = async {
             while let Some(kept) = self.undurable.next().await {
                 if !kept.is_durable() {

@@ -66,15 +66,20 @@ impl History {
             }
             // It may be too busy, or on its way out.
             otherwise => {
-                if otherwise.is_err_and(|why| verdict::of_call(&why) == Verdict::Less) {
-                    self.per_read = (self.per_read / 2).max(1);
+                if let Err(why) = otherwise {
+                    self.tally.waits(&why);
+                    if verdict::of_call(&why) == Verdict::Less {
+                        (self.per_read, self.successes) = ((self.per_read / 2).max(1), 0);
+                    }
                 }
                 self.unsaid = self.unsaid.saturating_add(1);
                 self.resting_until = Instant::now() + pause(self.unsaid);
                 return;
             }
         };
+        self.tally.waits_no_longer();
         self.unsaid = 0;
+        self.succeeded();
         let until = self.able.len().min(self.asked + answers.len().min(asked));
         for (able, point) in answers.into_iter().zip(self.asked..until) {
             self.able[point] = able && items[point].node.is_some();
@@ -120,6 +125,7 @@ impl History {
         (self.failures, self.successes) = (0, self.successes + 1);
         if self.successes >= GROW_AFTER {
             self.successes = 0;
+            self.per_read = (self.per_read * 2).min(self.most_per_read);
             self.per_call = (self.per_call * 2).min(self.most_per_call);
             self.values_a_call = (self.values_a_call * 2).min(VALUES_A_CALL);
         }

@@ -27,8 +27,11 @@ pub(super) struct Desk {
     busy: watch::Sender<bool>,
 }
 
+/// What is done in the folder.
+type Work = Box<dyn FnOnce(&Path) -> io::Result<()> + Send>;
+
 struct Order {
-    work: Box<dyn FnOnce(&Path) -> io::Result<()> + Send>,
+    work: Work,
     told: oneshot::Sender<io::Result<()>>,
 }
 
@@ -120,8 +123,6 @@ mod tests {
         };
         (Box::new(work), go)
     }
-
-    type Work = Box<dyn FnOnce(&Path) -> io::Result<()> + Send>;
 
     #[tokio::test]
     async fn one_thing_is_done_at_a_time_and_the_newest_last() {

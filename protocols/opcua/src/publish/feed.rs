@@ -115,6 +115,8 @@ impl Feed {
         self.found.gone += former.gone;
         self.heard = Instant::now();
         self.untested = true;
+        // What was on its way went with the other session.
+        self.reuses_number = false;
     }
 
     /// The messages to ask for once more, which are owed until they are handed over, and how many are gone.

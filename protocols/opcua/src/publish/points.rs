@@ -1,6 +1,7 @@
 //! `Points`: the monitored items as values come: their readings, their states, and what is told of them.
 
 mod asked;
+mod events;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,8 +13,8 @@ use super::{memory::Memory, now};
 use crate::{
     announce::Announcer,
     cadence::Cadences,
-    connection::{Change, Happened, ItemRevised, Observed},
-    events::{Change as AlarmChange, Events},
+    connection::{Change, ItemRevised, Observed},
+    events::Events,
     history::History,
     last::Last,
     roll_call::RollCall,
@@ -160,11 +161,6 @@ impl<'a> Points<'a> {
         self.forgotten = true;
     }
 
-    /// With events besides the items.
-    pub(crate) fn with_events(self, events: Option<Events>) -> Self {
-        Self { events, ..self }
-    }
-
     /// With others who see the items.
     pub(crate) fn with_roster(self, roster: Option<watch::Sender<Arc<[Item]>>>) -> Self {
         Self { roster, ..self }
@@ -173,74 +169,6 @@ impl<'a> Points<'a> {
     /// With what is missing, which is read from the server's history.
     pub(crate) fn with_history(self, history: Option<History>) -> Self {
         Self { history, ..self }
-    }
-
-    /// The events besides the items.
-    pub(super) fn events(&self) -> Option<&Events> {
-        self.events.as_ref()
-    }
-
-    /// What the next attempt has to know of events.
-    pub(super) fn leave_events(&mut self) -> Option<Events> {
-        self.events.take()
-    }
-
-    /// The server is about to be asked for the open conditions; false when no events are watched.
-    pub(super) fn ask_for_conditions(&mut self) -> bool {
-        if let Some(events) = &mut self.events {
-            events.refresh(now());
-        }
-        self.events.is_some()
-    }
-
-    /// It does not tell them.
-    pub(super) fn refuse_refresh(&mut self, why: &Status) {
-        if let Some(events) = &mut self.events {
-            events.refuse_refresh();
-        }
-        self.announcer.no_refresh(why);
-        self.tell();
-    }
-
-    /// It tells them, whatever it did before.
-    pub(super) fn take_refresh(&mut self) {
-        if self.announcer.refreshes() {
-            self.tell();
-        }
-    }
-
-    /// Alarms may have changed while nobody listened.
-    pub(super) fn require_refresh(&mut self) {
-        self.refresh_required = true;
-    }
-
-    /// Whether they are to be asked for again.
-    pub(super) fn take_refresh_required(&mut self) -> bool {
-        std::mem::take(&mut self.refresh_required)
-    }
-
-    /// Events as readings.
-    pub(crate) fn happened(&mut self, happened: Vec<Happened>) -> Vec<Reading> {
-        let Some(events) = &mut self.events else {
-            return Vec::new();
-        };
-        let told = events.tell(happened, now());
-        self.refresh_required |= told.refresh;
-        for change in told.alarms {
-            match change {
-                AlarmChange::Open(alarm) => self.ctx.alarms.put(alarm),
-                AlarmChange::Close(alarm) => self.ctx.alarms.close(&alarm),
-            }
-        }
-        for (device, name, point) in &told.points {
-            self.announcer.add(device, name, point);
-        }
-        self.announcer.lost_events(told.overflows);
-        if !told.points.is_empty() || told.overflows > 0 {
-            self.tell();
-        }
-        self.count(DropReason::SourceOverflow, told.overflows);
-        told.readings
     }
 
     /// Changes as readings.
@@ -363,14 +291,6 @@ impl<'a> Points<'a> {
         self.announcer.lost_messages(count);
         self.miss_since_last(subscription, since);
         self.tell();
-    }
-
-    /// Messages of the events' subscription went missing: alarms may have come or gone in them.
-    pub(super) fn lost_events(&mut self) {
-        if let Some(events) = &mut self.events {
-            events.refuse_refresh();
-            self.refresh_required = true;
-        }
     }
 
     /// Cycles of reading came too late to be read.

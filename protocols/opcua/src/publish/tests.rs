@@ -1,6 +1,8 @@
 //! The publish loop against a scripted server: order, gaps, acknowledgement, silence, nodes that go and come back.
 
 mod anew;
+mod conditions;
+mod gone;
 
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::{
     announce::Announcer,
-    connection::ValueType,
+    connection::{Notification, ValueType},
     facts::Facts,
     gate::Filtered,
     settings::{Deadband, KeyFrames},
@@ -215,6 +217,17 @@ fn keep_alive(subscription: u32, sequence: u32) -> Result<Published, Status> {
     })
 }
 
+/// Has subscription 7 say that it lives, until this is so.
+async fn alive_until(rig: &mut Rig, sequence: u32, mut is_so: impl FnMut(&mut Rig) -> bool) {
+    let until = async {
+        while !is_so(rig) {
+            rig.script.answer(keep_alive(7, sequence));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    timeout(LONG, until).await.expect("in time");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_is_acknowledged_once_it_is_durable_and_not_before() {
     let mut rig = start();
@@ -299,130 +312,6 @@ async fn silence_and_a_dropped_session_end_the_attempt() {
     let outcome = timeout(LONG, rig.running).await.unwrap().unwrap();
     let words = "BadSessionIdInvalid: the server has dropped the session";
     assert!(matches!(outcome, Err(SourceError::Lost(why)) if why.ends_with(words)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_silent_node_that_is_gone_is_named_and_monitored_again_when_it_is_back() {
-    let mut rig = start();
-    rig.script.answer(published(1, &[]));
-    rig.next().await;
-    rig.script.told(|told| told.gone = true);
-    let alive = |script: &Script| script.answer(keep_alive(7, 2));
-    let bad = async {
-        loop {
-            tokio::select! {
-                delivery = rig.readings.recv() => break delivery.unwrap(),
-                () = tokio::time::sleep(Duration::from_secs(2)) => alive(&rig.script),
-            }
-        }
-    };
-    let bad = timeout(LONG, bad).await.unwrap();
-    assert!(
-        bad.readings[0]
-            .quality
-            .why()
-            .unwrap()
-            .starts_with("BadNodeIdUnknown")
-    );
-    assert_eq!(rig.health.borrow().words, "0 of 1 monitored items, paced");
-    rig.script.told(|told| told.gone = false);
-    while rig.script.told(|told| told.monitored) == 0 {
-        alive(&rig.script);
-        tokio::time::sleep(Duration::from_secs(2)).await;
-    }
-    rig.script.answer(published(2, &[]));
-    assert_eq!(rig.next().await.value, Value::UInt(2));
-    assert_eq!(rig.health.borrow().words, "1 of 1 monitored items, paced");
-    rig.stop().await;
-}
-
-/// Has subscription 7 say that it lives, until this is so.
-async fn alive_until(rig: &mut Rig, sequence: u32, mut is_so: impl FnMut(&mut Rig) -> bool) {
-    let until = async {
-        while !is_so(rig) {
-            rig.script.answer(keep_alive(7, sequence));
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    };
-    timeout(LONG, until).await.expect("in time");
-}
-
-#[tokio::test(start_paused = true)]
-async fn nodes_that_are_back_are_monitored_in_calls_of_the_servers_size() {
-    let mut rig = start_in(Setting {
-        points: 7,
-        per_call: 3,
-        ..Setting::default()
-    });
-    rig.script.told(|told| told.gone = true);
-    let mut gone = 0;
-    alive_until(&mut rig, 1, |rig| {
-        while let Ok(delivery) = rig.readings.try_recv() {
-            gone += delivery.readings.len();
-            delivery.durable.unwrap().send(Ok(())).unwrap();
-        }
-        gone == 7
-    })
-    .await;
-    rig.script.told(|told| told.gone = false);
-    alive_until(&mut rig, 1, |rig| {
-        rig.script.told(|told| told.monitored) == 7
-    })
-    .await;
-    rig.stop().await;
-}
-
-/// Whether the items were made nobody knows: another session would have two of each.
-#[tokio::test(start_paused = true)]
-async fn subscriptions_in_which_items_may_be_doubled_are_not_left_to_another_session() {
-    for (fails, left) in [(Some("BadTimeout"), 0), (None, 1)] {
-        let mut rig = start();
-        rig.script.told(|told| told.gone = true);
-        let mut told = None;
-        alive_until(&mut rig, 1, |rig| {
-            told = rig.readings.try_recv().ok();
-            told.is_some()
-        })
-        .await;
-        told.unwrap().durable.unwrap().send(Ok(())).unwrap();
-        rig.script.told(|told| {
-            (told.gone, told.fails.monitor) = (false, fails);
-        });
-        if fails.is_none() {
-            alive_until(&mut rig, 1, |rig| {
-                rig.script.told(|told| told.monitored) > 0
-            })
-            .await;
-            rig.script.answer(Err(Status::named("BadConnectionClosed")));
-        } else {
-            alive_until(&mut rig, 1, |rig| rig.running.is_finished()).await;
-        }
-        let outcome = timeout(LONG, rig.running).await.unwrap().unwrap();
-        assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
-        let remembered = rig.memory.take::<Remembered>().expect("there is one");
-        assert_eq!(remembered.feeds.len(), left, "{fails:?}");
-    }
-}
-
-/// A pipeline that takes nothing more, and a node that is gone.
-#[tokio::test(start_paused = true)]
-async fn a_stop_does_not_wait_for_room() {
-    let mut rig = start_in(Setting {
-        room: 1,
-        ..Setting::default()
-    });
-    rig.script.answer(published(1, &[]));
-    rig.script.told(|told| told.gone = true);
-    let mut alive = 0;
-    alive_until(&mut rig, 2, |_| {
-        alive += 1;
-        alive > 30
-    })
-    .await;
-    let shutdown = rig.shutdown.clone();
-    shutdown.cancel();
-    let outcome = timeout(LONG, &mut rig.running).await.expect("in time");
-    assert_eq!(outcome.unwrap(), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -573,103 +462,5 @@ async fn as_many_requests_wait_as_there_are_subscriptions_and_fewer_if_the_serve
     rig.script.answer(keep_alive(1, 1));
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(rig.script.told(|told| told.asked), 5 + SPARE_REQUESTS + 1);
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_message_of_events_is_acknowledged_only_once_they_are_durable() {
-    let mut rig = start();
-    let message = Notification {
-        sequence: 1,
-        events: vec![crate::connection::Happened {
-            handle: 0,
-            at: None,
-            fields: Vec::new(),
-        }],
-        ..Notification::default()
-    };
-    rig.script.answer(Ok(Published {
-        subscription: 7,
-        available: vec![1],
-        notification: message,
-    }));
-    let delivery = rig.hold().await;
-    assert_eq!(delivery.readings[0].class, fieldgate_model::Class::Event);
-    rig.script.answer(published(2, &[1, 2]));
-    let next = rig.hold().await;
-    assert_eq!(rig.script.told(|told| told.acknowledged.clone()), []);
-    delivery.durable.unwrap().send(Ok(())).unwrap();
-    next.durable.unwrap().send(Ok(())).unwrap();
-    rig.script.answer(published(3, &[1, 2, 3]));
-    rig.next().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let acknowledged = rig.script.told(|told| told.acknowledged.clone());
-    assert_eq!(acknowledged[0], (7, 1), "{acknowledged:?}");
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_open_conditions_are_asked_for_at_once_and_when_the_server_wants_it() {
-    let rig = start();
-    let until = async |count: usize, sequence: u32| {
-        let asked = || rig.script.told(|told| told.refreshed.len());
-        timeout(LONG, async {
-            while asked() < count {
-                rig.script.answer(keep_alive(7, sequence));
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-        })
-        .await
-        .expect("in time");
-        assert_eq!(asked(), count);
-    };
-    until(1, 1).await;
-    let required = crate::connection::Happened {
-        handle: 0,
-        at: None,
-        fields: vec![Value::Null, Value::Text("i=2789".to_owned())],
-    };
-    rig.script.answer(Ok(Published {
-        subscription: 7,
-        available: vec![1],
-        notification: Notification {
-            sequence: 1,
-            events: vec![required],
-            ..Notification::default()
-        },
-    }));
-    until(2, 2).await;
-    assert_eq!(rig.script.told(|told| told.refreshed.clone()), [7, 7]);
-    rig.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_server_that_refreshes_no_conditions_says_so_in_the_words() {
-    let mut rig = start();
-    rig.script
-        .told(|told| told.refreshes = Some(Status::named("BadMethodInvalid")));
-    let words = "no refresh of conditions (BadMethodInvalid)";
-    let told = rig.health.wait_for(|report| report.words.contains(words));
-    timeout(LONG, told).await.expect("in time").unwrap();
-    // It can by now: a method that an overloaded server refused once.
-    rig.script.told(|told| told.refreshes = None);
-    let required = crate::connection::Happened {
-        handle: 0,
-        at: None,
-        fields: vec![Value::Null, Value::Text("i=2789".to_owned())],
-    };
-    rig.script.answer(Ok(Published {
-        subscription: 7,
-        available: vec![1],
-        notification: Notification {
-            sequence: 1,
-            events: vec![required],
-            ..Notification::default()
-        },
-    }));
-    alive_until(&mut rig, 2, |rig| {
-        !rig.health.borrow().words.contains(words)
-    })
-    .await;
     rig.stop().await;
 }

@@ -1,35 +1,42 @@
 //! `Journal`: who commanded what, when, and what became of it; append-only on the disk, in files that are bounded.
 //!
 //! `commands.jsonl` begins with a line of its format and version. Then come two lines for each command that went to its
-//! source, `begun` before and `ended` after, and one line with both for each that did not; and a line `told` when the answer
-//! was delivered to where it was wanted. A file that is full becomes `commands.1.jsonl`, and so on; the oldest goes. A line
+//! source, `begun` before and `ended` after; and a line `told` when the answer was delivered to where it was wanted. What was
+//! refused, with both in one line, and what only reads stand in `others.jsonl`, so that a flood of them pushes out
+//! nothing that may have changed something. A file that is full becomes `commands.1.jsonl`, and so on; the oldest goes. A line
 //! that was torn by a power cut was not synced, so that its command was not carried out, or not answered: it is passed over.
 //! A command that was begun and has no end is told as such.
+//!
+//! What may have changed something is known for as long as any command can live, so that its repetition is noticed. Where there
+//! is no room for that, [`Journal::has_room`] says so, and no further command is begun.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+mod files;
+mod known;
+
+use std::{io, path::PathBuf};
 
 use fieldgate_kit::{command::Draft, format::value_json};
-use fieldgate_model::{Action, Answer, Arguments, Command, Outcome, Remark, Timestamp, Value};
+use fieldgate_model::{
+    Action, ActionKind, Answer, Arguments, Command, Outcome, Remark, Timestamp, Value,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
 
+use self::{
+    files::{Files, MAX_FILE_BYTES},
+    known::Known,
+};
 use super::Asker;
 
-const FORMAT: &str = "fieldgate-commands";
-const VERSION: u32 = 1;
-/// A file of this size is full.
-const MAX_FILE_BYTES: u64 = 4 << 20;
-/// So many full files are kept beside the one that is written.
-const KEPT_FILES: usize = 4;
-/// So many commands are known by their ids, and can be listed.
-const REMEMBERED: usize = 2000;
 /// A value that is larger than this is described instead of written down.
 const MAX_VALUE_BYTES: usize = 4096;
+/// So many full files of what may have changed something are kept beside the one that is written: an hour of twenty each second.
+const KEPT_DEEDS: usize = 12;
+/// So many of the others.
+const KEPT_OTHERS: usize = 4;
+/// All lines of deeds that must stay known: as many as stay on the disk when files go, less what those under way still add.
+const ROOM_BYTES: u64 = MAX_FILE_BYTES * KEPT_DEEDS as u64 - (1 << 20);
 
 /// One command, and what became of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,9 +65,12 @@ pub struct Begun {
     pub who: String,
     pub target: String,
     pub action: String,
-    /// The value or the arguments.
+    /// The value or the arguments; described where they are large.
     #[serde(default)]
     pub value: Json,
+    /// SHA-256 of the value or the arguments as JSON, in hexadecimal digits, where they are described.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
 }
@@ -80,12 +90,6 @@ pub struct Ended {
     pub old: Json,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Head {
-    format: String,
-    version: u32,
-}
-
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,57 +103,48 @@ struct Line {
 
 /// The journal, open.
 pub struct Journal {
-    folder: PathBuf,
-    file: File,
-    bytes: u64,
-    /// A line may stand half in the file.
-    is_torn: bool,
-    known: HashMap<String, Entry>,
-    order: VecDeque<String>,
+    /// What may have changed something.
+    deeds: Files,
+    /// What was refused or only reads.
+    others: Files,
+    known: Known,
 }
 
 // === impl Journal ===
 
 impl Journal {
-    /// Reads what is there, the oldest file first.
+    /// Reads what is there, the oldest first.
     ///
     /// # Errors
     /// When the folder cannot be used, or a file is of a version that this program does not know.
-    pub fn open(folder: PathBuf) -> io::Result<Self> {
-        fs::create_dir_all(&folder)?;
-        let file = append(&path(&folder, 0))?;
-        let mut journal = Self {
-            bytes: file.metadata()?.len(),
-            folder,
-            file,
-            is_torn: false,
-            known: HashMap::new(),
-            order: VecDeque::new(),
-        };
-        for number in (0..=KEPT_FILES).rev() {
-            match fs::read(path(&journal.folder, number)) {
-                Ok(bytes) => journal.take(&bytes)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
+    pub fn open(folder: PathBuf, now: Timestamp) -> io::Result<Self> {
+        let (deeds, of_deeds) = Files::open(&folder, "commands", KEPT_DEEDS)?;
+        let (others, of_others) = Files::open(&folder, "others", KEPT_OTHERS)?;
+        let mut known = Known::default();
+        // Before there were two, the lines of both stood in one.
+        for (line, bytes) in of_deeds.into_iter().chain(of_others) {
+            known.take(line, bytes, now);
         }
-        if journal.bytes == 0 {
-            journal.head()?;
-        } else {
-            // What a torn line left is closed, so that the next one is whole.
-            journal.write(b"\n")?;
-        }
-        Ok(journal)
+        known.sort();
+        Ok(Self {
+            deeds,
+            others,
+            known,
+        })
     }
 
     pub fn find(&self, id: &str) -> Option<&Entry> {
-        self.known.get(id)
+        self.known.find(id)
     }
 
     /// The newest first.
     pub fn last(&self) -> Vec<Entry> {
-        let entries = self.order.iter().rev().filter_map(|id| self.known.get(id));
-        entries.cloned().collect()
+        self.known.last()
+    }
+
+    /// Whether one more can go to its source and stay known as long as it has to.
+    pub fn has_room(&mut self, now: Timestamp) -> bool {
+        self.known.young_bytes(now) <= ROOM_BYTES
     }
 
     /// Writes down what was asked for, and, when that is known already, what became of it.
@@ -163,23 +158,24 @@ impl Journal {
         at: Timestamp,
         refused: Option<&Answer>,
     ) -> io::Result<()> {
+        let content = Content::of(&command.action);
         let begun = Begun {
             id: command.id.clone(),
             at,
             who: asker.who.clone(),
             target: command.target.to_string(),
             action: command.action.kind().to_string(),
-            value: of_action(&command.action),
+            value: content.shown,
+            digest: content.digest,
             reply: asker.reply.clone(),
         };
-        let ended = refused.map(|answer| ended(&command.id, answer, at));
         let line = Line {
             begun: Some(begun),
-            ended,
+            ended: refused.map(|answer| ended(&command.id, answer, at)),
             told: None,
         };
-        self.append(&line)?;
-        self.remember(line);
+        let bytes = self.files(line.is_deed()).append(&line)?;
+        self.known.take(line, bytes, at);
         Ok(())
     }
 
@@ -192,145 +188,60 @@ impl Journal {
             ended: Some(ended(id, answer, at)),
             ..Line::default()
         };
-        let written = self.append(&line);
-        self.remember(line);
-        written
+        self.add(id, line, at)
     }
 
     /// The answer was delivered. It is known also when the disk refuses.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn told(&mut self, id: &str) -> io::Result<()> {
-        if !self.known.contains_key(id) {
+    pub fn told(&mut self, id: &str, at: Timestamp) -> io::Result<()> {
+        if self.known.find(id).is_none() {
             return Ok(());
         }
         let line = Line {
             told: Some(id.to_owned()),
             ..Line::default()
         };
-        let written = self.append(&line);
-        self.remember(line);
-        written
+        self.add(id, line, at)
     }
 
     /// What came by a destination, not longer ago than `since`, and whose answer was not delivered; the oldest first.
-    pub fn owed(
-        &self,
-        destination: &str,
-        since: Timestamp,
-    ) -> impl Iterator<Item = (&Entry, &Reply)> {
-        let known = self.order.iter().filter_map(|id| self.known.get(id));
-        known.filter_map(move |entry| {
-            let reply = entry.begun.reply.as_ref()?;
-            let owed = !entry.told && reply.destination == destination && entry.begun.at >= since;
-            owed.then_some((entry, reply))
-        })
+    pub fn owed(&self, destination: &str, since: Timestamp) -> Vec<(&Entry, &Reply)> {
+        self.known.owed(destination, since)
     }
 
-    fn append(&mut self, line: &Line) -> io::Result<()> {
-        if self.bytes >= MAX_FILE_BYTES {
-            self.rotate()?;
-        } else if self.bytes == 0 {
-            self.head()?;
-        }
-        let mut text = serde_json::to_vec(line)?;
-        text.push(b'\n');
-        self.write(&text)
+    fn add(&mut self, id: &str, line: Line, at: Timestamp) -> io::Result<()> {
+        let is_deed = self.known.is_deed(id);
+        let written = self.files(is_deed).append(&line);
+        self.known.take(line, *written.as_ref().unwrap_or(&0), at);
+        written.map(drop)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.is_torn {
-            self.file.write_all(b"\n")?;
-            self.is_torn = false;
+    fn files(&mut self, is_deed: bool) -> &mut Files {
+        match is_deed {
+            true => &mut self.deeds,
+            false => &mut self.others,
         }
-        let written = self.file.write_all(bytes);
-        let written = written.and_then(|()| self.file.sync_data());
-        self.is_torn = written.is_err();
-        written?;
-        self.bytes += bytes.len() as u64;
-        Ok(())
     }
 
-    fn head(&mut self) -> io::Result<()> {
-        let head = Head {
-            format: FORMAT.to_owned(),
-            version: VERSION,
-        };
-        let mut text = serde_json::to_vec(&head)?;
-        text.push(b'\n');
-        self.write(&text)?;
-        File::open(&self.folder)?.sync_all()
+    /// The destinations of answers that were still owed when they had to be forgotten, since this was asked last.
+    pub fn forgotten(&mut self) -> Vec<String> {
+        self.known.forgotten()
     }
+}
 
-    fn rotate(&mut self) -> io::Result<()> {
-        for number in (0..KEPT_FILES).rev() {
-            match fs::rename(path(&self.folder, number), path(&self.folder, number + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        self.file = append(&path(&self.folder, 0))?;
-        (self.bytes, self.is_torn) = (0, false);
-        self.head()
-    }
+// === impl Line ===
 
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut lines = bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty());
-        let Some(first) = lines.next() else {
-            return Ok(());
-        };
-        let head: Result<Head, _> = serde_json::from_slice(first);
-        // Where the disk refused the head, a line of commands stands first.
-        let first = head.is_err().then_some(first);
-        if let Ok(head) = &head
-            && (head.format != FORMAT || head.version != VERSION)
-        {
-            return Err(io::Error::other(format!(
-                "{} is of the format {} {}, which this program does not know",
-                self.folder.display(),
-                head.format,
-                head.version
-            )));
-        }
-        for line in first.into_iter().chain(lines) {
-            match serde_json::from_slice(line) {
-                Ok(line) => self.remember(line),
-                Err(error) => {
-                    tracing::warn!(%error, "a line of the journal of commands is passed over")
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn remember(&mut self, line: Line) {
-        if let Some(begun) = line.begun {
-            let id = begun.id.clone();
-            let entry = Entry {
-                begun,
-                ended: None,
-                told: false,
-            };
-            if self.known.insert(id.clone(), entry).is_none() {
-                self.order.push_back(id);
-            }
-        }
-        if let Some(ended) = line.ended
-            && let Some(entry) = self.known.get_mut(&ended.id)
-        {
-            entry.ended = Some(ended);
-        }
-        if let Some(entry) = line.told.and_then(|id| self.known.get_mut(&id)) {
-            entry.told = true;
-        }
-        while self.order.len() > REMEMBERED {
-            if let Some(oldest) = self.order.pop_front() {
-                self.known.remove(&oldest);
-            }
-        }
+impl Line {
+    /// It begins a command that goes to its source, and that may change something there.
+    fn is_deed(&self) -> bool {
+        let read = ActionKind::Read.as_str();
+        let changes = self
+            .begun
+            .as_ref()
+            .is_some_and(|begun| begun.action != read);
+        changes && self.ended.is_none()
     }
 }
 
@@ -341,7 +252,16 @@ impl Entry {
     pub fn is_same(&self, draft: &Draft) -> bool {
         self.begun.target == draft.target.to_string()
             && self.begun.action == draft.action.kind().as_str()
-            && self.begun.value == of_action(&draft.action)
+            && Content {
+                shown: self.begun.value.clone(),
+                digest: self.begun.digest.clone(),
+            } == Content::of(&draft.action)
+    }
+
+    /// It came by this destination, which has not got the answer through.
+    fn is_owed(&self, destination: &str) -> bool {
+        let reply = self.begun.reply.as_ref();
+        !self.told && reply.is_some_and(|reply| reply.destination == destination)
     }
 
     /// The answer that was given, or would be given to one that comes a second time.
@@ -367,7 +287,10 @@ impl Entry {
 }
 
 fn ended(id: &str, answer: &Answer, at: Timestamp) -> Ended {
-    let written = |value: &Option<Value>| value.as_ref().map_or(Json::Null, limited);
+    let written = |value: &Option<Value>| {
+        let value = value.as_ref().map_or(Json::Null, value_json);
+        Content::limited(value).shown
+    };
     Ended {
         id: id.to_owned(),
         at,
@@ -379,16 +302,45 @@ fn ended(id: &str, answer: &Answer, at: Timestamp) -> Ended {
     }
 }
 
-fn of_action(action: &Action) -> Json {
-    match action {
-        Action::Read => Json::Null,
-        Action::Write(value) => limited(value),
-        Action::Call(Arguments::Ordered(values)) => limited(&Value::List(values.clone())),
-        Action::Call(Arguments::Named(named)) => limited(&Value::Struct(named.clone())),
-        Action::Acknowledge(remark) | Action::Confirm(remark) | Action::Comment(remark) => {
-            of_remark(remark)
+/// What a command says, as it is written down.
+#[derive(Debug, PartialEq)]
+struct Content {
+    shown: Json,
+    digest: Option<String>,
+}
+
+// === impl Content ===
+
+impl Content {
+    fn of(action: &Action) -> Self {
+        Self::limited(match action {
+            Action::Read => Json::Null,
+            Action::Write(value) => value_json(value),
+            Action::Call(Arguments::Ordered(values)) => value_json(&Value::List(values.clone())),
+            Action::Call(Arguments::Named(named)) => value_json(&Value::Struct(named.clone())),
+            Action::Acknowledge(remark) | Action::Confirm(remark) | Action::Comment(remark) => {
+                of_remark(remark)
+            }
+        })
+    }
+
+    fn limited(json: Json) -> Self {
+        let text = json.to_string();
+        match text.len() {
+            ..=MAX_VALUE_BYTES => Self {
+                shown: json,
+                digest: None,
+            },
+            bytes => Self {
+                shown: json!(format!("({bytes} bytes)")),
+                digest: Some(hex(&Sha256::digest(text))),
+            },
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn of_remark(remark: &Remark) -> Json {
@@ -403,25 +355,6 @@ fn of_remark(remark: &Remark) -> Json {
         true => Json::Null,
         false => Json::Object(fields),
     }
-}
-
-fn limited(value: &Value) -> Json {
-    let json = value_json(value);
-    match json.to_string().len() {
-        ..=MAX_VALUE_BYTES => json,
-        bytes => json!(format!("({bytes} bytes)")),
-    }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
-}
-
-fn path(folder: &Path, number: usize) -> PathBuf {
-    folder.join(match number {
-        0 => "commands.jsonl".to_owned(),
-        number => format!("commands.{number}.jsonl"),
-    })
 }
 
 #[cfg(test)]

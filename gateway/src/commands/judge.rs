@@ -89,6 +89,13 @@ impl No {
         }
     }
 
+    /// What is carried out has to be known for as long as it could be repeated.
+    pub fn no_room() -> Self {
+        let words = "so many commands were carried out within the last hour that one more could not be kept in mind, \
+                     and would be carried out twice when it is repeated; send fewer";
+        Self::refused(words.to_owned(), WhyNot::TooMany)
+    }
+
     pub fn answer(&self) -> Answer {
         Answer::new(self.outcome, self.words.clone())
     }
@@ -128,7 +135,15 @@ fn desk_of(gateway: &Gateway, command: &Command) -> Result<Desk, No> {
         )
     };
     let desk = desk.ok_or_else(away)?;
-    allowed(command, &desk, &alarms).map_err(no)?;
+    if let Err(words) = allowed(command, &desk, &alarms) {
+        return Err(match &desk.unknown {
+            Some(why) if desk.is_open() && !command.action.kind().is_of_alarms() => No::refused(
+                format!("{} cannot be done now: {why}", command.target),
+                WhyNot::Away,
+            ),
+            _ => no(words),
+        });
+    }
     match desk.is_open() && !config.paused {
         true => Ok(desk),
         false => Err(away()),

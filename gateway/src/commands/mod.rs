@@ -24,9 +24,9 @@ use std::{
 
 use fieldgate_kit::{
     Desk,
-    command::{Draft, Owed, Taken, WhyNot},
+    command::{Draft, Lost, Owed, Taken, WhyNot},
 };
-use fieldgate_model::{Answer, Command, Outcome, Timestamp};
+use fieldgate_model::{Action, Answer, Command, Outcome, Timestamp};
 use futures::FutureExt;
 use tokio::sync::{oneshot, watch};
 
@@ -114,7 +114,7 @@ impl Commands {
     pub fn open(folder: PathBuf) -> io::Result<Self> {
         Ok(Self {
             state: Mutex::new(State {
-                journal: Journal::open(folder)?,
+                journal: Journal::open(folder, now())?,
                 pace: HashMap::new(),
                 under_way: HashMap::new(),
                 offered: HashMap::new(),
@@ -267,10 +267,24 @@ impl Commands {
             expires: lasts.map_or(expires, |lasts| lasts.min(expires)),
         };
         let judged = judge(gateway, &command, now, state.under_way.len());
+        let judged = match judged {
+            Ok(_) if command.action != Action::Read && !state.journal.has_room(now) => {
+                Err(No::no_room())
+            }
+            judged => judged,
+        };
         let refused_with = judged.as_ref().err().map(No::answer);
         let begun = state
             .journal
             .begin(&command, asker, now, refused_with.as_ref());
+        for destination in state.journal.forgotten() {
+            tracing::warn!(
+                destination,
+                "the answer to a refused command was not delivered, and is forgotten since too many others were refused"
+            );
+            self.tally
+                .lost(&Way::Destination(destination), Lost::Answer);
+        }
         if let Err(error) = begun {
             tracing::error!(%error, "a command could not be written down");
             return refused(
@@ -311,9 +325,8 @@ impl Commands {
             journal, offered, ..
         } = &mut *state;
         offered.retain(|id, _| journal.find(id).is_some_and(|entry| !entry.told));
-        let ids = journal
-            .owed(destination, since)
-            .map(|(entry, _)| &entry.begun.id);
+        let owed = journal.owed(destination, since);
+        let ids = owed.iter().map(|(entry, _)| &entry.begun.id);
         let given_up: Vec<String> = ids
             .filter(|id| {
                 let offered = offered.entry((*id).clone()).or_default();
@@ -322,7 +335,7 @@ impl Commands {
             })
             .cloned()
             .collect();
-        let owed = state.journal.owed(destination, since);
+        let owed = state.journal.owed(destination, since).into_iter();
         let owed = owed.filter(|(entry, _)| !given_up.contains(&entry.begun.id));
         let owed = owed.map(|(entry, reply)| {
             let id = entry.begun.id.clone();
@@ -337,7 +350,7 @@ impl Commands {
     }
 
     fn told(&self, id: &str) {
-        if let Err(error) = self.state().journal.told(id) {
+        if let Err(error) = self.state().journal.told(id, now()) {
             tracing::warn!(%error, id, "that an answer was delivered could not be written down; it may be sent once more");
         }
     }

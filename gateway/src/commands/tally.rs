@@ -80,13 +80,13 @@ impl Tally {
     }
 
     pub(super) fn lost(&self, way: &Way, lost: Lost) {
-        match lost {
-            Lost::Answer => self.count(way, |counts| counts.answers_lost += 1),
-            Lost::Command => {
-                self.received(way);
-                self.ended(way, Outcome::Refused, Some(WhyNot::TooMany));
-            }
-        }
+        let why = match lost {
+            Lost::Answer => return self.count(way, |counts| counts.answers_lost += 1),
+            Lost::Command => WhyNot::TooMany,
+            Lost::CommandOfLink => WhyNot::LinkEnded,
+        };
+        self.received(way);
+        self.ended(way, Outcome::Refused, Some(why));
     }
 
     /// Of one way; zero where none came.
@@ -125,13 +125,14 @@ mod tests {
         tally.ended(&way, Outcome::Refused, Some(WhyNot::NotAllowed));
         tally.repeated(&way);
         tally.lost(&way, Lost::Command);
+        tally.lost(&way, Lost::CommandOfLink);
         tally.lost(&way, Lost::Answer);
         let counts = tally.of(&way);
         let ended: u64 = counts.ended.values().sum();
         assert_eq!(counts.received, ended + counts.repeated);
         assert_eq!(
             counts.refused,
-            BTreeMap::from([("not_allowed", 1), ("too_many", 1)])
+            BTreeMap::from([("link_ended", 1), ("not_allowed", 1), ("too_many", 1)])
         );
         assert_eq!(counts.answers_lost, 1);
         assert_eq!(tally.of(&Way::Console), Counts::default());

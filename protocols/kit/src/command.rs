@@ -5,8 +5,8 @@
 //!              ◀── Answer ───────────────────────────────────────────────────── ◀── Answer ──┘
 //! ```
 //!
-//! A source opens its [`Commands`] once it can carry them out, and says what it allows; when its attempt ends they are
-//! closed, and whoever asks is told so at once. Nothing waits in a queue for a source that is away.
+//! A source opens its [`Commands`] once it can carry them out, and says what it allows, or why it cannot say that yet; when its
+//! attempt ends they are closed, and whoever asks is told so at once. Nothing waits in a queue for a source that is away.
 
 use std::sync::Arc;
 
@@ -36,12 +36,17 @@ pub struct Commands(watch::Sender<Option<Desk>>);
 pub struct Desk {
     /// What is allowed; nothing else is.
     pub offers: Arc<[Offer]>,
+    /// Why it is not known what is allowed, in words; nothing is, meanwhile.
+    pub unknown: Option<Arc<str>>,
     orders: mpsc::Sender<Order>,
 }
 
 /// A source's commands, one after the other, as long as it keeps this.
 #[derive(Debug)]
-pub struct Orders(mpsc::Receiver<Order>);
+pub struct Orders {
+    desk: Commands,
+    orders: mpsc::Receiver<Order>,
+}
 
 /// A command for a source that may carry it out, and who waits for the answer.
 #[derive(Debug)]
@@ -75,9 +80,13 @@ impl Commands {
         let (orders, receiver) = mpsc::channel(WAITING);
         self.0.send_replace(Some(Desk {
             offers: offers.into(),
+            unknown: None,
             orders,
         }));
-        Orders(receiver)
+        Orders {
+            desk: self.clone(),
+            orders: receiver,
+        }
     }
 }
 
@@ -119,10 +128,28 @@ impl Desk {
 // === impl Orders ===
 
 impl Orders {
+    /// From now on this is allowed, and nothing else. The desk stays open, and what waits there is not lost.
+    pub fn offer(&self, offers: Vec<Offer>) {
+        self.desk.0.send_modify(|desk| {
+            if let Some(desk) = desk {
+                (desk.offers, desk.unknown) = (offers.into(), None);
+            }
+        });
+    }
+
+    /// It is not known what is allowed, for this reason: so nothing is.
+    pub fn cannot_tell(&self, why: &str) {
+        self.desk.0.send_modify(|desk| {
+            if let Some(desk) = desk {
+                (desk.offers, desk.unknown) = (Arc::from([]), Some(why.into()));
+            }
+        });
+    }
+
     /// The next command that somebody still waits for: others were told that they failed. Never, when the gateway is stopping.
     pub async fn next(&mut self) -> Order {
         loop {
-            match self.0.recv().await {
+            match self.orders.recv().await {
                 Some(order) if order.reply.is_closed() => {}
                 Some(order) => return order,
                 None => std::future::pending().await,
@@ -181,6 +208,21 @@ mod tests {
         };
         let _answer = desk.order(second.clone()).unwrap();
         assert_eq!(orders.next().await.command, second);
+    }
+
+    #[tokio::test]
+    async fn what_is_allowed_changes_while_the_desk_stays_open() {
+        let (commands, gateway) = Commands::channel();
+        let mut orders = commands.open(Vec::new());
+        orders.cannot_tell("it is looked up");
+        let desk = gateway.borrow().clone().unwrap();
+        assert_eq!(desk.unknown.as_deref(), Some("it is looked up"));
+        let waiting = desk.order(command()).unwrap();
+        orders.offer(Vec::new());
+        let desk = gateway.borrow().clone().unwrap();
+        assert!(desk.is_open() && desk.unknown.is_none());
+        orders.next().await.answer(Answer::done("read"));
+        assert_eq!(waiting.await.unwrap().outcome, Outcome::Done);
     }
 
     #[tokio::test]

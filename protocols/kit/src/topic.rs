@@ -15,6 +15,9 @@ const MAX_TOPIC_BYTES: usize = 65_535;
 /// The most bytes that one placeholder's value takes; longer ones are cut. Ids are at most 1 KiB before escaping.
 const MAX_VALUE_BYTES: usize = 4096;
 
+/// What `{dataset}` can be.
+pub const DATASETS: [&str; 2] = ["data", "events"];
+
 /// A topic with placeholders such as `fieldgate/{gateway}/{device}/{dataset}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicTemplate {
@@ -104,6 +107,25 @@ impl TopicTemplate {
         }
         topic
     }
+
+    /// Whether this topic could be rendered, with whatever values.
+    #[must_use]
+    pub fn could_be(&self, topic: &str) -> bool {
+        let topic = topic.as_bytes();
+        // Which parts of the topic's beginning the pieces so far can be.
+        let mut ends = vec![false; topic.len() + 1];
+        ends[0] = true;
+        for piece in &self.pieces {
+            ends = piece.ends(topic, &ends);
+        }
+        ends[topic.len()]
+    }
+
+    /// It begins with a text of its own.
+    #[must_use]
+    pub fn has_own_beginning(&self) -> bool {
+        matches!(self.pieces.first(), Some(Piece::Literal(text)) if text.contains('/'))
+    }
 }
 
 impl FromStr for TopicTemplate {
@@ -161,6 +183,35 @@ impl Piece {
             Self::Literal(text) => text.len(),
             Self::Value(_) => MAX_VALUE_BYTES,
         }
+    }
+
+    /// Where it can end in the topic when it begins where `begins` says.
+    fn ends(&self, topic: &[u8], begins: &[bool]) -> Vec<bool> {
+        let mut ends = vec![false; begins.len()];
+        let mut texts = |texts: &[&str]| {
+            for (at, _) in begins.iter().enumerate().filter(|(_, begins)| **begins) {
+                for text in texts
+                    .iter()
+                    .filter(|text| topic[at..].starts_with(text.as_bytes()))
+                {
+                    ends[at + text.len()] = true;
+                }
+            }
+        };
+        match self {
+            Self::Literal(text) => texts(&[text]),
+            Self::Value(Placeholder::Dataset) => texts(&DATASETS),
+            Self::Value(placeholder) => {
+                // One byte at least, and only a device's name has levels.
+                let mut open = false;
+                for (at, byte) in topic.iter().enumerate() {
+                    open |= begins[at];
+                    open &= *byte != b'/' || *placeholder == Placeholder::Device;
+                    ends[at + 1] = open;
+                }
+            }
+        }
+        ends
     }
 }
 
@@ -327,6 +378,52 @@ mod tests {
         ] {
             assert_eq!(template(text).render(&values), expected);
         }
+    }
+
+    #[test]
+    fn what_a_template_could_become_is_known() {
+        for (text, topic, expected) in [
+            (
+                "fieldgate/{gateway}/{device}/{dataset}",
+                "fieldgate/line-4/Line/Press/data",
+                true,
+            ),
+            (
+                "fieldgate/{gateway}/{device}/{dataset}",
+                "fieldgate/line-5/a/events",
+                true,
+            ),
+            (
+                "fieldgate/{gateway}/{device}/{dataset}",
+                "fieldgate/line-4/cmd/answer",
+                false,
+            ),
+            (
+                "fieldgate/{gateway}/{device}/{dataset}",
+                "fieldgate/line-4/data",
+                false,
+            ),
+            (
+                "fieldgate/{gateway}/{device}/{dataset}",
+                "hmi/line-4/a/data",
+                false,
+            ),
+            ("{source}-{format}/x", "press-json/x", true),
+            ("{source}-{format}/x", "press/json-/x", false),
+            ("{device}", "any/thing", true),
+            ("{device}{device}{device}", "ab", false),
+            ("plain", "plain", true),
+            ("plain", "plain/more", false),
+            ("plain", "", false),
+        ] {
+            assert_eq!(template(text).could_be(topic), expected, "{text} {topic}");
+        }
+        // Many placeholders and a long topic take no longer than few and a short one.
+        let many = template(&"{device}".repeat(10));
+        assert!(many.could_be(&"a/".repeat(30_000)));
+        assert!(template("a/{device}").has_own_beginning());
+        assert!(!template("{source}/a").has_own_beginning());
+        assert!(!template("a{device}").has_own_beginning());
     }
 
     #[test]

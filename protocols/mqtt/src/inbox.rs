@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A message is acknowledged to the broker once its command is written down. Everything here is bounded: beyond that a message
-//! is acknowledged and counted as one too many, without an answer.
+//! is acknowledged and counted as one too many, without an answer. What the end of the link leaves behind is counted, too.
 
 mod place;
 
@@ -14,13 +14,13 @@ use std::{collections::VecDeque, future::pending, time::Duration};
 
 use fieldgate_kit::{
     Intake, SinkError,
-    command::{Lost, Owed, Request, Taken, answer_json},
+    command::{Lost, Owed, Request, Taken, WhyNot, answer_json},
 };
 use fieldgate_model::Answer as Outcome;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::time::Instant;
 
-pub(crate) use place::{Place, Reply};
+pub(crate) use place::{Place, Reply, asker};
 
 use crate::{
     wire::{Answer, Asked, Publication},
@@ -33,6 +33,8 @@ const WAITING: usize = 64;
 const UNDER_WAY: usize = 32;
 /// With so many answers waiting for the line, no further command is handed in.
 const ANSWERS: usize = 64;
+/// How long the gateway may take at the end of the link to write down what was handed in.
+const SETTLING: Duration = Duration::from_secs(1);
 /// Acknowledgements that wait for the line; beyond that the broker keeps to no limit at all.
 const ACKS: usize = 4096;
 
@@ -46,7 +48,15 @@ pub(crate) struct Inbox {
     waiting: VecDeque<(Asked, Instant)>,
     owed: VecDeque<Owed>,
     under_way: FuturesUnordered<BoxFuture<'static, Step>>,
+    /// Those of them that are not written down yet.
+    handing_in: usize,
+    /// Those of them whose answers are owed to nobody once the link ends.
+    unwritten: usize,
+    /// Somebody wanted an answer where none goes, and that was told.
+    told_of_topic: bool,
     answers: VecDeque<Ready>,
+    /// Answers on their way to the broker that are owed to nobody once the link ends.
+    on_the_line: usize,
     acks: VecDeque<u16>,
 }
 
@@ -80,7 +90,11 @@ impl Inbox {
             waiting: VecDeque::new(),
             owed: owed.into(),
             under_way: FuturesUnordered::new(),
+            handing_in: 0,
+            unwritten: 0,
+            told_of_topic: false,
             answers: VecDeque::new(),
+            on_the_line: 0,
             acks: VecDeque::new(),
         }
     }
@@ -127,12 +141,19 @@ impl Inbox {
     pub fn take(&mut self, step: Step) -> Result<(), SinkError> {
         match step {
             Step::Answered(ready) => {
+                if ready.written.is_none() {
+                    self.unwritten -= 1;
+                }
                 self.ready(ready);
                 Ok(())
             }
             Step::Taken(packet_id, taken, reply) => {
                 let (id, bytes) = (taken.id, self.packet_bytes);
                 let written = id.clone().filter(|_| taken.written);
+                self.handing_in -= 1;
+                if written.is_none() {
+                    self.unwritten += 1;
+                }
                 let answer = taken.answer;
                 let answered = async move {
                     let publication = publication(&reply, id.as_deref(), answer.await, bytes);
@@ -154,11 +175,18 @@ impl Inbox {
 
     /// The next answer for the broker.
     pub fn next_answer(&mut self) -> Option<Ready> {
-        self.answers.pop_front()
+        let ready = self.answers.pop_front()?;
+        if ready.written.is_none() {
+            self.on_the_line += 1;
+        }
+        Some(ready)
     }
 
     /// What the broker said to an answer.
-    pub fn delivered(&self, written: Option<String>, said: Answer) {
+    pub fn delivered(&mut self, written: Option<String>, said: Answer) {
+        if written.is_none() {
+            self.on_the_line = self.on_the_line.saturating_sub(1);
+        }
         match said {
             Answer::Accepted | Answer::Unheard => {}
             // It is owed until the next link.
@@ -174,15 +202,33 @@ impl Inbox {
         }
     }
 
+    /// The link has ended: the gateway gets a moment to write down what was handed in, so that the answers are owed.
+    pub async fn settle(&mut self) {
+        let settling = async {
+            while self.handing_in > 0 {
+                let step = self.next().await;
+                // There is nobody left to acknowledge it to.
+                let _ = self.take(step);
+            }
+        };
+        let _in_time = tokio::time::timeout(SETTLING, settling).await;
+    }
+
     fn hand_in_one(&mut self, asked: Asked, waited: Duration) {
         let Some(place) = &self.place else {
             return;
         };
         let (reply, objection) = place.judge(&asked);
+        let of_topic = objection.as_ref().filter(|no| no.why == WhyNot::ReplyTo);
+        if let Some(no) = of_topic.filter(|_| !self.told_of_topic) {
+            // The first of a link: the others are counted.
+            tracing::warn!(topic = place.topic, why = no.words, "a command is refused");
+            self.told_of_topic = true;
+        }
         let request = Request {
             body: asked.payload,
             through: format!("topic {}", place.topic),
-            asker: place::asker(&asked.attributes),
+            asker: asked.asker,
             reply: reply.to_json(),
             waited,
             lasts: asked.lasts,
@@ -191,6 +237,7 @@ impl Inbox {
         let taken = self.intake.take(request);
         let taken = taken.map(move |taken| Step::Taken(asked.packet_id, taken, reply));
         self.under_way.push(taken.boxed());
+        self.handing_in += 1;
     }
 
     fn deliver(&mut self, owed: Owed) {
@@ -217,6 +264,7 @@ impl Inbox {
             return self.answers.push_back(ready);
         }
         let bytes = self.packet_bytes;
+        self.on_the_line += usize::from(ready.written.is_none());
         tracing::warn!(
             bytes,
             "the answer to a command is larger than the broker takes"
@@ -233,6 +281,29 @@ impl Inbox {
         }
         self.acks.push_back(packet_id);
         Ok(())
+    }
+}
+
+/// What the link takes with it, since the broker keeps nothing for us, is counted; what is written down is owed by the next one.
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        let ready = self.answers.iter().filter(|ready| ready.written.is_none());
+        let answers = ready.count() + self.unwritten + self.on_the_line;
+        let commands = self.waiting.len();
+        if answers == 0 && commands == 0 {
+            return;
+        }
+        tracing::warn!(
+            commands,
+            answers,
+            "the link ended before these commands were looked at, and before the broker had these answers"
+        );
+        for _ in 0..commands {
+            self.intake.lost(Lost::CommandOfLink);
+        }
+        for _ in 0..answers {
+            self.intake.lost(Lost::Answer);
+        }
     }
 }
 

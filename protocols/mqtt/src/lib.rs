@@ -13,13 +13,14 @@
 //! | `sink` | batch → packets that fit the broker; the tower service |
 //! | `pump` | the window, the pairing, the good-bye; no MQTT library in sight |
 //! | `pacer` | how much may be under way on a line like this; pure |
-//! | `inbox` | commands on their way in, answers on their way out |
+//! | `inbox`, `filter` | commands on their way in, answers on their way out; which topics a filter means |
 //! | `link` | the only place that knows rumqttc |
 //! | `tls`, `words`, `status`, `probe` | trust; errors as people read them; retained status; the test of settings |
 //! | `sim` | an in-process broker, for the demonstration (feature `sim`) |
 
 mod connection;
 mod endpoint;
+mod filter;
 mod inbox;
 mod link;
 mod pacer;

@@ -88,6 +88,7 @@ impl<W: Wire> Pump<W> {
             SinkError::Unreachable("the link was closed before the broker acknowledged".to_owned())
         });
         self.desk.fail_all(&error);
+        self.inbox.settle().await;
         ended
     }
 

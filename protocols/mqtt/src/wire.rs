@@ -5,6 +5,11 @@ use std::{future::Future, time::Duration};
 use bytes::Bytes;
 use fieldgate_kit::SinkError;
 
+/// A command has no more bytes than this.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 64 << 10;
+/// A response topic, or correlation data, of more bytes is not kept.
+pub(crate) const MAX_REPLY_BYTES: usize = 1024;
+
 /// A connection that was signed in to a broker.
 pub(crate) trait Wire: Send + 'static {
     /// Queues a message with QoS 1. Never waits: the pump keeps fewer under way than there is room for.
@@ -51,20 +56,58 @@ pub(crate) enum Happening {
     Other,
 }
 
-/// A message on the command topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message on the command topic, with no more of it than is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// 0 with QoS 0, which nobody acknowledges.
     pub packet_id: u16,
     pub retained: bool,
+    /// Left out where it is larger than a command may be.
     pub payload: Bytes,
+    /// The size of what came.
+    pub payload_bytes: usize,
     /// Where the answer goes; only MQTT 5 carries it, as it does all that follows.
     pub response_topic: Option<String>,
+    /// Left out where it is larger than what is kept.
     pub correlation: Option<Bytes>,
+    /// The size of what came.
+    pub correlation_bytes: usize,
     /// How long it is worth something.
     pub lasts: Option<Duration>,
-    /// User properties.
-    pub attributes: Vec<(String, String)>,
+    /// Who asks, as it says.
+    pub asker: Option<String>,
+}
+
+// === impl Asked ===
+
+impl Asked {
+    /// What came, cut to what is looked at. A part of a packet keeps the whole packet in memory, so what stays is a copy.
+    pub fn with_payload(packet_id: u16, retained: bool, payload: &[u8]) -> Self {
+        let fits = payload.len() <= MAX_PAYLOAD_BYTES;
+        Self {
+            packet_id,
+            retained,
+            payload: Bytes::copy_from_slice(if fits { payload } else { &[] }),
+            payload_bytes: payload.len(),
+            ..Self::default()
+        }
+    }
+
+    /// Where the answer goes, and what the asker knows it by.
+    pub fn replies_to(self, topic: Option<String>, correlation: Option<&[u8]>) -> Self {
+        // One byte more is as much too long as a thousand.
+        let cut = |topic: String| match topic.len() {
+            ..=MAX_REPLY_BYTES => topic,
+            _ => topic.chars().take(MAX_REPLY_BYTES + 1).collect(),
+        };
+        let kept = correlation.filter(|data| data.len() <= MAX_REPLY_BYTES);
+        Self {
+            response_topic: topic.map(cut),
+            correlation: kept.map(Bytes::copy_from_slice),
+            correlation_bytes: correlation.map_or(0, <[u8]>::len),
+            ..self
+        }
+    }
 }
 
 /// What became of the subscription to the command topic.

@@ -8,9 +8,9 @@ mod alarms;
 mod find;
 mod rules;
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, pin::pin, sync::Arc};
 
-use fieldgate_kit::{Alarms, SourceCtx};
+use fieldgate_kit::{Alarms, Order, Orders, SourceCtx};
 use fieldgate_model::{Action, ActionKind, Answer, Command, DeviceId, Offer, PointId};
 use tokio::sync::watch;
 
@@ -26,6 +26,7 @@ use crate::{
 /// What a point's variable can be asked to do, and what a method.
 const OF_VARIABLES: [ActionKind; 2] = [ActionKind::Read, ActionKind::Write];
 const OF_METHODS: [ActionKind; 1] = [ActionKind::Call];
+const LOOKING: &str = "what the rules of `commands` allow is being looked up at the server; try again in a few seconds";
 const LATE: &str = "its time to live ran out while it waited for its turn";
 
 /// Everything that is allowed on this server.
@@ -48,32 +49,54 @@ enum Place {
 }
 
 /// Carries out commands as long as the connection lasts; beside the publish loop, and never in its way. Whenever the points
-/// become others, what is allowed is looked up anew.
+/// become others, what is allowed is looked up anew, while what was allowed before goes on.
 pub(crate) async fn serve(
     connection: &dyn Connection,
     settings: &Settings,
     ctx: &SourceCtx,
     mut items: watch::Receiver<Arc<[Item]>>,
 ) -> Infallible {
+    let mut orders = ctx.commands.open(Vec::new());
+    if !settings.commands.is_empty() {
+        orders.cannot_tell(LOOKING);
+    }
+    // None as long as nothing could be looked up.
+    let mut known: Option<Book> = None;
+    let nothing = Book::default();
     loop {
-        let known = Arc::clone(&items.borrow_and_update());
-        let book = match prepare(connection, settings, &ctx.id, &known).await {
-            Ok(book) => book,
-            Err(why) => {
-                tracing::warn!(source = %ctx.id, %why, "what the rules of `commands` allow cannot be looked up; no command is taken before the next connection");
-                Book::default()
+        let now = Arc::clone(&items.borrow_and_update());
+        let book = known.as_ref().unwrap_or(&nothing);
+        let mut preparing = pin!(prepare(connection, settings, &ctx.id, &now));
+        let prepared = loop {
+            tokio::select! {
+                prepared = &mut preparing => break prepared,
+                order = orders.next() => book.answer(connection, order, &ctx.alarms).await,
             }
         };
-        let mut orders = ctx.commands.open(book.offers.clone());
+        match prepared {
+            Ok(book) => {
+                orders.offer(book.offers.clone());
+                known = Some(book);
+            }
+            Err(why) => not_prepared(&ctx.id, &why, known.as_ref(), &orders),
+        }
+        let book = known.as_ref().unwrap_or(&nothing);
         loop {
             tokio::select! {
-                order = orders.next() => {
-                    let answer = book.carry_out(connection, &order.command, &ctx.alarms).await;
-                    order.answer(answer);
-                }
+                order = orders.next() => book.answer(connection, order, &ctx.alarms).await,
                 () = changed(&mut items) => break,
             }
         }
+    }
+}
+
+/// What was allowed before stays so; where nothing was, whoever asks is told why.
+fn not_prepared(source: &str, why: &Status, before: Option<&Book>, orders: &Orders) {
+    tracing::warn!(source, %why, "what the rules of `commands` allow cannot be looked up at the server");
+    if before.is_none() {
+        orders.cannot_tell(&format!(
+            "what the rules of `commands` allow could not be looked up at the server: {why}; start the source again to try it once more"
+        ));
     }
 }
 
@@ -189,6 +212,11 @@ impl Book {
         free(&method.name).or_else(|| free(&format!("{}@method", method.name)))
     }
 
+    async fn answer(&self, connection: &dyn Connection, order: Order, open: &Alarms) {
+        let answer = self.carry_out(connection, &order.command, open).await;
+        order.answer(answer);
+    }
+
     async fn carry_out(
         &self,
         connection: &dyn Connection,
@@ -260,3 +288,6 @@ fn no_answer(action: &Action, why: &Status) -> Answer {
     };
     Answer::failed(words).status(why.name())
 }
+
+#[cfg(test)]
+mod tests;

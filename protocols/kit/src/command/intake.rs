@@ -78,7 +78,9 @@ pub trait Door: Send + Sync {
 pub enum Lost {
     /// A command came on top of too many others, and nobody looked at it.
     Command,
-    /// The far side does not take the answer.
+    /// The link ended before anybody looked at a command.
+    CommandOfLink,
+    /// The far side does not take the answer, or nobody knows whether it did.
     Answer,
 }
 

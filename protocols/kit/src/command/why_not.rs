@@ -17,6 +17,8 @@ pub enum WhyNot {
     IdTaken,
     /// Too many at once, or too many a second.
     TooMany,
+    /// The link by which it came ended before anybody looked at it.
+    LinkEnded,
     /// Its time to live was over.
     Expired,
     /// No rule of the source allows it, or there is no such source.
@@ -32,7 +34,7 @@ pub enum WhyNot {
 // === impl WhyNot ===
 
 impl WhyNot {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Malformed,
         Self::TooLarge,
         Self::Retained,
@@ -40,6 +42,7 @@ impl WhyNot {
         Self::ReplyTo,
         Self::IdTaken,
         Self::TooMany,
+        Self::LinkEnded,
         Self::Expired,
         Self::NotAllowed,
         Self::Away,
@@ -58,6 +61,7 @@ impl WhyNot {
             Self::ReplyTo => "reply_to",
             Self::IdTaken => "id_taken",
             Self::TooMany => "too_many",
+            Self::LinkEnded => "link_ended",
             Self::Expired => "expired",
             Self::NotAllowed => "not_allowed",
             Self::Away => "away",

@@ -4,13 +4,16 @@ use bytes::Bytes;
 use fieldgate_kit::{
     AddressBook,
     command::{Objection, WhyNot},
+    topic::TopicTemplate,
 };
 use serde_json::{Value as Json, json};
 
-use crate::{settings::Settings, wire::Asked};
+use crate::{
+    filter::Filter,
+    settings::Settings,
+    wire::{Asked, MAX_PAYLOAD_BYTES, MAX_REPLY_BYTES},
+};
 
-/// A response topic, or correlation data, of more bytes is not kept.
-const MAX_REPLY_BYTES: usize = 1024;
 /// The longest name of who asks, in characters.
 const MAX_ASKER_CHARS: usize = 64;
 /// User properties that say who asks: ours, and that of Azure IoT Operations' remote calls.
@@ -23,8 +26,17 @@ pub(crate) struct Place {
     pub topic: String,
     /// Where answers go that are wanted nowhere else.
     pub answers: String,
-    /// Where the gateway's status stands.
-    pub status: String,
+    /// Where they may be wanted; everywhere that is not the gateway's own, when there is nothing.
+    pub responses: Vec<Filter>,
+    pub own: Own,
+}
+
+/// Topics that are the gateway's own, and of gateways whose topics are called the same way: what nobody makes it publish to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Own {
+    pub commands: TopicTemplate,
+    pub status: TopicTemplate,
+    pub readings: TopicTemplate,
 }
 
 /// Where one answer goes.
@@ -44,7 +56,12 @@ impl Place {
         Some(Self {
             topic: commands.topic(book),
             answers: commands.answers(book),
-            status: settings.status_topic(book),
+            responses: commands.responses.clone(),
+            own: Own {
+                commands: commands.topic.clone(),
+                status: settings.status_topic.clone(),
+                readings: settings.topic.clone(),
+            },
         })
     }
 
@@ -53,20 +70,26 @@ impl Place {
         let wanted = asked.response_topic.as_deref();
         let no_topic = wanted.and_then(|topic| self.no_response_topic(topic));
         let topic = wanted.filter(|_| no_topic.is_none());
-        let correlation = asked.correlation.clone();
-        let large = correlation.as_ref().map_or(0, Bytes::len);
+        let (bytes, of_reply) = (asked.payload_bytes, asked.correlation_bytes);
         let objection = if asked.retained {
             Some((
                 WhyNot::Retained,
                 "a retained message is no command: it is old by definition, and would come again; publish it without retain, and take away the one that is kept".to_owned(),
             ))
+        } else if bytes > MAX_PAYLOAD_BYTES {
+            Some((
+                WhyNot::TooLarge,
+                format!(
+                    "the message has {bytes} bytes, and a command has no more than {MAX_PAYLOAD_BYTES}; send less"
+                ),
+            ))
         } else if let Some(why) = no_topic {
             Some((WhyNot::ReplyTo, why))
-        } else if large > MAX_REPLY_BYTES {
+        } else if of_reply > MAX_REPLY_BYTES {
             Some((
                 WhyNot::ReplyTo,
                 format!(
-                    "the correlation data has {large} bytes, and no more than {MAX_REPLY_BYTES} are kept; send less"
+                    "the correlation data has {of_reply} bytes, and no more than {MAX_REPLY_BYTES} are kept; send less"
                 ),
             ))
         } else {
@@ -74,7 +97,7 @@ impl Place {
         };
         let reply = Reply {
             topic: topic.unwrap_or(&self.answers).to_owned(),
-            correlation,
+            correlation: asked.correlation.clone(),
         };
         (
             reply,
@@ -90,16 +113,37 @@ impl Place {
             _ if topic.contains(['+', '#']) => "it stands for many topics",
             _ if topic.chars().any(char::is_control) => "it has control characters",
             _ if topic.starts_with('$') => "it belongs to the broker",
-            _ if topic == self.topic => "answers would come back as commands",
-            _ if topic == self.status => "the gateway's status stands there",
-            _ => return None,
+            _ if self.own.commands.could_be(topic) => "answers would come back as commands",
+            _ if self.own.status.could_be(topic) => "the gateway's status stands there",
+            _ => return self.no_listed_topic(topic),
         };
-        let shown: String = topic.chars().take(100).collect();
-        Some(format!(
-            "no answer can go to the response topic `{}`: {why}; name another one",
-            shown.escape_debug()
-        ))
+        Some(no_answer_to(topic, why, "name another one"))
     }
+
+    /// Where readings have no beginning of their own, nobody can tell their topics from others: then a list decides alone.
+    fn no_listed_topic(&self, topic: &str) -> Option<String> {
+        let listed = self.responses.iter().any(|filter| filter.takes(topic));
+        let readings = &self.own.readings;
+        let may_be_told_apart = self.responses.is_empty() || readings.has_own_beginning();
+        if may_be_told_apart && readings.could_be(topic) {
+            let remedy = "name another one, or have it listed in `responses` of the destination's `commands` where readings have no beginning of their own";
+            return Some(no_answer_to(topic, "readings go there", remedy));
+        }
+        if listed || self.responses.is_empty() {
+            return None;
+        }
+        let remedy = "name one that is, or have it added there";
+        let why = "it is not among `responses` of the destination's `commands`";
+        Some(no_answer_to(topic, why, remedy))
+    }
+}
+
+fn no_answer_to(topic: &str, why: &str, remedy: &str) -> String {
+    let shown: String = topic.chars().take(100).collect();
+    format!(
+        "no answer can go to the response topic `{}`: {why}; {remedy}",
+        shown.escape_debug()
+    )
 }
 
 // === impl Reply ===
@@ -166,20 +210,21 @@ mod tests {
         Place {
             topic: "fieldgate/line-4/cmd".into(),
             answers: "fieldgate/line-4/cmd/answer".into(),
-            status: "fieldgate/line-4/status".into(),
+            responses: Vec::new(),
+            own: own("fieldgate/{gateway}/{device}/{dataset}"),
+        }
+    }
+
+    fn own(readings: &str) -> Own {
+        Own {
+            commands: "fieldgate/{gateway}/cmd".parse().unwrap(),
+            status: "fieldgate/{gateway}/status".parse().unwrap(),
+            readings: readings.parse().unwrap(),
         }
     }
 
     fn asked(response_topic: Option<&str>) -> Asked {
-        Asked {
-            packet_id: 1,
-            retained: false,
-            payload: Bytes::new(),
-            response_topic: response_topic.map(str::to_owned),
-            correlation: Some(Bytes::from_static(&[0, 255])),
-            lasts: None,
-            attributes: Vec::new(),
-        }
+        Asked::with_payload(1, false, b"{}").replies_to(response_topic.map(str::to_owned), None)
     }
 
     #[test]
@@ -218,6 +263,9 @@ mod tests {
             ("$SYS/broker", "belongs to the broker"),
             ("fieldgate/line-4/cmd", "come back as commands"),
             ("fieldgate/line-4/status", "status stands there"),
+            ("fieldgate/line-5/cmd", "come back as commands"),
+            ("fieldgate/line-4/press/Line/data", "readings go there"),
+            ("fieldgate/line-5/press/events", "readings go there"),
         ] {
             let (reply, objection) = place().judge(&asked(Some(topic)));
             let objection = objection.unwrap();
@@ -236,16 +284,81 @@ mod tests {
         let (reply, objection) = place().judge(&retained);
         assert_eq!(reply.topic, "a");
         assert_eq!(objection.unwrap().why, WhyNot::Retained);
-        let large = Asked {
-            correlation: Some(vec![0; MAX_REPLY_BYTES + 1].into()),
-            ..asked(Some("a"))
-        };
+        let much = vec![0; MAX_REPLY_BYTES + 1];
+        let large = asked(None).replies_to(Some("a".into()), Some(&much));
+        assert_eq!(large.correlation, None, "it is not even kept");
         let objection = place().judge(&large).1.unwrap();
         assert!(
             objection.words.contains("1025 bytes"),
             "{}",
             objection.words
         );
+    }
+
+    #[test]
+    fn a_message_that_is_too_large_is_not_kept_and_its_asker_is_told() {
+        let large = Asked::with_payload(7, false, &vec![b'x'; 1 << 20]);
+        let large = large.replies_to(Some("a".into()), Some(b"c"));
+        assert!(large.payload.is_empty());
+        let (reply, objection) = place().judge(&large);
+        assert_eq!(
+            (reply.topic.as_str(), reply.correlation),
+            ("a", Some("c".into()))
+        );
+        let objection = objection.unwrap();
+        assert_eq!(objection.why, WhyNot::TooLarge);
+        assert!(
+            objection.words.contains("1048576 bytes") && objection.words.contains("65536"),
+            "{}",
+            objection.words
+        );
+        let fits = Asked::with_payload(7, false, &[b'x'; MAX_PAYLOAD_BYTES]);
+        assert_eq!(fits.payload.len(), MAX_PAYLOAD_BYTES);
+        assert_eq!(place().judge(&fits).1, None);
+    }
+
+    #[test]
+    fn a_list_of_response_topics_allows_those_and_no_others() {
+        let place = |responses: &[&str], readings: &str| Place {
+            responses: responses.iter().map(|text| text.parse().unwrap()).collect(),
+            own: own(readings),
+            ..place()
+        };
+        let usual = "fieldgate/{gateway}/{device}/{dataset}";
+        let bare = "{source}/{device}/{point}";
+        for (responses, readings, topic, expected) in [
+            (&["hmi/#"][..], usual, "hmi/3/answers", None),
+            (
+                &["hmi/#"],
+                usual,
+                "mes/answers",
+                Some("not among `responses`"),
+            ),
+            (
+                &["#"],
+                usual,
+                "fieldgate/line-4/a/data",
+                Some("readings go there"),
+            ),
+            (
+                &["#"],
+                usual,
+                "fieldgate/line-4/cmd",
+                Some("come back as commands"),
+            ),
+            (&["#"], usual, "$SYS/a", Some("belongs to the broker")),
+            (&[], bare, "hmi/3/answers", Some("readings go there")),
+            (&["hmi/#"], bare, "hmi/3/answers", None),
+            (&["hmi/#"], bare, "a/b/c", Some("not among `responses`")),
+        ] {
+            let (reply, objection) = place(responses, readings).judge(&asked(Some(topic)));
+            let words = objection.map(|objection| objection.words);
+            match (expected, &words) {
+                (None, None) => assert_eq!(reply.topic, topic),
+                (Some(part), Some(words)) => assert!(words.contains(part), "{words}"),
+                _ => panic!("{topic}: {words:?}"),
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::Mutex;
 
-use bytes::Bytes;
 use fieldgate_kit::command::Door;
 use fieldgate_model::Value;
 use serde_json::{Value as Json, json};
@@ -111,6 +110,15 @@ impl Handed {
     }
 }
 
+impl Handed {
+    /// It is answered at once, and not written down.
+    pub fn refuse(self, words: &str) {
+        let _ = self
+            .taken
+            .send(Taken::answered(None, Outcome::refused(words)));
+    }
+}
+
 // === impl Pending ===
 
 impl Pending {
@@ -125,19 +133,21 @@ pub(crate) fn place() -> Place {
     Place {
         topic: "fieldgate/line-4/cmd".into(),
         answers: "fieldgate/line-4/cmd/answer".into(),
-        status: "fieldgate/line-4/status".into(),
+        responses: Vec::new(),
+        own: place::Own {
+            commands: "fieldgate/{gateway}/cmd".parse().unwrap(),
+            status: "fieldgate/{gateway}/status".parse().unwrap(),
+            readings: "fieldgate/{gateway}/{device}/{dataset}".parse().unwrap(),
+        },
     }
 }
 
 pub(crate) fn asked(packet_id: u16) -> Asked {
     Asked {
-        packet_id,
-        retained: false,
-        payload: Bytes::from_static(b"{}"),
-        response_topic: Some("hmi/answers".into()),
-        correlation: Some(Bytes::from_static(b"c")),
         lasts: Some(Duration::from_secs(9)),
-        attributes: vec![("from".into(), "hmi-3".into())],
+        asker: Some("hmi-3".into()),
+        ..Asked::with_payload(packet_id, false, b"{}")
+            .replies_to(Some("hmi/answers".into()), Some(b"c"))
     }
 }
 
@@ -262,6 +272,52 @@ async fn an_answer_is_as_large_as_the_broker_takes() {
     assert_eq!(inbox.next_answer(), None);
     assert_eq!(desk.lost().await, Lost::Answer);
     assert_eq!(desk.told().await, "7");
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_is_not_kept_while_it_waits() {
+    let (mut inbox, mut desk) = inbox(Vec::new(), usize::MAX);
+    let large = Asked::with_payload(5, false, &vec![b'x'; 1 << 20]);
+    inbox.put(large.clone(), Instant::now()).unwrap();
+    assert!(inbox.waiting[0].0.payload.is_empty());
+    inbox.hand_in(Instant::now());
+    // So that the gateway counts it by its reason, and the asker is answered.
+    let request = desk.handed().await.request;
+    assert!(request.body.is_empty());
+    assert_eq!(request.objection.unwrap().why, WhyNot::TooLarge);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_end_of_a_link_leaves_behind_is_counted() {
+    let (mut inbox, mut desk) = inbox(Vec::new(), usize::MAX);
+    for packet_id in 0..3 {
+        inbox.put(asked(packet_id), Instant::now()).unwrap();
+    }
+    inbox.hand_in(Instant::now());
+    // One is owed; one was refused, and its answer is on the line; one is being written down.
+    let answer = desk.handed().await.keep("7");
+    desk.handed().await.refuse("no");
+    let third = desk.handed().await;
+    for _ in 0..3 {
+        step(&mut inbox).await;
+    }
+    assert_eq!(inbox.next_answer().unwrap().written, None);
+    // Two more came too late to be looked at.
+    for packet_id in 3..5 {
+        inbox.put(asked(packet_id), Instant::now()).unwrap();
+    }
+    let written = async {
+        tokio::task::yield_now().await;
+        third.keep("8")
+    };
+    let ((), _third) = tokio::join!(inbox.settle(), written);
+    drop((inbox, answer));
+    let mut lost = Vec::new();
+    while let Ok(one) = desk.lost.try_recv() {
+        lost.push(one);
+    }
+    let expected = [Lost::CommandOfLink, Lost::CommandOfLink, Lost::Answer];
+    assert_eq!(lost, expected);
 }
 
 #[tokio::test]

@@ -122,15 +122,9 @@ fn happening_v4(event: v4::Event) -> Happening {
             Happening::Answered(ack.pkid, Answer::Accepted)
         }
         // Only commands are subscribed to.
-        v4::Event::Incoming(v4::Packet::Publish(message)) => Happening::Asked(Box::new(Asked {
-            packet_id: message.pkid,
-            retained: message.retain,
-            payload: message.payload,
-            response_topic: None,
-            correlation: None,
-            lasts: None,
-            attributes: Vec::new(),
-        })),
+        v4::Event::Incoming(v4::Packet::Publish(message)) => Happening::Asked(Box::new(
+            Asked::with_payload(message.pkid, message.retain, &message.payload),
+        )),
         v4::Event::Incoming(_) => Happening::Other,
     }
 }

@@ -15,6 +15,7 @@ use super::{
     no_answer, transport,
 };
 use crate::{
+    inbox::asker,
     wire::{Answer, Asked, Happening, Subscription, Terms},
     words,
 };
@@ -117,17 +118,19 @@ pub(super) fn acknowledge(client: &v5::AsyncClient, packet_id: u16) -> Result<()
     client.try_ack(&message).map_err(|error| error.to_string())
 }
 
-fn asked(message: Publish) -> Asked {
-    let properties = message.properties.unwrap_or_default();
+fn asked(message: &Publish) -> Asked {
+    let asked = Asked::with_payload(message.pkid, message.retain, &message.payload);
+    let Some(properties) = &message.properties else {
+        return asked;
+    };
     let lasts = properties.message_expiry_interval;
     Asked {
-        packet_id: message.pkid,
-        retained: message.retain,
-        payload: message.payload,
-        response_topic: properties.response_topic,
-        correlation: properties.correlation_data,
         lasts: lasts.map(|seconds| Duration::from_secs(seconds.into())),
-        attributes: properties.user_properties,
+        asker: asker(&properties.user_properties),
+        ..asked.replies_to(
+            properties.response_topic.clone(),
+            properties.correlation_data.as_deref(),
+        )
     }
 }
 
@@ -190,7 +193,7 @@ fn happening_v5(event: v5::Event, address: &str) -> Happening {
         }
         // Only commands are subscribed to.
         v5::Event::Incoming(v5::mqttbytes::v5::Packet::Publish(message)) => {
-            Happening::Asked(Box::new(asked(message)))
+            Happening::Asked(Box::new(asked(&message)))
         }
         v5::Event::Incoming(_) => Happening::Other,
     }

@@ -7,6 +7,8 @@ use fieldgate_kit::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::filter::Filter;
+
 /// Where commands come from and answers go. What they may do is set at each source.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -16,6 +18,10 @@ pub struct CommandSettings {
     pub topic: TopicTemplate,
     /// The topic of answers to commands that name no response topic of their own, as all with MQTT 3.1.1. Placeholder: `{gateway}`.
     pub answers: TopicTemplate,
+    /// Where answers may be wanted, as topic filters, for instance `hmi/#`: who asks names the response topic, and the gateway
+    /// may publish what the asker may not. Left out: everywhere, but not where readings, commands or the status of this
+    /// gateway, or of one whose topics are called the same way, go.
+    pub responses: Vec<Filter>,
 }
 
 // === impl CommandSettings ===
@@ -65,6 +71,7 @@ impl Default for CommandSettings {
         Self {
             topic: topic("fieldgate/{gateway}/cmd"),
             answers: topic("fieldgate/{gateway}/cmd/answer"),
+            responses: Vec::new(),
         }
     }
 }

@@ -23,6 +23,7 @@ pub fn look(api: &Api, source: &str) {
     let draft = ReviewDraft {
         action: ReviewAction::Look,
         points: None,
+        version: None,
     };
     let done = api.call::<DecideReview>(&[source], &draft);
     done.expect("the source is connected");

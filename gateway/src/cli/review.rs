@@ -33,9 +33,9 @@ pub struct Args {
     action: Option<Action>,
     /// The points' ids, as the list has them.
     points: Vec<String>,
-    /// All that wait.
-    #[arg(long, conflicts_with = "points")]
-    all: bool,
+    /// All that wait in the list of this version, which stands at its end. What came since then is not decided unseen.
+    #[arg(long, value_name = "VERSION", conflicts_with = "points")]
+    all: Option<String>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -44,13 +44,13 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
     let client = args.remote.client()?;
     let Some(action) = args.action else {
         let view = client.call::<GetReview>(&[&args.source], &())?;
-        args.remote.print(&view, list)?;
+        args.remote.print(&view, |view| list(&args.source, view))?;
         return Ok(ExitCode::SUCCESS);
     };
-    let nobody = action != Action::Look && !args.all && args.points.is_empty();
+    let nobody = action != Action::Look && args.all.is_none() && args.points.is_empty();
     if nobody {
         return Err(Failure::Usage(
-            "name the points, as `fieldgate review` lists them, or say --all".into(),
+            "name the points, as `fieldgate review` lists them, or say --all with the version at the end of the list".into(),
         ));
     }
     let draft = ReviewDraft {
@@ -60,13 +60,14 @@ pub fn run(args: Args) -> Result<ExitCode, Failure> {
             Action::Look => ReviewAction::Look,
         },
         points: (!args.points.is_empty()).then_some(args.points),
+        version: args.all,
     };
     let done = client.call::<DecideReview>(&[&args.source], &draft)?;
     args.remote.print(&done, |done| done.words.clone())?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(view: &ReviewView) -> String {
+fn list(source: &str, view: &ReviewView) -> String {
     if view.words.is_empty() {
         return "this source was not connected yet, or follows nothing on its server".to_owned();
     }
@@ -88,8 +89,13 @@ fn list(view: &ReviewView) -> String {
             text.push_str(&format!("and {more} more\n"));
         }
     }
-    if view.asks && view.waiting.is_empty() {
-        text.push_str("nothing waits for a decision\n");
+    match view.waiting.is_empty() {
+        false => text.push_str(&format!(
+            "all that wait here: fieldgate review {source} accept --all {}\n",
+            view.version
+        )),
+        true if view.asks => text.push_str("nothing waits for a decision\n"),
+        true => {}
     }
     text + &view.words
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fieldgate_api::{
     endpoint::{DecideReview, GetReview},
-    review::{ReviewAction, ReviewDone, ReviewItem, ReviewView},
+    review::{ReviewAction, ReviewDone, ReviewDraft, ReviewItem, ReviewView},
 };
 use fieldgate_kit::{
     ReviewBoard,
@@ -41,6 +41,7 @@ fn list(call: &Call<GetReview>) -> Answer<GetReview> {
         words: shown(&list.words),
         asks: list.asks,
         open: board.is_open(),
+        version: list.version.clone(),
         waiting_total: list.waiting.len() as u64,
         declined_total: list.declined.len() as u64,
         waiting: first(&list.waiting),
@@ -49,13 +50,9 @@ fn list(call: &Call<GetReview>) -> Answer<GetReview> {
 }
 
 async fn decide(call: Call<DecideReview>) -> Answer<DecideReview> {
-    let chosen = match &call.body.points {
-        None => Chosen::All,
-        Some(points) => Chosen::Points(read(points)?),
-    };
     let decision = match call.body.action {
-        ReviewAction::Accept => Decision::Accept(chosen),
-        ReviewAction::Decline => Decision::Decline(chosen),
+        ReviewAction::Accept => Decision::Accept(chosen(&call.body)?),
+        ReviewAction::Decline => Decision::Decline(chosen(&call.body)?),
         ReviewAction::Look => Decision::Look,
     };
     let board = board(&call.shared, &call.place)?;
@@ -72,6 +69,16 @@ async fn decide(call: Call<DecideReview>) -> Answer<DecideReview> {
         })
         .map_err(|words| Failure::Unavailable(shown(&words)))?;
     Ok(ReviewDone { words })
+}
+
+fn chosen(draft: &ReviewDraft) -> Result<Chosen, Failure> {
+    match (&draft.points, &draft.version) {
+        (Some(points), _) => Ok(Chosen::Points(read(points)?)),
+        (None, Some(version)) => Ok(Chosen::All(version.clone())),
+        (None, None) => Err(Failure::Malformed(
+            "say which list you looked at: `version` is in it; or name the `points`".into(),
+        )),
+    }
 }
 
 /// The desk of a source that is configured; none before it was connected for the first time.

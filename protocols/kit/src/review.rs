@@ -30,6 +30,8 @@ pub struct ReviewList {
     pub words: String,
     /// What is new waits for a person; otherwise it is taken at once.
     pub asks: bool,
+    /// Another one for each other list of those that wait.
+    pub version: String,
     pub waiting: Vec<Newcomer>,
     pub declined: Vec<Newcomer>,
 }
@@ -48,8 +50,8 @@ pub enum Decision {
 /// Which newcomers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chosen {
-    /// All that wait.
-    All,
+    /// All that wait in the list of this version: what came since nobody has looked at.
+    All(String),
     /// By their points' ids.
     Points(Vec<PointId>),
 }
@@ -191,11 +193,17 @@ mod tests {
         );
         let source = async {
             let asked = desk.next().await;
-            assert_eq!(asked.decision, Decision::Accept(Chosen::All));
+            assert_eq!(
+                asked.decision,
+                Decision::Accept(Chosen::All("v".to_owned()))
+            );
             asked.answer(Ok("taken".to_owned()));
             desk
         };
-        let (decided, desk) = tokio::join!(board.decide(Decision::Accept(Chosen::All)), source);
+        let (decided, desk) = tokio::join!(
+            board.decide(Decision::Accept(Chosen::All("v".to_owned()))),
+            source
+        );
         assert_eq!(decided, Ok("taken".to_owned()));
         drop(desk);
         let board = reviews.board().unwrap();

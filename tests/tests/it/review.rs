@@ -118,7 +118,12 @@ fn new_nodes_wait_until_they_are_accepted_or_declined_and_no_restart_forgets_it(
     });
     read(&gateway, &["p0", "p1", "p2", "p3"]);
     waiting(&gateway, 1);
-    assert!(done(&gateway, &["accept", "--all"]).contains("1 point accepted"));
+    let (code, words) = say(&gateway, &["accept", "--all", "0123456789abcdef"]);
+    assert_eq!(code, Some(1));
+    assert!(words.contains("look once more"), "{words}");
+    let version = review::view(&gateway.api, "line").version;
+    assert!(done(&gateway, &[]).contains(&format!("accept --all {version}")));
+    assert!(done(&gateway, &["accept", "--all", &version]).contains("1 point accepted"));
     read(&gateway, &["p0", "p1", "p2", "p3", "p5"]);
     let view = review::view(&gateway.api, "line");
     assert_eq!((view.waiting_total, view.declined_total), (0, 1));

@@ -13,6 +13,8 @@ pub struct ReviewView {
     pub asks: bool,
     /// The source is connected, so that decisions are taken.
     pub open: bool,
+    /// Another one for each other list of those that wait.
+    pub version: String,
     /// How many wait, and how many were declined; the lists have the first 500 of each.
     pub waiting_total: u64,
     pub declined_total: u64,
@@ -56,6 +58,9 @@ pub struct ReviewDraft {
     /// The ids of the points; left out: all that wait.
     #[serde(default)]
     pub points: Option<Vec<String>>,
+    /// The version of the list that was looked at, needed where `points` is left out: what came since is not decided unseen.
+    #[serde(default)]
+    pub version: Option<String>,
 }
 
 /// What came of it.

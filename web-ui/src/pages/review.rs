@@ -44,7 +44,7 @@ pub fn card(source: &str) -> AnyView {
 
 impl Review {
     fn content(self, view: &ReviewView) -> AnyView {
-        let look = move |_| self.decide(ReviewAction::Look, None);
+        let look = move |_| self.decide(ReviewAction::Look, None, None);
         let closed = !view.open;
         view! {
             <section aria-labelledby="review-title" id="review" data-test="review">
@@ -72,8 +72,11 @@ impl Review {
             .iter()
             .map(|item| self.item(item, view.open, true))
             .collect();
-        let accept_all = move |_| self.decide(ReviewAction::Accept, None);
-        let decline_all = move |_| self.decide(ReviewAction::Decline, None);
+        let all = |action: ReviewAction| {
+            let seen = Some(view.version.clone());
+            move |_| self.decide(action, None, seen.clone())
+        };
+        let (accept_all, decline_all) = (all(ReviewAction::Accept), all(ReviewAction::Decline));
         let closed = !view.open;
         view! {
             <h3>{format!("Waiting for you: {}", words::counted(view.waiting_total, "node"))}</h3>
@@ -112,7 +115,7 @@ impl Review {
         let name = words::plain(&item.point);
         let decide = |action: ReviewAction| {
             let point = item.point.clone();
-            move |_| self.decide(action, Some(vec![point.clone()]))
+            move |_| self.decide(action, Some(vec![point.clone()]), None)
         };
         let (accept, decline) = (decide(ReviewAction::Accept), decide(ReviewAction::Decline));
         let (accept_label, decline_label) = (format!("Accept {name}"), format!("Decline {name}"));
@@ -134,10 +137,15 @@ impl Review {
         .into_any()
     }
 
-    fn decide(self, action: ReviewAction, points: Option<Vec<String>>) {
+    /// `seen` is the version of the list that is shown: what came since is not decided with it.
+    fn decide(self, action: ReviewAction, points: Option<Vec<String>>, seen: Option<String>) {
         let source = self.source.get_value();
         spawn_local(async move {
-            let draft = ReviewDraft { action, points };
+            let draft = ReviewDraft {
+                action,
+                points,
+                version: seen,
+            };
             match change::<DecideReview>(&[&source], &draft, None).await {
                 Ok(done) => self.toasts.done(&words::capital(&done.words)),
                 Err(trouble) => self.toasts.trouble(&trouble),

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fieldgate_kit::review::{Chosen, Decided, Newcomer, ReviewList};
 use fieldgate_model::{PointId, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     connection::ValueType,
@@ -166,7 +167,11 @@ impl Book {
             waiting, declined, ..
         } = &self.kept;
         match chosen {
-            Chosen::All => Ok(waiting.keys().cloned().collect()),
+            Chosen::All(version) if *version != version_of(waiting) => Err(
+                "the list of what waits is not as it was when you looked; nothing was changed, so look once more and decide again"
+                    .to_owned(),
+            ),
+            Chosen::All(_) => Ok(waiting.keys().cloned().collect()),
             Chosen::Points(points) => {
                 let unknown = points
                     .iter()
@@ -189,10 +194,30 @@ impl Book {
         ReviewList {
             words,
             asks: self.asks,
+            version: version_of(&self.kept.waiting),
             waiting: list(&self.kept.waiting),
             declined: list(&self.kept.declined),
         }
     }
+}
+
+/// Of what a person sees of them; the names are the server's, so nobody may choose two lists of one version.
+fn version_of(waiting: &BTreeMap<PointId, Entry>) -> String {
+    let mut digest = Sha256::new();
+    for (point, entry) in waiting {
+        let since = entry.since.nanos();
+        let seen = format!(
+            "{point:?} {:?} {:?} {since}\n",
+            entry.address, entry.data_type
+        );
+        digest.update(seen);
+    }
+    let digest = digest.finalize();
+    digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn newcomer((point, entry): (&PointId, &Entry)) -> Newcomer {
@@ -244,6 +269,11 @@ mod tests {
         Chosen::Points(points.iter().map(|at| twin::item(*at).point).collect())
     }
 
+    /// All, as the list has them now.
+    fn all(book: &Book) -> Chosen {
+        Chosen::All(book.list(String::new()).version)
+    }
+
     #[track_caller]
     fn read(book: &mut Book, points: &[usize], expected: &[usize]) {
         let read = book.sort(found(points), true, Timestamp::from_millis(7));
@@ -268,7 +298,7 @@ mod tests {
         read(&mut book, &[1], &[1]);
         read(&mut book, &[1, 2], &[1, 2]);
         assert_eq!((book.waiting(), book.kept()), (0, None));
-        assert!(book.accept(&Chosen::All).unwrap_err().contains("at once"));
+        assert!(book.accept(&all(&book)).unwrap_err().contains("at once"));
     }
 
     #[test]
@@ -299,7 +329,7 @@ mod tests {
         assert!(book.accept(&points(&[4])).is_ok());
         read(&mut book, &[1, 2, 3, 4, 5], &[1, 2, 3, 4]);
         assert_eq!(
-            book.decline(&Chosen::All, Timestamp::default()),
+            book.decline(&all(&book), Timestamp::default()),
             Ok("1 point declined".to_owned())
         );
         assert_eq!(book.waiting(), 0);
@@ -329,6 +359,25 @@ mod tests {
         let mut book = again(&book, &["Objects/**", "Objects/More/**"]);
         read(&mut book, &[1, 2, 3, 4], &[1, 4]);
         read(&mut book, &[1, 2, 3, 4, 5], &[1, 4]);
+    }
+
+    #[test]
+    fn what_came_after_a_person_looked_is_not_accepted_with_all_the_others() {
+        let mut book = Book::new(&settings("review", ALL), Kept::default());
+        read(&mut book, &[1], &[1]);
+        read(&mut book, &[1, 2, 3], &[1]);
+        let looked = all(&book);
+        assert_eq!(all(&again(&book, ALL)), looked, "a restart changes nothing");
+        read(&mut book, &[1, 2, 3, 4], &[1]);
+        for decided in [
+            book.accept(&looked),
+            book.decline(&looked, Timestamp::default()),
+        ] {
+            assert!(decided.unwrap_err().contains("look once more"));
+        }
+        assert_eq!(book.waiting(), 3);
+        let looked = all(&book);
+        assert_eq!(book.accept(&looked), Ok("3 points accepted".to_owned()));
     }
 
     #[test]

@@ -204,7 +204,15 @@ impl Events {
                     self.announce(handle, &name, &point, &kind, told);
                     return;
                 }
-                Taken::NotKept => {}
+                Taken::NotKept(alarm) => {
+                    if self.conditions.not_kept() == 1 {
+                        tracing::warn!(
+                            %point,
+                            "more conditions are open than are kept: what comes on top is told like any event, and cannot be acknowledged here"
+                        );
+                    }
+                    told.alarms.push(Change::Close(alarm));
+                }
             }
         }
         self.announce(handle, &name, &point, &kind, told);

@@ -10,6 +10,8 @@ use fieldgate_model::{Alarm, PointId, Timestamp};
 
 /// Open conditions of one source. What comes on top is told like any event, and not kept.
 const MAX_OPEN: usize = 10_000;
+/// What they may take in memory together: ten thousand with long texts would be a hundred times of what they usually are.
+const MAX_BYTES: usize = 16 << 20;
 /// A condition whose ids are longer is not kept either.
 const MAX_ID_BYTES: usize = 4_096;
 /// Texts are kept up to this length; they are told whole.
@@ -21,6 +23,10 @@ const LONGEST_REFRESH_NANOS: i64 = 60_000_000_000;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Conditions {
     known: HashMap<Key, Known>,
+    /// What all that is known takes.
+    bytes: usize,
+    /// Changes of conditions for which there was no room.
+    not_kept: u64,
     /// The refreshes that are under way, by their rule.
     refreshes: HashMap<usize, Refresh>,
     /// Counts on with each beginning of a refresh.
@@ -49,6 +55,8 @@ struct Key {
 #[derive(Debug, Clone)]
 struct Known {
     alarm: Alarm,
+    /// With its key.
+    bytes: usize,
     print: u64,
     /// When it was told last.
     turn: u64,
@@ -70,8 +78,8 @@ pub(crate) enum Taken {
     Closed(Alarm),
     /// Told already; only its event is another one, maybe.
     Unchanged(Alarm),
-    /// To be told, and not kept.
-    NotKept,
+    /// To be told, and not kept: if it was, it is not any more.
+    NotKept(Alarm),
 }
 
 // === impl Conditions ===
@@ -101,14 +109,16 @@ impl Conditions {
         let Some(refresh) = refresh.filter(|refresh| now <= refresh.until) else {
             return Vec::new();
         };
-        let mut over = Vec::new();
+        let (mut over, mut freed) = (Vec::new(), 0);
         self.known.retain(|key, known| {
             let stays = key.rule != rule || known.turn >= refresh.turn;
             if !stays {
+                freed += known.bytes;
                 over.push(known.alarm.clone());
             }
             stays
         });
+        self.bytes -= freed;
         over.sort_by_key(|alarm| alarm.since);
         over
     }
@@ -126,12 +136,17 @@ impl Conditions {
     /// Nothing that was told counts.
     pub(crate) fn forget(&mut self) {
         self.known.clear();
+        self.bytes = 0;
         self.abandon();
     }
 
     /// It is open, so that its end is wanted whatever a filter says.
     pub(crate) fn knows(&self, rule: usize, alarm: &Alarm) -> bool {
         self.known.contains_key(&Key::of(rule, alarm))
+    }
+
+    pub(crate) fn not_kept(&self) -> u64 {
+        self.not_kept
     }
 
     /// Takes a state over, and says whether it is to be told.
@@ -144,38 +159,39 @@ impl Conditions {
         } = told;
         let key = Key::of(rule, &alarm);
         shorten(&mut alarm);
+        let before = self.known.remove(&key);
+        self.bytes -= before.as_ref().map_or(0, |known| known.bytes);
         if !retain {
-            self.known.remove(&key);
             return Taken::Closed(alarm);
+        }
+        if let Some(known) = &before
+            && known.alarm.active == Some(true)
+            && alarm.active == Some(true)
+        {
+            alarm.since = known.alarm.since;
+        }
+        let bytes = key.bytes() + bytes_of(&alarm);
+        let fits = self.known.len() < MAX_OPEN && self.bytes + bytes <= MAX_BYTES;
+        if !fits || !key.fits() || alarm.event.len() > MAX_ID_BYTES {
+            self.not_kept += 1;
+            return Taken::NotKept(alarm);
         }
         let refresh = self.refreshes.get(&rule);
         let refreshing = refresh.is_some_and(|refresh| now <= refresh.until);
-        let turn = self.turn;
-        if let Some(known) = self.known.get_mut(&key) {
-            let same = known.alarm.event == alarm.event || known.print == print;
-            if known.alarm.active == Some(true) && alarm.active == Some(true) {
-                alarm.since = known.alarm.since;
-            }
-            *known = Known {
-                alarm: alarm.clone(),
-                print,
-                turn,
-            };
-            return match refreshing && same {
-                true => Taken::Unchanged(alarm),
-                false => Taken::Opened(alarm),
-            };
-        }
-        if self.known.len() >= MAX_OPEN || !key.fits() || alarm.event.len() > MAX_ID_BYTES {
-            return Taken::NotKept;
-        }
+        let same =
+            before.is_some_and(|known| known.alarm.event == alarm.event || known.print == print);
         let known = Known {
             alarm: alarm.clone(),
+            bytes,
             print,
-            turn,
+            turn: self.turn,
         };
+        self.bytes += bytes;
         self.known.insert(key, known);
-        Taken::Opened(alarm)
+        match refreshing && same {
+            true => Taken::Unchanged(alarm),
+            false => Taken::Opened(alarm),
+        }
     }
 }
 
@@ -191,14 +207,45 @@ impl Key {
         }
     }
 
+    fn bytes(&self) -> usize {
+        let branch = self.branch.as_ref().map_or(0, String::len);
+        size_of::<Self>() + self.point.as_str().len() + self.condition.len() + branch
+    }
+
     fn fits(&self) -> bool {
         let branch = self.branch.as_ref().map_or(0, String::len);
         self.condition.len().max(branch) <= MAX_ID_BYTES
     }
 }
 
+/// What an alarm takes in memory, about.
+fn bytes_of(alarm: &Alarm) -> usize {
+    let whole = [
+        &alarm.condition,
+        &alarm.event,
+        &alarm.name,
+        &alarm.source,
+        &alarm.kind,
+        &alarm.message,
+    ];
+    let maybe = [
+        &alarm.branch,
+        &alarm.shelving,
+        &alarm.quality,
+        &alarm.comment,
+        &alarm.user,
+    ];
+    let texts = whole.into_iter().chain(maybe.into_iter().flatten());
+    size_of::<Known>() + texts.map(String::len).sum::<usize>()
+}
+
 fn shorten(alarm: &mut Alarm) {
-    let whole = [&mut alarm.name, &mut alarm.source, &mut alarm.message];
+    let whole = [
+        &mut alarm.name,
+        &mut alarm.source,
+        &mut alarm.kind,
+        &mut alarm.message,
+    ];
     let maybe = [
         &mut alarm.shelving,
         &mut alarm.quality,
@@ -257,7 +304,7 @@ mod tests {
             Taken::Opened(_) => "opened",
             Taken::Closed(_) => "closed",
             Taken::Unchanged(_) => "unchanged",
-            Taken::NotKept => "not kept",
+            Taken::NotKept(_) => "not kept",
         };
         assert_eq!(said, expected, "{event}");
     }
@@ -367,5 +414,46 @@ mod tests {
         let mut conditions = Conditions::default();
         let long = told("0", &"x".repeat(5_000), true);
         check(&mut conditions, long, "not kept");
+    }
+
+    #[test]
+    fn the_table_is_bounded_in_bytes_too_and_what_goes_makes_room() {
+        let wordy = |name: &str, event: &str| {
+            let mut told = told(name, event, true);
+            for text in [
+                &mut told.alarm.message,
+                &mut told.alarm.source,
+                &mut told.alarm.kind,
+            ] {
+                *text = "ü".repeat(MAX_TEXT_CHARS);
+            }
+            told
+        };
+        let mut conditions = Conditions::default();
+        let mut kept = 0;
+        while let Taken::Opened(_) = conditions.take(wordy(&kept.to_string(), "1"), NOW) {
+            kept += 1;
+        }
+        assert!(kept < MAX_OPEN / 2, "{kept}");
+        assert!(conditions.bytes <= MAX_BYTES && conditions.not_kept() == 1);
+        // One that is known and becomes larger than there is room for is not kept either.
+        check(&mut conditions, told("0", "2", true), "opened");
+        let mut more = 0;
+        while let Taken::Opened(_) = conditions.take(told(&format!("m{more}"), "1", true), NOW) {
+            more += 1;
+        }
+        let Taken::NotKept(alarm) = conditions.take(wordy("0", "5"), NOW) else {
+            panic!("there is no room for it");
+        };
+        assert!(!conditions.knows(0, &alarm));
+        let over = Told {
+            retain: false,
+            ..wordy("1", "2")
+        };
+        check(&mut conditions, over, "closed");
+        check(&mut conditions, wordy("0", "6"), "opened");
+        conditions.started(0, NOW);
+        conditions.ended(0, NOW);
+        assert_eq!(conditions.bytes, 0);
     }
 }

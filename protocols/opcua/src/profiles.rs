@@ -102,6 +102,8 @@ pub(crate) struct PointRule {
     path: Glob,
     /// The point's name. Left out: the names of the way, joined by dots.
     pub name: Option<String>,
+    #[serde(default)]
+    take: Take,
     /// UCUM code, where the server tells none.
     pub unit: Option<Arc<str>>,
     #[serde(default)]
@@ -111,6 +113,16 @@ pub(crate) struct PointRule {
     deadband: Option<f64>,
     deadband_percent: Option<f64>,
     heartbeat_ms: Option<u64>,
+}
+
+/// Whether a variable is a point at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Take {
+    #[default]
+    Value,
+    /// For what a later rule would mean as well.
+    Nothing,
 }
 
 /// Whether its values wait their turn, or overtake.
@@ -345,6 +357,11 @@ impl PointRule {
             at = self.path.step(at, namespace, name);
         }
         self.path.matched(at) && (spelled || !is_property)
+    }
+
+    /// It is a point.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.take == Take::Value
     }
 
     pub(crate) fn class(&self) -> Class {

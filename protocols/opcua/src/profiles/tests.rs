@@ -249,6 +249,26 @@ fn a_server_speaks_what_is_among_its_namespaces() {
 }
 
 #[test]
+fn the_code_of_a_program_is_no_point_and_a_variable_of_that_name_is() {
+    let profiles = Profiles::ours();
+    let plcopen = profiles.named("plcopen").unwrap();
+    for (namespace, way, expected) in [
+        (plcopen.namespace.as_str(), "Body", false),
+        (&plcopen.namespace, "Motor/Body", false),
+        ("urn:controller", "Body", true),
+        ("urn:controller", "Motor/Speed", true),
+    ] {
+        for rule in &plcopen.rules[..2] {
+            let names: Vec<&str> = way.split('/').collect();
+            let names = || names.iter().map(|name| (namespace, *name));
+            let mut points = rule.points.iter();
+            let point = points.find(|point| point.means(names(), false)).unwrap();
+            assert_eq!(point.is_taken(), expected, "{namespace} {way}");
+        }
+    }
+}
+
+#[test]
 fn a_property_has_to_be_named() {
     let rule = |path: &str| -> PointRule {
         toml::from_str(&format!("path = {path:?}")).unwrap_or_else(|why| panic!("{path}: {why}"))

@@ -56,6 +56,9 @@ impl<'a> Shape<'a> {
         };
         let mut points = self.rule.points.iter();
         let point = points.find(|point| point.means(way(), is_property))?;
+        if !point.is_taken() {
+            return None;
+        }
         let said = Said {
             name: point.name.clone().unwrap_or_else(|| self.name(path, names)),
             unit: point.unit.clone(),

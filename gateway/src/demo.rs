@@ -23,6 +23,7 @@ impl Demo {
         }
         let server_options = server::Options {
             every: Duration::from_millis(500),
+            acts: true,
             ..server::Options::new(options.state.join("demo"))
         };
         let starting = tokio::task::spawn_blocking(broker::start);
@@ -44,6 +45,11 @@ kind = "opcua"
 endpoint = "{endpoint}"
 security = {{ policy = "None" }}
 select = ["Objects/Demo/**"]
+events = [{{ allow = ["acknowledge", "comment"] }}]
+commands = [
+    {{ path = "Objects/Demo/Press/SpeedLimit", allow = ["read", "write"], min = 10, max = 120 }},
+    {{ path = "Objects/Demo/Press/Order", allow = ["call"] }},
+]
 publishing_ms = 100
 
 [[destination]]

@@ -2,6 +2,7 @@
 //!
 //! With `session.rs` and `value.rs` the only place that names the vendor's types.
 
+mod acts;
 pub mod ceiling;
 mod demo;
 mod reverse;
@@ -29,7 +30,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use self::demo::Point;
+use self::{acts::Acts, demo::Point};
 
 /// The namespace of all simulated nodes.
 pub const NAMESPACE: &str = "urn:fieldgate:demo";
@@ -61,6 +62,8 @@ pub struct Options {
     pub user_certificate: Option<PathBuf>,
     /// How often the demonstration's points change.
     pub every: Duration,
+    /// Devices take commands, and the oven tells its alarm as a condition that can be acknowledged.
+    pub acts: bool,
     /// Nodes for a bench, besides the demonstration's.
     pub load: Option<Load>,
     /// What there is room for, where it is little.
@@ -140,10 +143,13 @@ pub async fn start(options: Options) -> Result<Sim, SimError> {
             tracing::error!(why, "the simulated OPC UA server stopped");
         }
     });
+    let acts = options
+        .acts
+        .then(|| acts::build(&handle.server, &handle.nodes, namespace));
     tasks.spawn(change(
         handle.nodes.clone(),
         subscriptions(&handle),
-        points,
+        (points, acts),
         options.every,
     ));
     if let Some(load) = options.load {
@@ -175,6 +181,7 @@ impl Options {
             user: None,
             user_certificate: None,
             every: Duration::from_millis(250),
+            acts: false,
             load: None,
             room: None,
         }
@@ -365,7 +372,7 @@ fn builder(options: &Options, port: u16) -> ServerBuilder {
 async fn change(
     nodes: Arc<SimpleNodeManager>,
     subscriptions: Arc<SubscriptionCache>,
-    points: Vec<Point>,
+    (points, acts): (Vec<Point>, Option<Arc<Acts>>),
     every: Duration,
 ) {
     let mut ticks = interval(every);
@@ -374,6 +381,9 @@ async fn change(
     loop {
         ticks.tick().await;
         seconds += every.as_secs_f64();
+        if let Some(acts) = &acts {
+            acts.at(seconds);
+        }
         let now = DateTime::now();
         let alive: Vec<&Point> = {
             let space = nodes.address_space().read();

@@ -225,11 +225,11 @@ fn oven_temperature(seconds: f64) -> f64 {
     wave(seconds, 40.0, 220.0, 15.0)
 }
 
-fn alarm_active(seconds: f64) -> bool {
+pub(super) fn alarm_active(seconds: f64) -> bool {
     oven_temperature(seconds) > ALARM_ABOVE
 }
 
-fn alarm_message(seconds: f64) -> String {
+pub(super) fn alarm_message(seconds: f64) -> String {
     if alarm_active(seconds) {
         format!("the oven is hotter than {ALARM_ABOVE} °C")
     } else {

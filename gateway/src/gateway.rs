@@ -40,6 +40,8 @@ pub struct Gateway {
     pub outages: Outages,
     pub filling: Filling,
     pub commands: Commands,
+    /// What sources have in common, such as a port at which they listen.
+    pub common: fieldgate_kit::Memory,
     book: RwLock<AddressBook>,
     running: Mutex<Running>,
 }
@@ -81,6 +83,7 @@ impl Gateway {
             outages,
             filling: Filling::default(),
             commands,
+            common: fieldgate_kit::Memory::default(),
             book: RwLock::new(book),
             running: Mutex::default(),
         })

@@ -54,8 +54,6 @@ pub struct Supervisor {
     own_health: Option<(Unit, JoinHandle<()>)>,
     /// What `{gateway}` was when the forwarders were started.
     gateway_name: Arc<str>,
-    /// What sources have in common, such as a port at which they listen.
-    common: fieldgate_kit::Memory,
 }
 
 struct RunningSource {
@@ -81,7 +79,6 @@ impl Supervisor {
             table: watch::Sender::new(Arc::default()),
             own_health: None,
             gateway_name: "".into(),
-            common: fieldgate_kit::Memory::default(),
         }
     }
 
@@ -268,7 +265,7 @@ impl Supervisor {
         let (readings, pipeline) = self.start_pipeline(drops, meter, backfilled);
         let gateway = Arc::clone(&self.gateway);
         let (id, settings) = (config.id.clone(), config.settings.clone());
-        let memory = self.common.beside();
+        let memory = self.gateway.common.beside();
         let attempt: Attempt = Box::new(move |health, shutdown| {
             let ctx = SourceCtx {
                 id: id.clone(),

@@ -122,6 +122,7 @@ fn context(shared: &Shared, what: &str, id: &str, trial: &Trial) -> ProbeCtx {
         secrets: trial.secrets.clone(),
         state_dir: shared.gateway.unit_dir(what, id),
         book: shared.gateway.book(),
+        common: shared.gateway.common.beside(),
     }
 }
 

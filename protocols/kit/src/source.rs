@@ -153,6 +153,8 @@ pub struct ProbeCtx {
     pub state_dir: PathBuf,
     /// A destination's test message goes where its real ones will.
     pub book: AddressBook,
+    /// What the sources that run have in common, such as a port at which they listen.
+    pub common: Memory,
 }
 
 /// A source's readings on their way to the pipeline, and who wants to know when they are durable.

@@ -239,6 +239,7 @@ async fn a_test_of_settings_climbs_to_the_acknowledgement_or_says_where_it_broke
             id,
             secrets,
             state_dir,
+            common: fieldgate_kit::Memory::default(),
             book,
         };
         kind()

@@ -65,8 +65,8 @@ use fieldgate_kit::{
 
 pub use settings::{
     Asking, CommandRule, Deadband, Discard, EventRule, EventWhere, Mode, NewNodes, NodeRule,
-    PathRule, Policy, ProfileRule, Redundancy, Reverse, Security, Select, ServerTrust, Settings,
-    Trigger, TypeRule, User, UserCertificate,
+    PathRule, Policy, ProfileRule, Proof, Redundancy, Reverse, Security, Select, ServerTrust,
+    Settings, Trigger, TypeRule, User, UserCertificate,
 };
 
 /// The source's protocol, for the registry.

@@ -30,7 +30,7 @@ pub(crate) async fn probe(settings: Arc<Settings>, ctx: ProbeCtx, probe: &mut Pr
 async fn climb(settings: &Settings, ctx: &ProbeCtx, probe: &mut Probe) -> Option<()> {
     let attempt = Attempt::new(settings, &ctx.id, &ctx.secrets, &ctx.state_dir);
     let attempt = held(probe, "Settings", attempt)?;
-    let way = way(settings, &attempt, probe).await?;
+    let way = way(settings, &attempt, ctx, probe).await?;
     let endpoints = held(probe, "Endpoints", attempt.endpoints(&way).await)?;
     probe.ok(
         "Endpoints",
@@ -204,9 +204,15 @@ fn security_words(endpoint: &security::Endpoint, verdict: &Verdict) -> String {
 }
 
 /// The first rungs: to the server, or from it to here.
-async fn way(settings: &Settings, attempt: &Attempt<'_>, probe: &mut Probe) -> Option<Way> {
+async fn way(
+    settings: &Settings,
+    attempt: &Attempt<'_>,
+    ctx: &ProbeCtx,
+    probe: &mut Probe,
+) -> Option<Way> {
     if let Some(reverse) = &settings.reverse {
-        let waiting = held(probe, "Listen", reverse::try_out(settings, reverse))?;
+        let waiting = reverse::try_out(settings, reverse, &ctx.common);
+        let waiting = held(probe, "Listen", waiting)?;
         probe.ok("Listen", waiting.words());
         return Some(Way::Wait(waiting));
     }

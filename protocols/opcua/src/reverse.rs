@@ -5,8 +5,13 @@
 
 mod hello;
 mod port;
+mod seats;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use fieldgate_kit::{Memory, SourceCtx};
 use fieldgate_model::Timestamp;
@@ -15,8 +20,11 @@ use tokio::{
     time::{interval, timeout},
 };
 
-use self::hello::Expected;
-pub(crate) use self::port::{Entrance, Ports};
+use self::{
+    hello::Expected,
+    port::{Entrance, Guest, Ports},
+    seats::Peer,
+};
 use crate::{
     dial::Line,
     publish::now,
@@ -36,13 +44,14 @@ struct Kept {
     since: Timestamp,
 }
 
-/// Where a server is awaited.
-#[derive(Clone)]
+/// Where a server is awaited, for one attempt.
 pub(crate) struct Waiting {
     entrance: Arc<Entrance>,
     /// Since when nobody comes.
     since: Timestamp,
     patience: Duration,
+    /// Whose connection came first: what it says holds for the next one only when that is its own, too.
+    began_with: Mutex<Option<Peer>>,
 }
 
 /// The place of a source that runs.
@@ -58,7 +67,7 @@ pub(crate) fn enter(
     let kept = match kept {
         Some(kept) => kept,
         None => Kept {
-            entrance: Arc::new(at(settings, reverse, &ctx.memory.common::<Ports>())?),
+            entrance: Arc::new(at(settings, reverse, &ctx.memory, Guest::Stays)?),
             since: now(),
         },
     };
@@ -66,25 +75,36 @@ pub(crate) fn enter(
         entrance: Arc::clone(&kept.entrance),
         since: kept.since,
         patience: WAIT,
+        began_with: Mutex::default(),
     };
     ctx.memory.keep(kept);
     Ok(waiting)
 }
 
-/// The place of a test, which has no other source beside it.
+/// The place of a test, at the port of the sources that have it already.
 ///
 /// # Errors
 /// In words, when the port cannot be had.
-pub(crate) fn try_out(settings: &Settings, reverse: &Reverse) -> Result<Waiting, String> {
-    let entrance = at(settings, reverse, &Ports::default())?;
+pub(crate) fn try_out(
+    settings: &Settings,
+    reverse: &Reverse,
+    common: &Memory,
+) -> Result<Waiting, String> {
+    let entrance = at(settings, reverse, common, Guest::TriesOut)?;
     Ok(Waiting {
         entrance: Arc::new(entrance),
         since: now(),
         patience: TEST_WAIT,
+        began_with: Mutex::default(),
     })
 }
 
-fn at(settings: &Settings, reverse: &Reverse, ports: &Ports) -> Result<Entrance, String> {
+fn at(
+    settings: &Settings,
+    reverse: &Reverse,
+    memory: &Memory,
+    guest: Guest,
+) -> Result<Entrance, String> {
     let listen = reverse
         .address()
         .ok_or_else(|| format!("`{}` is no address to listen at", reverse.listen))?;
@@ -92,7 +112,8 @@ fn at(settings: &Settings, reverse: &Reverse, ports: &Ports) -> Result<Entrance,
         server_uri: reverse.server_uri.clone(),
         endpoint: settings.endpoint.clone(),
     };
-    ports.enter(listen, expected)
+    let ports = memory.common::<Ports>();
+    ports.enter(listen, expected, guest)
 }
 
 /// The server is here; when this is dropped, the time begins in which nobody comes.
@@ -131,18 +152,38 @@ impl Waiting {
         )
     }
 
-    /// The server's next connection.
+    /// The server's next connection. Where two say its name, one attempt is for one of them.
     pub(crate) async fn connect(&self) -> Result<Line, String> {
-        match timeout(self.patience, self.entrance.next()).await {
-            Ok((stream, url)) => Ok(Line {
-                stream,
-                url: Some(url),
-            }),
+        let began_with = *self.began_with();
+        // Only a server with several addresses comes from another one now.
+        let same = timeout(self.patience / 2, self.entrance.next(began_with));
+        let came = match same.await {
+            Ok(came) => Ok(came),
+            Err(_) => timeout(self.patience / 2, self.entrance.next(None)).await,
+        };
+        match came {
+            Ok((peer, stream, url)) => {
+                self.began_with().get_or_insert(peer);
+                Ok(Line {
+                    stream,
+                    url: Some(url),
+                })
+            }
+            Err(_) if self.entrance.is_shared() => Err(format!(
+                "{}; a source that runs waits for the same server, and has its connection where the server makes only one: then pause the source to test its settings",
+                self.words()
+            )),
             Err(_) => Err(format!(
                 "{}; let it connect to this gateway's address and that port, and check that a firewall lets it through",
                 self.words()
             )),
         }
+    }
+
+    fn began_with(&self) -> std::sync::MutexGuard<'_, Option<Peer>> {
+        self.began_with
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends strangers away while the session goes on, and tells how many there were.

@@ -27,7 +27,7 @@ pub use self::{
     history::{Fill, HistoryRule},
     profile::ProfileRule,
     redundancy::Redundancy,
-    reverse::Reverse,
+    reverse::{Proof, Reverse},
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
     select::{NodeRule, PathRule, Select, TypeRule},
     wishes::{Asking, Deadband, Discard, Trigger},

@@ -37,7 +37,7 @@ fn settings(listen: SocketAddr, server_uri: Option<&str>) -> Json {
     json!({
         "endpoint": ENDPOINT,
         "security": { "policy": "None" },
-        "reverse": { "listen": listen, "server_uri": server_uri },
+        "reverse": { "listen": listen, "server_uri": server_uri, "proof": "name" },
         "select": ["Objects/Demo/Press/Temperature"],
         "publishing_ms": 100,
     })
@@ -153,6 +153,21 @@ async fn servers_connect_to_one_port_and_each_source_gets_its_own() {
     server.stop().await;
 }
 
+fn probe_ctx(folder: &Path, memory: &Memory) -> ProbeCtx {
+    ProbeCtx {
+        id: "press".into(),
+        secrets: Secrets::new(folder.into(), folder.into()),
+        state_dir: folder.join("state"),
+        common: memory.beside(),
+        book: AddressBook {
+            gateway: "line-4".into(),
+            gateway_id: "00000000".into(),
+            version: "0".into(),
+            config_revision: 0,
+        },
+    }
+}
+
 #[tokio::test]
 async fn a_test_of_settings_waits_for_the_server_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -161,20 +176,12 @@ async fn a_test_of_settings_waits_for_the_server_too() {
         .await
         .unwrap();
     server.connect_to(listen, ENDPOINT);
-    let ctx = ProbeCtx {
-        id: "press".into(),
-        secrets: Secrets::new(folder.path().into(), folder.path().into()),
-        state_dir: folder.path().join("state"),
-        book: AddressBook {
-            gateway: "line-4".into(),
-            gateway_id: "00000000".into(),
-            version: "0".into(),
-            config_revision: 0,
-        },
-    };
     // Without a URI it is the endpoint that says who it is.
     let rungs = SourceKind::of::<OpcUa>()
-        .probe(settings(listen, None), ctx)
+        .probe(
+            settings(listen, None),
+            probe_ctx(folder.path(), &Memory::default()),
+        )
         .await;
     assert!(
         rungs.iter().all(|rung| rung.state == RungState::Ok),
@@ -186,5 +193,36 @@ async fn a_test_of_settings_waits_for_the_server_too() {
             .contains("waits for the server of opc.tcp://demo:4840"),
         "{rungs:#?}"
     );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_test_of_settings_works_beside_the_source_that_runs_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (memory, listen) = (Memory::default(), free().await);
+    let server = sim::start(sim::Options::new(folder.path().join("server")))
+        .await
+        .unwrap();
+    server.connect_to(listen, ENDPOINT);
+    let mut running = start(folder.path(), "running", &memory, settings(listen, None));
+    running.reading().await;
+    let kind = SourceKind::of::<OpcUa>();
+    let probe = || kind.probe(settings(listen, None), probe_ctx(folder.path(), &memory));
+    // This server has one connection, and the source has it.
+    let rungs = probe().await;
+    let last = rungs.last().unwrap();
+    assert!(
+        last.state == RungState::Failed && last.words.contains("pause the source"),
+        "{rungs:#?}"
+    );
+    // This one keeps another one in reserve.
+    server.connect_to(listen, "opc.tcp://DEMO:4840");
+    let rungs = probe().await;
+    assert!(
+        rungs.iter().all(|rung| rung.state == RungState::Ok),
+        "{rungs:#?}"
+    );
+    running.reading().await;
+    running.stop().await;
     server.stop().await;
 }

@@ -26,6 +26,7 @@ fn ctx(folder: &Path) -> ProbeCtx {
         id: "press".into(),
         secrets: Secrets::new(folder.into(), folder.into()),
         state_dir: folder.join("state"),
+        common: fieldgate_kit::Memory::default(),
         book: AddressBook {
             gateway: "line-4".into(),
             gateway_id: "00000000".into(),

@@ -547,6 +547,7 @@ async fn security_users_and_trust() {
         id: "press".into(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),
         state_dir: folder.path().join("state"),
+        common: fieldgate_kit::Memory::default(),
         book: AddressBook {
             gateway: "line-4".into(),
             gateway_id: "00000000".into(),

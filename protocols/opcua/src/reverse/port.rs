@@ -4,7 +4,7 @@
 //! Nothing is spawned. Whoever waits or runs takes the baton and does the accepting for everybody, until it leaves.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     convert::Infallible,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -19,15 +19,19 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::hello::{self, Expected, HEADER_BYTES, ReverseHello};
+use super::{
+    hello::{self, Expected, HEADER_BYTES, ReverseHello},
+    seats::{Peer, Seats},
+};
 
 /// How long one that connects may take to say who it is.
 const HELLO_LIMIT: Duration = Duration::from_secs(3);
 /// Those that have not said it yet; more wait in the system's own queue.
 const MAX_GREETING: usize = 16;
+/// Those of one peer; it is not worth more.
+const MAX_GREETING_OF_PEER: usize = 4;
 const BACKLOG: u32 = 16;
-/// Sockets that wait at one desk. Servers keep one in reserve (Part 6, 7.1.3); an older one gives way to a newer.
-const MAX_SEATED: usize = 2;
+const TOO_MANY: &str = "too many of its connections have not said who they are";
 /// After the system had no socket for us.
 const NO_SOCKET_PAUSE: Duration = Duration::from_millis(200);
 
@@ -49,6 +53,8 @@ pub(super) struct Port {
 struct Gate {
     listener: TcpListener,
     greeting: FuturesUnordered<BoxFuture<'static, Greeted>>,
+    /// How many of them come from where; none of those that have none.
+    of_peers: HashMap<Peer, usize>,
 }
 
 /// One that said who it is, or not.
@@ -62,8 +68,15 @@ struct Greeted {
 struct Desk {
     number: u64,
     expected: Expected,
-    seated: VecDeque<(TcpStream, String)>,
+    seated: Seats<Seated>,
     came: Arc<Notify>,
+}
+
+/// A server that waits, and the endpoint under which it wants to be greeted.
+#[derive(Debug)]
+struct Seated {
+    stream: TcpStream,
+    endpoint: String,
 }
 
 /// Who was sent away.
@@ -80,8 +93,18 @@ pub(crate) struct Entrance {
     port: Arc<Port>,
     number: u64,
     came: Arc<Notify>,
+    guest: Guest,
     pub(super) expected: Expected,
     pub(super) listen: SocketAddr,
+}
+
+/// What a desk is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guest {
+    /// A source.
+    Stays,
+    /// A test of settings: it may take a connection that waits for a source, since the server makes another one.
+    TriesOut,
 }
 
 struct Tending<'a> {
@@ -96,32 +119,37 @@ impl Ports {
     ///
     /// # Errors
     /// In words, when the port cannot be had.
-    pub(crate) fn enter(&self, listen: SocketAddr, expected: Expected) -> Result<Entrance, String> {
+    pub(crate) fn enter(
+        &self,
+        listen: SocketAddr,
+        expected: Expected,
+        guest: Guest,
+    ) -> Result<Entrance, String> {
         let mut ports = locked(&self.0);
         ports.retain(|_, port| port.strong_count() > 0);
         let port = match ports.get(&listen).and_then(Weak::upgrade) {
             Some(port) => port,
             None => {
-                let port = Arc::new(Port::open(listen)?);
+                let other = ports.keys().find(|open| open.port() == listen.port());
+                let port = Port::open(listen).map_err(|error| no_port(listen, other, &error))?;
+                let port = Arc::new(port);
                 ports.insert(listen, Arc::downgrade(&port));
                 port
             }
         };
-        Ok(port.desk(listen, expected))
+        Ok(port.desk(listen, expected, guest))
     }
 }
 
 // === impl Port ===
 
 impl Port {
-    fn open(listen: SocketAddr) -> Result<Self, String> {
-        let listener = listener(listen).map_err(|error| {
-            format!("cannot listen at {listen} for servers that connect ({error}); is the port taken, and is the address one of this machine's?")
-        })?;
+    fn open(listen: SocketAddr) -> std::io::Result<Self> {
         Ok(Self {
             gate: Mutex::new(Some(Gate {
-                listener,
+                listener: listener(listen)?,
                 greeting: FuturesUnordered::new(),
+                of_peers: HashMap::new(),
             })),
             baton: Notify::new(),
             desks: Mutex::default(),
@@ -129,7 +157,7 @@ impl Port {
         })
     }
 
-    fn desk(self: Arc<Self>, listen: SocketAddr, expected: Expected) -> Entrance {
+    fn desk(self: Arc<Self>, listen: SocketAddr, expected: Expected, guest: Guest) -> Entrance {
         let (came, number) = (Arc::new(Notify::new()), {
             let mut strangers = locked(&self.strangers);
             strangers.desks += 1;
@@ -138,13 +166,14 @@ impl Port {
         locked(&self.desks).push(Desk {
             number,
             expected: expected.clone(),
-            seated: VecDeque::new(),
+            seated: Seats::default(),
             came: Arc::clone(&came),
         });
         Entrance {
             port: self,
             number,
             came,
+            guest,
             expected,
             listen,
         }
@@ -182,11 +211,14 @@ impl Port {
             .min_by_key(|desk| desk.seated.len());
         match (desk, hello) {
             (Some(desk), Ok(hello)) => {
-                if desk.seated.len() == MAX_SEATED {
-                    desk.seated.pop_front();
+                let endpoint = hello.endpoint;
+                let seated = Seated { stream, endpoint };
+                desk.seated.put(Peer::of(peer.ip()), seated);
+                let expected = desk.expected.clone();
+                // A test takes it from the source's desk.
+                for desk in desks.iter().filter(|desk| desk.expected == expected) {
+                    desk.came.notify_one();
                 }
-                desk.seated.push_back((stream, hello.endpoint));
-                desk.came.notify_one();
             }
             (_, hello) => {
                 // If it does not take it at once, it finds its connection closed.
@@ -195,6 +227,16 @@ impl Port {
             }
         }
     }
+}
+
+fn no_port(listen: SocketAddr, other: Option<&SocketAddr>, error: &std::io::Error) -> String {
+    let why = match other {
+        Some(other) => format!(
+            "another source listens at {other}, and those that share a port write it the same way"
+        ),
+        None => "is the port taken, and is the address one of this machine's?".to_owned(),
+    };
+    format!("cannot listen at {listen} for servers that connect ({error}); {why}")
 }
 
 fn listener(listen: SocketAddr) -> std::io::Result<TcpListener> {
@@ -225,6 +267,19 @@ async fn hello_of(stream: &mut TcpStream) -> Result<ReverseHello, &'static str> 
     hello::read(&body)
 }
 
+// === impl Gate ===
+
+impl Gate {
+    fn has_greeted(&mut self, peer: Peer) {
+        if let Some(of_peer) = self.of_peers.get_mut(&peer) {
+            *of_peer -= 1;
+            if *of_peer == 0 {
+                self.of_peers.remove(&peer);
+            }
+        }
+    }
+}
+
 // === impl Tending ===
 
 impl Tending<'_> {
@@ -237,6 +292,12 @@ impl Tending<'_> {
             tokio::select! {
                 accepted = gate.listener.accept(), if room => match accepted {
                     Ok((stream, peer)) => {
+                        let of_peer = gate.of_peers.entry(Peer::of(peer.ip())).or_default();
+                        if *of_peer >= MAX_GREETING_OF_PEER {
+                            locked(&self.port.strangers).sent_away(peer, &Err(TOO_MANY));
+                            continue;
+                        }
+                        *of_peer += 1;
                         // Answers are small, and each is waited for.
                         let _fast = stream.set_nodelay(true);
                         gate.greeting.push(Box::pin(greet(stream, peer)));
@@ -246,7 +307,10 @@ impl Tending<'_> {
                         sleep(NO_SOCKET_PAUSE).await;
                     }
                 },
-                Some(greeted) = gate.greeting.next() => self.port.seat(greeted),
+                Some(greeted) = gate.greeting.next() => {
+                    gate.has_greeted(Peer::of(greeted.peer.ip()));
+                    self.port.seat(greeted);
+                }
             }
         }
     }
@@ -283,15 +347,26 @@ impl Strangers {
     }
 }
 
+// === impl Seated ===
+
+impl Seated {
+    /// A server is silent now: whatever it said, it is not what is to come.
+    fn is_live(&self) -> bool {
+        let silent = self.stream.try_read(&mut [0]);
+        silent.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    }
+}
+
 // === impl Entrance ===
 
 impl Entrance {
-    /// The next connection of the expected server, and the endpoint under which it wants to be greeted.
-    pub(crate) async fn next(&self) -> (TcpStream, String) {
+    /// The next connection of the expected server, of the peer that an attempt began with; and the endpoint under which it wants
+    /// to be greeted.
+    pub(super) async fn next(&self, began_with: Option<Peer>) -> (Peer, TcpStream, String) {
         let seated = async {
             loop {
-                if let Some(seated) = self.take() {
-                    return seated;
+                if let Some((peer, Seated { stream, endpoint })) = self.take(began_with) {
+                    return (peer, stream, endpoint);
                 }
                 self.came.notified().await;
             }
@@ -307,18 +382,24 @@ impl Entrance {
         self.port.tend().await
     }
 
-    /// The newest that the server has not closed meanwhile.
-    fn take(&self) -> Option<(TcpStream, String)> {
+    /// One that the server has not closed meanwhile; for a test also one that waits for a source with the same server.
+    fn take(&self, began_with: Option<Peer>) -> Option<(Peer, Seated)> {
         let mut desks = locked(&self.port.desks);
-        let desk = desks.iter_mut().find(|desk| desk.number == self.number)?;
-        while let Some((stream, endpoint)) = desk.seated.pop_back() {
-            // A server is silent now: whatever it said, it is not what is to come.
-            let silent = stream.try_read(&mut [0]);
-            if silent.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock) {
-                return Some((stream, endpoint));
-            }
+        let own = desks.iter_mut().find(|desk| desk.number == self.number)?;
+        if let Some(seated) = own.seated.take(began_with, Seated::is_live) {
+            return Some(seated);
         }
-        None
+        let lent =
+            |desk: &&mut Desk| self.guest == Guest::TriesOut && desk.expected == self.expected;
+        let mut lenders = desks.iter_mut().filter(lent);
+        lenders.find_map(|desk| desk.seated.take(began_with, Seated::is_live))
+    }
+
+    /// It is a test of what a source waits for as well.
+    pub(super) fn is_shared(&self) -> bool {
+        let desks = locked(&self.port.desks);
+        let same = |desk: &Desk| desk.number != self.number && desk.expected == self.expected;
+        self.guest == Guest::TriesOut && desks.iter().any(same)
     }
 
     /// `3 others were sent away, the last: …`; nothing when there were none.

@@ -6,7 +6,7 @@ use fieldgate_kit::Problem;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Settings;
+use super::{Policy, Settings};
 
 /// Where a server connects to us, and which one is let in.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -17,6 +17,21 @@ pub struct Reverse {
     /// The server's application URI. Left out: the server that says `endpoint` is let in.
     #[serde(default)]
     pub server_uri: Option<String>,
+    /// What proves who it is: its `certificate`; or its `name` alone, which anybody who reaches the port can say as well, where
+    /// the security policy is `None`.
+    #[serde(default)]
+    pub proof: Proof,
+}
+
+/// What proves who a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Its certificate.
+    #[default]
+    Certificate,
+    /// What it says its name is: no proof at all.
+    Name,
 }
 
 impl Reverse {
@@ -44,6 +59,14 @@ pub(super) fn check(settings: &Settings) -> Vec<Problem> {
             ["reverse", "server_uri"],
             "it is empty",
             "write the server's application URI, or leave it out",
+        ));
+    }
+    let policy = settings.security.as_ref().map(|security| security.policy);
+    if policy == Some(Policy::None) && reverse.proof == Proof::Certificate {
+        problems.push(Problem::new(
+            ["reverse", "proof"],
+            "with the security policy None no certificate proves who connects: everybody who reaches the port and says the name passes for the server",
+            "choose another security policy; or, where the network keeps everybody else away, write proof = \"name\" in `reverse`",
         ));
     }
     if !settings.alternates.is_empty() {

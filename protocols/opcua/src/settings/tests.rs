@@ -176,6 +176,13 @@ fn redundant_servers_and_those_that_connect_by_themselves_are_checked() {
         with(json!({ "reverse": reverse, "alternates": ["opc.tcp://i"] })),
         &["alternates"],
     );
+    let open = json!({ "policy": "None" });
+    check(
+        with(json!({ "reverse": reverse, "security": open })),
+        &["reverse.proof"],
+    );
+    let by_name = json!({ "listen": "0.0.0.0:48400", "server_uri": "urn:press", "proof": "name" });
+    check(with(json!({ "reverse": by_name, "security": open })), &[]);
     for listen in ["48400", "0.0.0.0", "plc:48400", "0.0.0.0:0"] {
         check(
             with(json!({ "reverse": { "listen": listen, "server_uri": "" } })),

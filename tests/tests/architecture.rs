@@ -57,6 +57,10 @@ const VENDORS: &[Vendor] = &[
         places: &["gateway/src/discovery/mdns.rs"],
     },
     Vendor {
+        name: "if_addrs",
+        places: &["gateway/src/discovery/near.rs"],
+    },
+    Vendor {
         name: "sled",
         places: &["store/src/engine.rs"],
     },

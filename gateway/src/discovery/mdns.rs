@@ -1,15 +1,17 @@
 //! One question by multicast DNS (RFC 6762, DNS-SD: RFC 6763), and the answers of the next seconds. The only place that knows the library.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     net::IpAddr,
     time::Duration,
 };
 
 use fieldgate_kit::{Announcement, discovery::Nature};
-use mdns_sd::{ResolvedService, ServiceDaemon, ServiceEvent};
+use mdns_sd::{ResolvedService, ScopedIp, ServiceDaemon, ServiceEvent};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+use super::near::Near;
 
 /// How long answers are waited for. RFC 6762, 6: they come within half a second, for a machine that sleeps a little later.
 pub const PATIENCE: Duration = Duration::from_secs(3);
@@ -22,11 +24,24 @@ const MOST_KEYS: usize = 16;
 /// The longest name or value that is kept, in bytes.
 const LONGEST: usize = 255;
 
+/// Who answered.
+#[derive(Debug, Default)]
+pub struct Heard {
+    pub near: Vec<Announcement>,
+    /// So many lead elsewhere, or nowhere.
+    pub passed_over: usize,
+}
+
 /// Asks who offers `service`, and tells who answered until the time is over or somebody stops it.
 ///
 /// # Errors
 /// In words, when this machine cannot ask.
-pub async fn ask(service: &str, stopped: &CancellationToken) -> Result<Vec<Announcement>, String> {
+pub async fn ask(service: &str, stopped: &CancellationToken) -> Result<Heard, String> {
+    let near = Near::of_this_machine().map_err(|error| {
+        format!(
+            "the local network cannot be asked: this machine's interfaces are not known ({error})"
+        )
+    })?;
     let failed = |why: mdns_sd::Error| {
         format!(
             "the local network cannot be asked: {why}; is there a network interface that is up?"
@@ -39,17 +54,22 @@ pub async fn ask(service: &str, stopped: &CancellationToken) -> Result<Vec<Annou
         .map_err(failed)?;
     let until = Instant::now() + PATIENCE;
     let mut heard: HashMap<String, Announcement> = HashMap::new();
-    while heard.len() < MOST {
+    let mut passed_over: HashSet<String> = HashSet::new();
+    while heard.len() < MOST && passed_over.len() < MOST {
         let answer = tokio::select! {
             () = stopped.cancelled() => break,
             answer = timeout_at(until, answers.recv_async()) => answer,
         };
         match answer {
-            Ok(Ok(ServiceEvent::ServiceResolved(one))) => {
-                if let Some(one) = read(&one, service) {
-                    heard.insert(one.instance.clone(), one);
+            Ok(Ok(ServiceEvent::ServiceResolved(one))) => match read(&one, service, &near) {
+                Some(read) => {
+                    passed_over.remove(&one.fullname);
+                    heard.insert(read.instance.clone(), read);
                 }
-            }
+                None => {
+                    passed_over.insert(one.fullname);
+                }
+            },
             Ok(Ok(_)) => {}
             Ok(Err(_)) | Err(_) => break,
         }
@@ -59,7 +79,10 @@ pub async fn ask(service: &str, stopped: &CancellationToken) -> Result<Vec<Annou
     }
     let mut heard: Vec<Announcement> = heard.into_values().collect();
     heard.sort_by(|a, b| a.instance.cmp(&b.instance));
-    Ok(heard)
+    Ok(Heard {
+        near: heard,
+        passed_over: passed_over.len(),
+    })
 }
 
 /// The library's thread, which has to be told to end: also when nobody waits for the answers any more.
@@ -72,20 +95,28 @@ impl Drop for Asking {
     }
 }
 
-fn read(one: &ResolvedService, service: &str) -> Option<Announcement> {
+fn read(one: &ResolvedService, service: &str, near: &Near) -> Option<Announcement> {
     let text = one.txt_properties.iter();
+    let addresses = one.addresses.iter().filter(|address| {
+        let heard_by: Vec<u32> = match address {
+            ScopedIp::V4(of) => of.interface_ids().iter().map(|id| id.index).collect(),
+            ScopedIp::V6(of) => vec![of.scope_id().index],
+            _ => Vec::new(),
+        };
+        near.has(address.to_ip_addr(), heard_by)
+    });
     announcement(
         &one.fullname,
         service,
         &one.host,
-        one.addresses.iter().map(|address| address.to_ip_addr()),
+        addresses.map(ScopedIp::to_ip_addr),
         one.port,
         text.map(|property| (property.key(), property.val_str())),
     )
 }
 
-/// What is kept of an answer; none for one that leads nowhere. Only this machine, its link and private networks are near:
-/// whoever announces another address wants us to ask somebody else.
+/// What is kept of an answer at addresses that are near; none for one that leads nowhere. Whoever announces an address of another
+/// network, or a public one, wants us to ask somebody else.
 fn announcement<'a>(
     full_name: &str,
     service: &str,

@@ -8,6 +8,7 @@
 //! ```
 
 mod mdns;
+mod near;
 mod scan;
 mod scope;
 mod search;

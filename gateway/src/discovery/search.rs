@@ -1,6 +1,7 @@
 //! `Search`: one search while it runs and after it, with all that it found so far.
 
 use std::{
+    collections::HashMap,
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
@@ -52,6 +53,8 @@ pub struct Found {
 #[derive(Default)]
 struct Progress {
     found: Found,
+    /// Where each identity stands among what was found.
+    places: HashMap<String, Vec<usize>>,
     ended: Option<State>,
 }
 
@@ -72,7 +75,10 @@ impl Search {
             number,
             kind,
             scope,
-            progress: Mutex::new(Progress { found, ended: None }),
+            progress: Mutex::new(Progress {
+                found,
+                ..Progress::default()
+            }),
             stopped,
         }
     }
@@ -141,8 +147,12 @@ impl Search {
             Ok(heard) => heard,
             Err(why) => return self.lock().found.silent.push(why),
         };
-        self.lock().found.all = heard.len() as u64;
-        let answers = stream::iter(heard).map(|one| async move {
+        self.lock().found.all = heard.near.len() as u64;
+        if heard.passed_over > 0 {
+            let words = passed_over(heard.passed_over);
+            self.lock().found.silent.push(words);
+        }
+        let answers = stream::iter(heard.near).map(|one| async move {
             self.ask_announced(&one).await;
             self.lock().found.done += 1;
         });
@@ -189,9 +199,9 @@ impl Search {
     }
 
     fn take(&self, found: Vec<Discovered>) {
-        let all = &mut self.lock().found.found;
+        let mut progress = self.lock();
         for one in found {
-            merge(all, one);
+            progress.merge(one);
         }
     }
 
@@ -206,30 +216,55 @@ impl Search {
     }
 }
 
-/// One that answered takes the place of what others told of it. Two that answer at different addresses are two, even with
-/// one identity: small servers often have their maker's.
-fn merge(all: &mut Vec<Discovered>, one: Discovered) {
-    match all.iter().position(|known| is_same(known, &one)) {
-        Some(at) if all[at].ways.is_empty() && !one.ways.is_empty() => all[at] = one,
-        None if all.len() < MOST_FOUND => all.push(one),
-        _ => {}
+fn passed_over(count: usize) -> String {
+    const WHY: &str = "to no network that this machine is in, or nowhere";
+    match count {
+        1 => format!("one announcement was passed over: it leads {WHY}"),
+        count => format!("{count} announcements were passed over: they lead {WHY}"),
     }
 }
 
-fn is_same(known: &Discovered, one: &Discovered) -> bool {
-    let ways = |of: &Discovered| {
-        of.ways
-            .iter()
-            .map(|way| way.address.clone())
-            .collect::<Vec<_>>()
-    };
-    let (mut old, mut new) = (ways(known), ways(one));
-    // One of them is only told of.
-    if old.is_empty() || new.is_empty() {
-        old.extend(known.addresses.clone());
-        new.extend(one.addresses.clone());
+// === impl Progress ===
+
+impl Progress {
+    /// One that answered takes the place of what others told of it. Two that answer at different addresses are two, even with
+    /// one identity: small servers often have their maker's.
+    fn merge(&mut self, one: Discovered) {
+        let all = &mut self.found.found;
+        let known = self.places.get(&one.identity).into_iter().flatten();
+        let known = known.copied().find(|at| is_same(&all[*at], &one));
+        match known {
+            Some(at) if all[at].ways.is_empty() && !one.ways.is_empty() => all[at] = one,
+            None if all.len() < MOST_FOUND => {
+                let places = self.places.entry(one.identity.clone()).or_default();
+                places.push(all.len());
+                all.push(one);
+            }
+            _ => {}
+        }
     }
-    known.identity == one.identity && old.iter().any(|address| new.contains(address))
+}
+
+/// Of two with one identity.
+fn is_same(known: &Discovered, one: &Discovered) -> bool {
+    let told: fn(&Discovered) -> Vec<&str> = match known.ways.is_empty() || one.ways.is_empty() {
+        // One of them is only told of.
+        true => addresses,
+        false => ways,
+    };
+    let (old, new) = (told(known), told(one));
+    old.iter().any(|address| new.contains(address))
+}
+
+/// Where it answers.
+fn ways(of: &Discovered) -> Vec<&str> {
+    of.ways.iter().map(|way| way.address.as_str()).collect()
+}
+
+/// Where it answers, and where it says that it is.
+fn addresses(of: &Discovered) -> Vec<&str> {
+    let said = of.addresses.iter().map(String::as_str);
+    ways(of).into_iter().chain(said).collect()
 }
 
 #[cfg(test)]
@@ -258,7 +293,7 @@ mod tests {
 
     #[test]
     fn what_answers_counts_more_than_what_is_told() {
-        let mut all = Vec::new();
+        let mut progress = Progress::default();
         for found in [
             one("a", None),
             one("a", Some("10.0.0.1")),
@@ -268,10 +303,10 @@ mod tests {
             one("b", None),
             one("b", None),
         ] {
-            merge(&mut all, found);
+            progress.merge(found);
         }
         assert_eq!(
-            all,
+            progress.found.found,
             [
                 one("a", Some("10.0.0.1")),
                 one("a", Some("10.0.0.2")),
@@ -282,10 +317,11 @@ mod tests {
 
     #[test]
     fn nobody_fills_the_memory() {
-        let mut all = Vec::new();
+        let mut progress = Progress::default();
         for number in 0..2 * MOST_FOUND {
-            merge(&mut all, one(&number.to_string(), None));
+            progress.merge(one(&number.to_string(), None));
         }
-        assert_eq!(all.len(), MOST_FOUND);
+        assert_eq!(progress.found.found.len(), MOST_FOUND);
+        assert!(progress.places.len() <= MOST_FOUND);
     }
 }

@@ -1,5 +1,7 @@
 //! Discovery: what answers at an address that a person typed, and could be a source. Nothing is saved, no other machine is asked.
 
+use std::collections::{BTreeSet, HashMap};
+
 use fieldgate_api::{
     discovery::{DiscoverDraft, Found, FoundWay},
     endpoint::DiscoverSources,
@@ -41,23 +43,35 @@ async fn discover(call: Call<DiscoverSources>) -> Answer<DiscoverSources> {
     Ok(as_found(&call.shared, source, found))
 }
 
-/// With the sources that lead to each of them already.
+/// With the sources that lead to each of them already. Each source's settings are read once, however many were found.
 pub fn as_found(shared: &Shared, kind: &SourceKind, found: Vec<Discovered>) -> Vec<Found> {
     let loaded = shared.desired.current();
-    let sources = loaded
-        .config
-        .sources
-        .iter()
-        .filter(|source| source.kind == kind.kind);
-    let sources: Vec<&SourceConfig> = sources.collect();
+    let sources = loaded.config.sources.iter();
+    let leading = leading(kind, sources.filter(|source| source.kind == kind.kind));
     let one = |one: Discovered| {
-        let leading = sources
+        let there = kind.places_of(&one);
+        let sources = there
             .iter()
-            .filter(|source| kind.is_at(source.settings.clone(), &one));
-        let leading = leading.map(|source| source.id.to_string()).collect();
-        found_with(one, leading)
+            .filter_map(|place| leading.get(place))
+            .flatten();
+        let sources: BTreeSet<String> = sources.map(ToString::to_string).collect();
+        found_with(one, sources.into_iter().collect())
     };
     found.into_iter().map(one).collect()
+}
+
+/// The sources, by the places where they lead.
+fn leading<'a>(
+    kind: &SourceKind,
+    sources: impl Iterator<Item = &'a SourceConfig>,
+) -> HashMap<String, Vec<&'a str>> {
+    let mut leading: HashMap<String, Vec<&str>> = HashMap::new();
+    for source in sources {
+        for place in kind.places(source.settings.clone()) {
+            leading.entry(place).or_default().push(&source.id);
+        }
+    }
+    leading
 }
 
 fn found_with(found: Discovered, sources: Vec<String>) -> Found {
@@ -104,7 +118,55 @@ fn id_of(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use fieldgate_opcua::OpcUa;
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_was_found_knows_the_sources_that_lead_there() {
+        let source = |id: &str, endpoint: &str| SourceConfig {
+            id: id.into(),
+            kind: "opcua".into(),
+            paused: false,
+            settings: json!({
+                "endpoint": endpoint,
+                "alternates": ["opc.tcp://spare:4840"],
+                "select": ["Objects/**"],
+            }),
+        };
+        let sources = [
+            source("a", "opc.tcp://PLC1/path"),
+            source("b", "opc.tcp://plc1:4840"),
+            source("c", "opc.tcp://plc1:4841"),
+        ];
+        let kind = SourceKind::of::<OpcUa>();
+        let leading = leading(&kind, sources.iter());
+        for (address, expected) in [
+            ("opc.tcp://plc1:4840", &["a", "b"][..]),
+            ("opc.tcp://plc1:4841/x", &["c"]),
+            ("opc.tcp://spare", &["a", "b", "c"]),
+            ("opc.tcp://other", &[]),
+            ("nonsense", &[]),
+        ] {
+            let found = Discovered {
+                title: String::new(),
+                identity: String::new(),
+                product: String::new(),
+                addresses: vec![address.to_owned()],
+                ways: Vec::new(),
+                silent: None,
+            };
+            let there = kind.places_of(&found);
+            let sources: Vec<&str> = there
+                .iter()
+                .filter_map(|place| leading.get(place))
+                .flatten()
+                .copied()
+                .collect();
+            assert_eq!(sources, expected, "{address}");
+        }
+    }
 
     #[test]
     fn a_title_becomes_an_id() {

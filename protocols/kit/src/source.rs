@@ -113,9 +113,14 @@ pub trait Source: Send + Sync + 'static {
         SocketAddr::new(at, announcement.port).to_string()
     }
 
-    /// Whether these settings lead to what was found: it is a source already. Pure.
-    fn is_at(_settings: &Self::Settings, _found: &Discovered) -> bool {
-        false
+    /// Where these settings lead, as [`Self::place`] names it: what is found there is a source already. Pure.
+    fn places(_settings: &Self::Settings) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// One name for all addresses of one place, however they are written; `None` for what is no address. Pure.
+    fn place(_address: &str) -> Option<String> {
+        None
     }
 }
 
@@ -220,7 +225,8 @@ pub struct SourceKind {
     explore: fn(Json, ExploreCtx) -> BoxFuture<'static, Result<(), SourceError>>,
     discover: fn(String) -> BoxFuture<'static, Result<Vec<Discovered>, String>>,
     announced: fn(&Announcement, IpAddr) -> String,
-    is_at: fn(Json, &Discovered) -> bool,
+    places: fn(Json) -> Vec<String>,
+    place: fn(&str) -> Option<String>,
 }
 
 // === impl Readings ===
@@ -367,9 +373,8 @@ impl SourceKind {
             explore: |table, ctx| Box::pin(explore::<S>(table, ctx)),
             discover: |address| Box::pin(S::discover(address)),
             announced: S::announced,
-            is_at: |table, found| {
-                typed::<S>(table).is_ok_and(|settings| S::is_at(&settings, found))
-            },
+            places: |table| typed::<S>(table).map_or_else(|_| Vec::new(), |of| S::places(&of)),
+            place: S::place,
         }
     }
 
@@ -423,10 +428,20 @@ impl SourceKind {
         (self.announced)(announcement, at)
     }
 
-    /// Whether the settings of a source lead to what was found.
+    /// Where the settings of a source lead, as [`Self::places_of`] names it.
     #[must_use]
-    pub fn is_at(&self, settings: Json, found: &Discovered) -> bool {
-        (self.is_at)(settings, found)
+    pub fn places(&self, settings: Json) -> Vec<String> {
+        (self.places)(settings)
+    }
+
+    /// Where that is which was found.
+    #[must_use]
+    pub fn places_of(&self, found: &Discovered) -> Vec<String> {
+        let ways = found.ways.iter().map(|way| &way.address);
+        let addresses = ways.chain(&found.addresses);
+        addresses
+            .filter_map(|address| (self.place)(address))
+            .collect()
     }
 }
 

@@ -2,7 +2,11 @@
 
 mod words;
 
-use std::{path::Path, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use fieldgate_kit::{Secrets, Source, SourceError, trust::shared_dir};
 
@@ -11,6 +15,7 @@ use crate::{
     certificate::{self, Seen},
     dial::{Target, Way},
     publish,
+    redundancy::Reach,
     security::{self, Endpoint},
     session::{self, Identity, Opened},
     settings::{Policy, Settings},
@@ -35,6 +40,7 @@ pub(crate) struct Attempt<'a> {
     secrets: &'a Secrets,
     folder: &'a Path,
     store: Store,
+    reach: Reach,
 }
 
 // === impl Attempt ===
@@ -52,7 +58,16 @@ impl<'a> Attempt<'a> {
             secrets,
             folder,
             store: Store::at(&shared_dir(folder, OpcUa::KIND)),
+            reach: Reach::Named,
         })
+    }
+
+    /// At a server that may only be there.
+    pub(crate) fn reaching(self, reach: &Reach) -> Self {
+        Self {
+            reach: reach.clone(),
+            ..self
+        }
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -67,6 +82,14 @@ impl<'a> Attempt<'a> {
     pub(crate) async fn dialled(&self) -> Result<Way, SourceError> {
         let target = self.target()?;
         let addresses = target.resolve().await.map_err(SourceError::Lost)?;
+        // A name can lead elsewhere than when the server was named.
+        let is: Vec<IpAddr> = addresses.iter().map(SocketAddr::ip).collect();
+        if let Some(far) = self.reach.forbids(&is) {
+            return Err(SourceError::Refused(format!(
+                "{} is at {far}, which is in no private network, and only another server named it; add it to `alternates` if it is one of yours",
+                self.endpoint()
+            )));
+        }
         Ok(Way::Dial { target, addresses })
     }
 

@@ -51,20 +51,14 @@ pub(crate) fn announced(announcement: &Announcement, at: std::net::IpAddr) -> St
     format!("{SCHEME}{at}{path}")
 }
 
-/// Whether one of the addresses at which something was found is this endpoint's.
-pub(crate) fn is_at(endpoint: &str, found: &Discovered) -> bool {
-    let ways = found.ways.iter().map(|way| &way.address);
-    let place = place(endpoint);
-    place.is_some()
-        && ways
-            .chain(&found.addresses)
-            .any(|address| self::place(address) == place)
-}
-
 /// Host and port; the path is often written by one side only.
-fn place(url: &str) -> Option<(String, u16)> {
+pub(crate) fn place(url: &str) -> Option<String> {
     let target = Target::of(url).ok()?;
-    Some((target.host.to_ascii_lowercase(), target.port))
+    Some(format!(
+        "{} {}",
+        target.host.to_ascii_lowercase(),
+        target.port
+    ))
 }
 
 fn url(address: &str) -> String {
@@ -226,28 +220,19 @@ mod tests {
 
     #[test]
     fn a_source_is_recognised_by_host_and_port() {
-        let found = Discovered {
-            title: "Line".into(),
-            identity: "urn:line".into(),
-            product: String::new(),
-            addresses: vec!["opc.tcp://PLC1/path".into()],
-            ways: vec![Way {
-                address: "opc.tcp://10.0.0.1:4841".into(),
-                words: String::new(),
-                needs: None,
-                settings: Json::Null,
-            }],
-            silent: None,
-        };
-        for (endpoint, expected) in [
-            ("opc.tcp://10.0.0.1:4841/other", true),
-            ("opc.tcp://plc1:4840", true),
-            ("opc.tcp://10.0.0.1", false),
-            ("opc.tcp://plc2", false),
-            ("", false),
+        for (one, other, same) in [
+            (
+                "opc.tcp://10.0.0.1:4841/other",
+                "opc.tcp://10.0.0.1:4841",
+                true,
+            ),
+            ("opc.tcp://plc1:4840", "opc.tcp://PLC1/path", true),
+            ("opc.tcp://10.0.0.1", "opc.tcp://10.0.0.1:4841", false),
+            ("opc.tcp://plc2", "opc.tcp://plc1", false),
         ] {
-            assert_eq!(is_at(endpoint, &found), expected, "{endpoint}");
+            assert_eq!(place(one) == place(other), same, "{one} {other}");
         }
+        assert_eq!(place(""), None);
     }
 
     #[tokio::test]

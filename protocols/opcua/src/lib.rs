@@ -118,7 +118,14 @@ impl Source for OpcUa {
         discover::announced(announcement, at)
     }
 
-    fn is_at(settings: &Settings, found: &Discovered) -> bool {
-        discover::is_at(&settings.endpoint, found)
+    fn places(settings: &Settings) -> Vec<String> {
+        let endpoints = std::iter::once(&settings.endpoint).chain(&settings.alternates);
+        endpoints
+            .filter_map(|endpoint| discover::place(endpoint))
+            .collect()
+    }
+
+    fn place(address: &str) -> Option<String> {
+        discover::place(address)
     }
 }

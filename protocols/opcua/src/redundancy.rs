@@ -4,9 +4,10 @@
 //! That is what the specification calls cold: it costs the others nothing but a look a minute, works with sets of every
 //! kind (cold, warm, hot), and asks no server for the same values twice. The price is the time of one connect.
 
+mod reach;
 mod set;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use fieldgate_kit::{SourceCtx, SourceError};
 use futures::future::join_all;
@@ -15,10 +16,11 @@ use tokio::{
     time::{Instant, interval, sleep, timeout},
 };
 
-pub(crate) use self::set::Set;
+pub(crate) use self::{reach::Reach, set::Set};
 use crate::{
     attempt::Attempt,
     connection::Connection,
+    dial::Target,
     session::Opened,
     settings::{Redundancy, Settings},
     source,
@@ -30,6 +32,12 @@ use crate::{
 const PACE: Duration = Duration::from_secs(1);
 /// How long a look at another server may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(8);
+
+/// How long it may take to look up where the others are that a server names.
+const LEARN_LIMIT: Duration = Duration::from_secs(20);
+/// So many that a server names are looked up, each at so many of its addresses.
+const MOST_NAMED: usize = 16;
+const MOST_ADDRESSES: usize = 4;
 
 /// What a server says of itself as one of several (Part 5, 6.3.7 and 12.5).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,8 +78,12 @@ pub(crate) async fn watch(
 ) -> SourceError {
     // Values come first.
     sleep(PACE).await;
-    learn(set, connection, settings).await;
+    // What is not looked up in time is not learned.
+    let _in_time = timeout(LEARN_LIMIT, learn(set, connection, settings)).await;
     if set.is_single() {
+        if !set.only_named().is_empty() {
+            tell.send_replace(set.only_named());
+        }
         return std::future::pending().await;
     }
     let mut turns = interval(PACE);
@@ -112,25 +124,61 @@ async fn learn(set: &mut Set, connection: &dyn Connection, settings: &Settings) 
     if unknown.is_empty() {
         return;
     }
-    match connection.addresses_of(unknown).await {
-        Ok(found) => {
-            for (uri, addresses) in found {
-                set.learn(&uri, &addresses, Instant::now());
-            }
-        }
-        Err(why) => tracing::debug!(%why, "the server does not tell where its set is"),
+    let found = match connection.addresses_of(unknown).await {
+        Ok(found) => found,
+        Err(why) => return tracing::debug!(%why, "the server does not tell where its set is"),
+    };
+    let here = resolved(set.address(set.current()))
+        .await
+        .unwrap_or_default();
+    for (uri, addresses) in found.into_iter().take(MOST_NAMED) {
+        take(set, &uri, &addresses, &here).await;
     }
+}
+
+/// A server that another one named: it is one of the set where it is near, and only shown where it is not.
+async fn take(set: &mut Set, uri: &str, addresses: &[String], here: &[IpAddr]) {
+    if set.knows(addresses) {
+        return;
+    }
+    let spoken = addresses.iter().filter(|url| url.starts_with("opc.tcp://"));
+    let spoken: Vec<&String> = spoken.take(MOST_ADDRESSES).collect();
+    for address in &spoken {
+        let reach = match set.is_at_named_host(address) {
+            true => Reach::Named,
+            false => Reach::Near(here.to_vec()),
+        };
+        let is = resolved(address).await;
+        if is.is_some_and(|is| reach.forbids(&is).is_none()) {
+            return set.learn(uri, address, reach, Instant::now());
+        }
+    }
+    if let Some(address) = spoken.first() {
+        tracing::warn!(
+            address,
+            "the server names another one of its set that is in no private network, or whose name is not known; it is not asked unless it stands in `alternates`"
+        );
+        set.only_name(address);
+    }
+}
+
+/// The addresses behind a URL's host; none where it is not known.
+async fn resolved(url: &str) -> Option<Vec<IpAddr>> {
+    let found = Target::of(url).ok()?.resolve().await.ok()?;
+    Some(found.iter().map(std::net::SocketAddr::ip).collect())
 }
 
 async fn look_at_others(set: &mut Set, settings: &Settings, ctx: &SourceCtx) {
     let others = set.others().into_iter();
-    let addresses: Vec<String> = others
-        .map(|member| set.address(member).to_owned())
+    let addresses: Vec<(String, Reach)> = others
+        .map(|member| (set.address(member).to_owned(), set.reach(member).clone()))
         .collect();
-    let looks = addresses.iter().map(|address| look(settings, address, ctx));
+    let looks = addresses
+        .iter()
+        .map(|(address, reach)| look(settings, address, reach, ctx));
     let seen = join_all(looks).await;
     let now = Instant::now();
-    for (address, seen) in addresses.iter().zip(seen) {
+    for ((address, _), seen) in addresses.iter().zip(seen) {
         // One that turned out to be another one is not there any more.
         let Some(member) = set
             .others()
@@ -154,11 +202,13 @@ async fn look_at_others(set: &mut Set, settings: &Settings, ctx: &SourceCtx) {
 async fn look(
     settings: &Settings,
     address: &str,
+    reach: &Reach,
     ctx: &SourceCtx,
 ) -> Result<(String, Option<u8>), String> {
     let there = settings.at(address);
     let looking = async {
         let attempt = Attempt::new(&there, &ctx.id, &ctx.secrets, &ctx.state_dir)?;
+        let attempt = attempt.reaching(reach);
         let way = attempt.dialled().await?;
         let (opened, uri) = visit::open(&attempt, &way).await?;
         let Opened {

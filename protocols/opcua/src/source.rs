@@ -53,6 +53,7 @@ async fn attempt(
     set: &mut Set,
 ) -> Result<(), SourceError> {
     let attempt = Attempt::new(&settings, &ctx.id, &ctx.secrets, &ctx.state_dir)?;
+    let attempt = attempt.reaching(set.reach(set.current()));
     let (way, opened, uri) = tokio::select! {
         () = ctx.shutdown.cancelled() => return Ok(()),
         opened = visit::connect(&attempt, &settings, ctx) => opened?,

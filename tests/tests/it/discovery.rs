@@ -137,6 +137,10 @@ fn a_server_that_announces_itself_is_found_among_those_that_pretend() {
         !view.found.iter().any(|one| one.title == "Somebody else"),
         "{view:?}"
     );
+    assert!(
+        view.silent[0].contains("one announcement was passed over"),
+        "{view:?}"
+    );
 
     let text = discover(&gateway, &["--mdns"]);
     assert!(text.status.success());

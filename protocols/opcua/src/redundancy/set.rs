@@ -6,7 +6,8 @@ use std::time::Duration;
 use fieldgate_kit::SourceError;
 use tokio::time::Instant;
 
-use crate::settings::Settings;
+use super::Reach;
+use crate::{dial::Target, settings::Settings};
 
 /// A server is not left for one that is only better within so long after the last move.
 const STAY: Duration = Duration::from_secs(30);
@@ -47,6 +48,8 @@ struct Member {
     address: String,
     /// Its application URI, once it is known.
     uri: Option<String>,
+    /// Where it may be.
+    reach: Reach,
     /// It was not configured: another server named it.
     learned: bool,
     fact: Fact,
@@ -65,6 +68,8 @@ pub(crate) struct Set {
     looked: Option<Instant>,
     /// What kind of set the server says that this is.
     kind: &'static str,
+    /// Servers that another one named, and that are not asked: they are not near.
+    only_named: Vec<String>,
 }
 
 // === impl Service ===
@@ -99,6 +104,7 @@ impl Set {
         let member = |address: &String| Member {
             address: address.clone(),
             uri: None,
+            reach: Reach::Named,
             learned: false,
             fact: Fact::Unknown,
             at: now,
@@ -110,6 +116,7 @@ impl Set {
             moving: false,
             looked: None,
             kind: "",
+            only_named: Vec::new(),
         }
     }
 
@@ -199,20 +206,64 @@ impl Set {
         uris.iter().filter(|uri| !known(uri)).collect()
     }
 
-    /// A server that another one named, at one of its addresses.
-    pub(crate) fn learn(&mut self, uri: &str, addresses: &[String], now: Instant) {
-        let known = addresses
-            .iter()
-            .any(|address| self.members.iter().any(|member| member.address == *address));
-        let address = addresses.iter().find(|url| url.starts_with("opc.tcp://"));
-        if let (false, true, Some(address)) = (known, self.members.len() < MAX_MEMBERS, address) {
+    /// Whether a member is at one of these addresses.
+    pub(crate) fn knows(&self, addresses: &[String]) -> bool {
+        let known = |address: &String| self.members.iter().any(|member| member.address == *address);
+        addresses.iter().any(known)
+    }
+
+    /// Whether a person named this host.
+    pub(crate) fn is_at_named_host(&self, address: &str) -> bool {
+        let host = |address: &str| Target::of(address).map(|target| target.host).ok();
+        let Some(named) = host(address) else {
+            return false;
+        };
+        let mut configured = self.members.iter().filter(|member| !member.learned);
+        configured.any(|member| {
+            host(&member.address).is_some_and(|host| host.eq_ignore_ascii_case(&named))
+        })
+    }
+
+    /// Where a member may be.
+    pub(crate) fn reach(&self, member: usize) -> &Reach {
+        &self.members[member].reach
+    }
+
+    /// A server that another one named.
+    pub(crate) fn learn(&mut self, uri: &str, address: &str, reach: Reach, now: Instant) {
+        self.only_named.retain(|named| named != address);
+        if self.members.len() < MAX_MEMBERS {
             self.members.push(Member {
-                address: address.clone(),
+                address: address.to_owned(),
                 uri: Some(uri.to_owned()),
+                reach,
                 learned: true,
                 fact: Fact::Unknown,
                 at: now,
             });
+        }
+    }
+
+    /// A server that another one named, and that is only shown.
+    pub(crate) fn only_name(&mut self, address: &str) {
+        let address: String = address
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(100)
+            .collect();
+        if self.only_named.len() < MAX_MEMBERS && !self.only_named.contains(&address) {
+            self.only_named.push(address);
+        }
+    }
+
+    /// `it names opc.tcp://d:4840 as one of its set, which …`; nothing where there is none.
+    pub(crate) fn only_named(&self) -> String {
+        match self.only_named.as_slice() {
+            [] => String::new(),
+            named => format!(
+                "the server names {} as of its redundant set, which is in no private network and is not asked; add it to `alternates` if it is one of yours",
+                named.join(", ")
+            ),
         }
     }
 
@@ -316,6 +367,10 @@ impl Set {
             if !words.contains(&of_other) {
                 words.push_str(&format!("; {of_other}"));
             }
+        }
+        let only_named = self.only_named();
+        if !only_named.is_empty() {
+            words.push_str(&format!("; {only_named}"));
         }
         words
     }

@@ -170,10 +170,12 @@ fn a_server_that_another_one_names_is_one_of_the_set_once() {
     let uris = ["urn:a", "urn:b", "urn:d"].map(str::to_owned);
     assert_eq!(set.unknown(&uris), [&uris[1], &uris[2]]);
     let addresses = |url: &str| vec!["https://x".to_owned(), url.to_owned()];
-    set.learn("urn:b", &addresses("opc.tcp://b-by-another-name"), start);
-    set.learn("urn:d", &addresses("opc.tcp://d"), start);
-    set.learn("urn:e", &["https://e".to_owned()], start);
-    set.learn("urn:f", &addresses("opc.tcp://c"), start);
+    let learn = |set: &mut Set, uri: &str, address: &str| {
+        set.learn(uri, address, Reach::Near(Vec::new()), start);
+    };
+    learn(&mut set, "urn:b", "opc.tcp://b-by-another-name");
+    learn(&mut set, "urn:d", "opc.tcp://d");
+    assert!(set.knows(&addresses("opc.tcp://c")) && !set.knows(&addresses("opc.tcp://e")));
     assert_eq!(set.members.len(), 5);
     set.is_application(B, "urn:b");
     let left: Vec<&str> = set.members.iter().map(|member| &*member.address).collect();
@@ -181,4 +183,31 @@ fn a_server_that_another_one_names_is_one_of_the_set_once() {
         left,
         ["opc.tcp://a", "opc.tcp://b", "opc.tcp://c", "opc.tcp://d"]
     );
+}
+
+#[test]
+fn a_server_far_away_that_another_one_names_is_shown_and_not_asked() {
+    let start = Instant::now();
+    let mut set = set(start);
+    assert!(set.is_at_named_host("opc.tcp://A:4841/other"));
+    assert!(!set.is_at_named_host("opc.tcp://evil.example:4840"));
+    assert_eq!(set.only_named(), "");
+    for _ in 0..2 {
+        set.only_name("opc.tcp://evil.example:4840");
+    }
+    assert_eq!(set.members.len(), 3);
+    let words = set.words();
+    assert!(
+        words.contains("names opc.tcp://evil.example:4840 as of its redundant set")
+            && words.contains("`alternates`"),
+        "{words}"
+    );
+    // One that was learned names no host for others.
+    set.learn("urn:d", "opc.tcp://d", Reach::Near(Vec::new()), start);
+    assert!(!set.is_at_named_host("opc.tcp://d:4841"));
+    assert_eq!(*set.reach(A), Reach::Named);
+    for at in 0..100 {
+        set.only_name(&format!("opc.tcp://{at}"));
+    }
+    assert_eq!(set.only_named.len(), MAX_MEMBERS);
 }

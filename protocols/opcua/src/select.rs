@@ -123,9 +123,9 @@ impl<'a> Rules<'a> {
         for select in &settings.select {
             match select {
                 Select::Path(path) => rules.paths.push((path, Wishes::default())),
-                Select::Paths(rule) => rules.paths.push((&rule.path, rule.wishes())),
-                Select::Types(rule) => rules.types.push((&rule.type_name, rule.wishes())),
-                Select::Profile(rule) => rules.profiles.push((&rule.profile, rule.wishes())),
+                Select::Paths(rule) => rules.paths.push((&rule.path, rule.wishes)),
+                Select::Types(rule) => rules.types.push((&rule.type_name, rule.wishes)),
+                Select::Profile(rule) => rules.profiles.push((&rule.profile, rule.wishes)),
                 Select::Node(rule) => {
                     let address = rule.node.parse::<NodeAddress>().ok();
                     rules.nodes.push((
@@ -279,7 +279,7 @@ fn explicit(
         named: true,
         address: rule.node.clone(),
         sampling: rule
-            .wishes()
+            .wishes
             .or(settings.wishes())
             .sampling(settings.publishing_ms),
         usual_unit: None,

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub(crate) use self::events::fields as event_fields;
-pub(crate) use self::wishes::{KeyFrames, Sampling, Wishes};
+pub(crate) use self::wishes::{KeyFrames, Sampling};
 pub use self::{
     commands::CommandRule,
     events::{AlarmDeed, EventRule, EventWhere},
@@ -30,7 +30,7 @@ pub use self::{
     reverse::{Proof, Reverse},
     security::{Mode, Policy, Security, ServerTrust, User, UserCertificate},
     select::{NodeRule, PathRule, Select, TypeRule},
-    wishes::{Asking, Deadband, Discard, Trigger},
+    wishes::{Asking, Deadband, Discard, Trigger, Wishes},
 };
 
 /// What an OPC UA source reads, and how it gets there.

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use fieldgate_kit::Problem;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
@@ -33,7 +33,7 @@ pub enum Select {
 
 /// A single node, with settings of its own.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(transform = closed)]
 pub struct NodeRule {
     /// The node id, with its namespace's URI so that it survives the server's restart: `nsu=urn:plant;s=Temp`.
     pub node: String,
@@ -41,85 +41,36 @@ pub struct NodeRule {
     pub point: Option<String>,
     /// The device's name. Left out: the browse path of the object that the node belongs to.
     pub device: Option<String>,
-    /// As for the source, for this node alone. Nodes of another interval than the others' are in a subscription of their own.
-    #[schemars(range(min = 10, max = 3_600_000))]
-    pub publishing_ms: Option<u64>,
-    /// As for the source, for this node alone.
-    #[schemars(range(min = 0, max = 3_600_000))]
-    pub sampling_ms: Option<u64>,
-    /// As for the source, for this node alone.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub queue_size: Option<u32>,
-    /// As for the source, for this node alone.
-    pub trigger: Option<Trigger>,
-    /// As for the source, for this node alone.
-    pub discard: Option<Discard>,
-    /// Changes that are not larger than this are left out. Numbers only; 0: none is left out.
-    pub deadband: Option<f64>,
-    /// The same, in percent of the node's range (`EURange`).
-    #[schemars(range(min = 0, max = 100))]
-    pub deadband_percent: Option<f64>,
-    /// As for the source, for this node alone; 0: no heartbeat.
-    pub heartbeat_ms: Option<u64>,
+    #[schemars(flatten)]
+    pub wishes: Wishes,
 }
 
 /// A browse path, with settings of its own for what it finds. Of several paths that find a node, the last one counts.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(transform = closed)]
 pub struct PathRule {
     /// `Objects/Line/**`: `*` stands for one name, `**` for any depth.
     pub path: String,
-    /// As for the source, for these nodes. Nodes of another interval than the others' are in a subscription of their own.
-    #[schemars(range(min = 10, max = 3_600_000))]
-    pub publishing_ms: Option<u64>,
-    /// As for the source, for these nodes.
-    #[schemars(range(min = 0, max = 3_600_000))]
-    pub sampling_ms: Option<u64>,
-    /// As for the source, for these nodes.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub queue_size: Option<u32>,
-    /// As for the source, for these nodes.
-    pub trigger: Option<Trigger>,
-    /// As for the source, for these nodes.
-    pub discard: Option<Discard>,
-    /// Changes that are not larger than this are left out. Numbers only; 0: none is left out.
-    pub deadband: Option<f64>,
-    /// The same, in percent of each node's range (`EURange`).
-    #[schemars(range(min = 0, max = 100))]
-    pub deadband_percent: Option<f64>,
-    /// As for the source, for these nodes; 0: no heartbeat.
-    pub heartbeat_ms: Option<u64>,
+    #[schemars(flatten)]
+    pub wishes: Wishes,
 }
 
 /// Every instance of a type below `Objects` is a device, named by its browse path, and its variables are the points; with
 /// settings of its own for them. Of several types that an instance is of, the last one counts.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(transform = closed)]
 pub struct TypeRule {
     /// An ObjectType or VariableType, with its subtypes: its browse name, `MotorType` or `nsu=urn:plant;MotorType`, or its
     /// node id, `nsu=urn:plant;i=1001`.
     #[schemars(rename = "type")]
     pub type_name: String,
-    /// As for the source, for these nodes. Nodes of another interval than the others' are in a subscription of their own.
-    #[schemars(range(min = 10, max = 3_600_000))]
-    pub publishing_ms: Option<u64>,
-    /// As for the source, for these nodes.
-    #[schemars(range(min = 0, max = 3_600_000))]
-    pub sampling_ms: Option<u64>,
-    /// As for the source, for these nodes.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub queue_size: Option<u32>,
-    /// As for the source, for these nodes.
-    pub trigger: Option<Trigger>,
-    /// As for the source, for these nodes.
-    pub discard: Option<Discard>,
-    /// Changes that are not larger than this are left out. Numbers only; 0: none is left out.
-    pub deadband: Option<f64>,
-    /// The same, in percent of each node's range (`EURange`).
-    #[schemars(range(min = 0, max = 100))]
-    pub deadband_percent: Option<f64>,
-    /// As for the source, for these nodes; 0: no heartbeat.
-    pub heartbeat_ms: Option<u64>,
+    #[schemars(flatten)]
+    pub wishes: Wishes,
+}
+
+/// No other keys than these: what is flattened into a struct keeps schemars from saying so in the word that forms know.
+pub(super) fn closed(schema: &mut Schema) {
+    schema.insert("additionalProperties".to_owned(), false.into());
 }
 
 /// What a table can hold, of all kinds; which it is, `node`, `path`, `type` or `profile` says.
@@ -148,22 +99,22 @@ pub(super) fn check(at: &str, select: &Select) -> Vec<Problem> {
     match select {
         Select::Path(path) => check_path(&["select", at], path).into_iter().collect(),
         Select::Paths(rule) => {
-            let mut problems = rule.wishes().check(&["select", at]);
+            let mut problems = rule.wishes.check(&["select", at]);
             problems.extend(check_path(&["select", at, "path"], &rule.path));
             problems
         }
         Select::Types(rule) => {
-            let mut problems = rule.wishes().check(&["select", at]);
+            let mut problems = rule.wishes.check(&["select", at]);
             problems.extend(check_type(at, &rule.type_name));
             problems
         }
         Select::Profile(rule) => {
-            let mut problems = rule.wishes().check(&["select", at]);
+            let mut problems = rule.wishes.check(&["select", at]);
             problems.extend(profile::check(at, rule));
             problems
         }
         Select::Node(rule) => {
-            let mut problems = rule.wishes().check(&["select", at]);
+            let mut problems = rule.wishes.check(&["select", at]);
             problems.extend(check_node(at, rule));
             problems
         }
@@ -212,44 +163,10 @@ fn check_node(at: &str, rule: &NodeRule) -> Vec<Problem> {
     problems
 }
 
-// === impl NodeRule ===
+// === impl Table ===
 
-impl NodeRule {
-    pub(crate) fn wishes(&self) -> Wishes {
-        Wishes {
-            publishing_ms: self.publishing_ms,
-            sampling_ms: self.sampling_ms,
-            queue_size: self.queue_size,
-            trigger: self.trigger,
-            discard: self.discard,
-            deadband: self.deadband,
-            deadband_percent: self.deadband_percent,
-            heartbeat_ms: self.heartbeat_ms,
-        }
-    }
-}
-
-// === impl PathRule ===
-
-impl PathRule {
-    pub(crate) fn wishes(&self) -> Wishes {
-        Wishes {
-            publishing_ms: self.publishing_ms,
-            sampling_ms: self.sampling_ms,
-            queue_size: self.queue_size,
-            trigger: self.trigger,
-            discard: self.discard,
-            deadband: self.deadband,
-            deadband_percent: self.deadband_percent,
-            heartbeat_ms: self.heartbeat_ms,
-        }
-    }
-}
-
-// === impl TypeRule ===
-
-impl TypeRule {
-    pub(crate) fn wishes(&self) -> Wishes {
+impl Table {
+    fn wishes(&self) -> Wishes {
         Wishes {
             publishing_ms: self.publishing_ms,
             sampling_ms: self.sampling_ms,
@@ -269,7 +186,10 @@ impl TryFrom<Table> for Select {
     type Error = &'static str;
 
     fn try_from(table: Table) -> Result<Self, &'static str> {
-        let names = table.point.is_some() || table.device.is_some();
+        let (names, wishes) = (
+            table.point.is_some() || table.device.is_some(),
+            table.wishes(),
+        );
         match (table.node, table.path, table.type_name, table.profile) {
             (None, None, None, None) => Err("missing field `node`, `path`, `type` or `profile`"),
             (None, Some(_), None, None)
@@ -283,48 +203,11 @@ impl TryFrom<Table> for Select {
                 node,
                 point: table.point,
                 device: table.device,
-                publishing_ms: table.publishing_ms,
-                sampling_ms: table.sampling_ms,
-                queue_size: table.queue_size,
-                trigger: table.trigger,
-                discard: table.discard,
-                deadband: table.deadband,
-                deadband_percent: table.deadband_percent,
-                heartbeat_ms: table.heartbeat_ms,
+                wishes,
             })),
-            (None, Some(path), None, None) => Ok(Self::Paths(PathRule {
-                path,
-                publishing_ms: table.publishing_ms,
-                sampling_ms: table.sampling_ms,
-                queue_size: table.queue_size,
-                trigger: table.trigger,
-                discard: table.discard,
-                deadband: table.deadband,
-                deadband_percent: table.deadband_percent,
-                heartbeat_ms: table.heartbeat_ms,
-            })),
-            (None, None, Some(type_name), None) => Ok(Self::Types(TypeRule {
-                type_name,
-                publishing_ms: table.publishing_ms,
-                sampling_ms: table.sampling_ms,
-                queue_size: table.queue_size,
-                trigger: table.trigger,
-                discard: table.discard,
-                deadband: table.deadband,
-                deadband_percent: table.deadband_percent,
-                heartbeat_ms: table.heartbeat_ms,
-            })),
-            (None, None, None, Some(profile)) => Ok(Self::Profile(ProfileRule {
-                profile,
-                publishing_ms: table.publishing_ms,
-                sampling_ms: table.sampling_ms,
-                queue_size: table.queue_size,
-                trigger: table.trigger,
-                discard: table.discard,
-                deadband: table.deadband,
-                deadband_percent: table.deadband_percent,
-                heartbeat_ms: table.heartbeat_ms,
-            })),
+            (None, Some(path), None, None) => Ok(Self::Paths(PathRule { path, wishes })),
+            (None, None, Some(type_name), None) => Ok(Self::Types(TypeRule { type_name, wishes })),
+            (None, None, None, Some(profile)) => Ok(Self::Profile(ProfileRule { profile, wishes })),
             _ => Err("a rule has one of `node`, `path`, `type` and `profile`"),
         }
     }

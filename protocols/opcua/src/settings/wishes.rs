@@ -44,15 +44,27 @@ pub enum Deadband {
 }
 
 /// What one rule, or the source, says of it.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Wishes {
+#[derive(Debug, Clone, Copy, PartialEq, Default, JsonSchema)]
+pub struct Wishes {
+    /// As for the source, for what the rule means. Nodes of another interval than the others' are in a subscription of their own.
+    #[schemars(range(min = 10, max = 3_600_000))]
     pub publishing_ms: Option<u64>,
+    /// As for the source, for what the rule means.
+    #[schemars(range(min = 0, max = 3_600_000))]
     pub sampling_ms: Option<u64>,
+    /// As for the source, for what the rule means.
+    #[schemars(range(min = 1, max = 100_000))]
     pub queue_size: Option<u32>,
+    /// As for the source, for what the rule means.
     pub trigger: Option<Trigger>,
+    /// As for the source, for what the rule means.
     pub discard: Option<Discard>,
+    /// Changes that are not larger than this are left out. Numbers only; 0: none is left out.
     pub deadband: Option<f64>,
+    /// The same, in percent of the node's range (`EURange`).
+    #[schemars(range(min = 0, max = 100))]
     pub deadband_percent: Option<f64>,
+    /// As for the source, for what the rule means; 0: no heartbeat.
     pub heartbeat_ms: Option<u64>,
 }
 

@@ -77,10 +77,20 @@ impl Commands {
     /// Takes commands for these targets until the result is dropped.
     #[must_use]
     pub fn open(&self, offers: Vec<Offer>) -> Orders {
+        self.open_desk(offers, None)
+    }
+
+    /// Takes commands before it is known what is allowed, for the reason that is given.
+    #[must_use]
+    pub fn open_unknown(&self, why: &str) -> Orders {
+        self.open_desk(Vec::new(), Some(why.into()))
+    }
+
+    fn open_desk(&self, offers: Vec<Offer>, unknown: Option<Arc<str>>) -> Orders {
         let (orders, receiver) = mpsc::channel(WAITING);
         self.0.send_replace(Some(Desk {
             offers: offers.into(),
-            unknown: None,
+            unknown,
             orders,
         }));
         Orders {
@@ -213,8 +223,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_allowed_changes_while_the_desk_stays_open() {
         let (commands, gateway) = Commands::channel();
-        let mut orders = commands.open(Vec::new());
-        orders.cannot_tell("it is looked up");
+        let mut orders = commands.open_unknown("it is looked up");
         let desk = gateway.borrow().clone().unwrap();
         assert_eq!(desk.unknown.as_deref(), Some("it is looked up"));
         let waiting = desk.order(command()).unwrap();

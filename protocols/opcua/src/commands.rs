@@ -56,10 +56,10 @@ pub(crate) async fn serve(
     ctx: &SourceCtx,
     mut items: watch::Receiver<Arc<[Item]>>,
 ) -> Infallible {
-    let mut orders = ctx.commands.open(Vec::new());
-    if !settings.commands.is_empty() {
-        orders.cannot_tell(LOOKING);
-    }
+    let mut orders = match settings.commands.as_slice() {
+        [] => ctx.commands.open(Vec::new()),
+        _ => ctx.commands.open_unknown(LOOKING),
+    };
     // None as long as nothing could be looked up.
     let mut known: Option<Book> = None;
     let nothing = Book::default();

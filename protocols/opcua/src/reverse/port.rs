@@ -27,9 +27,9 @@ use super::{
 /// How long one that connects may take to say who it is.
 const HELLO_LIMIT: Duration = Duration::from_secs(3);
 /// Those that have not said it yet; more wait in the system's own queue.
-const MAX_GREETING: usize = 16;
-/// Those of one peer; it is not worth more.
-const MAX_GREETING_OF_PEER: usize = 4;
+const MAX_GREETING: usize = 32;
+/// Those of one peer: several servers can be behind one address.
+const MAX_GREETING_OF_PEER: usize = 8;
 const BACKLOG: u32 = 16;
 const TOO_MANY: &str = "too many of its connections have not said who they are";
 /// After the system had no socket for us.

@@ -264,4 +264,22 @@ fn the_schema_names_every_key() {
         assert!(property["description"].is_string(), "{key}: {property}");
     }
     assert_eq!(schema["additionalProperties"], json!(false));
+    // What rules share stands in each as if it were its own.
+    for (rule, key) in [
+        ("NodeRule", "node"),
+        ("PathRule", "path"),
+        ("TypeRule", "type"),
+        ("ProfileRule", "profile"),
+    ] {
+        let rule = &schema["$defs"][rule];
+        assert_eq!(rule["additionalProperties"], json!(false), "{rule}");
+        assert_eq!(rule["required"], json!([key]), "{rule}");
+        assert!(
+            rule["properties"]["sampling_ms"]["description"].is_string(),
+            "{rule}"
+        );
+        assert!(rule["properties"].get("wishes").is_none(), "{rule}");
+        let about = rule["description"].as_str().unwrap();
+        assert!(!about.contains("What one rule"), "{about}");
+    }
 }

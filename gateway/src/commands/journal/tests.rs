@@ -279,7 +279,7 @@ fn an_answer_that_is_owed_and_forgotten_is_told() {
 fn large_values_are_told_apart_by_what_they_say() {
     let folder = tempfile::tempdir().unwrap();
     let open = || Journal::open(folder.path().to_owned(), at(0)).unwrap();
-    let text = |of: &str| Value::Text(of.repeat(MAX_VALUE_BYTES).into());
+    let text = |of: &str| Value::Text(of.repeat(MAX_VALUE_BYTES));
     let long = Command {
         action: Action::Write(text("a")),
         ..command("1")

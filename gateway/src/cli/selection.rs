@@ -10,7 +10,10 @@ use std::{
 use clap::{Subcommand, ValueEnum};
 use fieldgate_api::{
     endpoint::{ExportSelection, ImportSelection},
-    selection::{SelectionFormat, SelectionImport, SelectionMode, SelectionPlan, SelectionQuery},
+    selection::{
+        SelectionFormat, SelectionImport, SelectionMode, SelectionOutcome, SelectionPlan,
+        SelectionQuery,
+    },
 };
 
 use super::{client::Failure, output::Remote};
@@ -23,11 +26,17 @@ pub enum FileFormat {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// Rules that are not in the file stay.
+    /// New rules are added, those that differ become the file's, the others stay.
     #[default]
     Merge,
-    /// Rules that are not in the file go.
-    Replace,
+    /// New rules are added; everything that is there stays as it is.
+    Skip,
+    /// New rules are added; when one differs from what is there, nothing is taken over.
+    Create,
+    /// The file is everything: rules that are not in it go.
+    Overwrite,
+    /// The rules that the file is about go, the others stay.
+    Delete,
 }
 
 #[derive(Debug, Subcommand)]
@@ -86,7 +95,10 @@ impl Verb {
                     text: read(&file)?,
                     mode: match mode {
                         Mode::Merge => SelectionMode::Merge,
-                        Mode::Replace => SelectionMode::Replace,
+                        Mode::Skip => SelectionMode::Skip,
+                        Mode::Create => SelectionMode::Create,
+                        Mode::Overwrite => SelectionMode::Overwrite,
+                        Mode::Delete => SelectionMode::Delete,
                     },
                     dry_run,
                 };
@@ -135,6 +147,12 @@ fn text(plan: &SelectionPlan, dry_run: bool) -> String {
             text.push_str(&format!("+ {after}\n"));
         }
     }
+    for conflict in &plan.conflicts {
+        text.push_str(&format!(
+            "line {}: {} is there already, the file says {}\n",
+            conflict.line, conflict.present, conflict.file
+        ));
+    }
     for problem in &plan.problems {
         let place = problem
             .line
@@ -147,12 +165,45 @@ fn text(plan: &SelectionPlan, dry_run: bool) -> String {
         (None, true) if dry_run => "nothing was changed: a dry run".to_owned(),
         (None, true) => "nothing differs".to_owned(),
     };
-    let SelectionPlan {
-        added,
-        changed,
-        removed,
-        same,
-        ..
-    } = plan;
-    text + &format!("{added} added, {changed} changed, {removed} removed, {same} the same; {end}")
+    if dry_run {
+        text.extend(plan.modes.iter().map(mode_line));
+    }
+    let figures = figures([
+        plan.added,
+        plan.changed,
+        plan.removed,
+        plan.same,
+        plan.ignored,
+    ]);
+    text + &format!("{figures}; {end}")
+}
+
+/// What a mode would come to.
+fn mode_line(outcome: &SelectionOutcome) -> String {
+    let name = match outcome.mode {
+        SelectionMode::Merge => "merge",
+        SelectionMode::Skip => "skip",
+        SelectionMode::Create => "create",
+        SelectionMode::Overwrite => "overwrite",
+        SelectionMode::Delete => "delete",
+    };
+    let figures = figures([
+        outcome.added,
+        outcome.changed,
+        outcome.removed,
+        outcome.same,
+        outcome.ignored,
+    ]);
+    match outcome.problems {
+        0 => format!("--mode {name}: {figures}\n"),
+        _ => format!("--mode {name}: nothing, because of what is wrong\n"),
+    }
+}
+
+fn figures([added, changed, removed, same, ignored]: [u64; 5]) -> String {
+    let ignored = match ignored {
+        0 => String::new(),
+        ignored => format!(", {ignored} without effect"),
+    };
+    format!("{added} added, {changed} changed, {removed} removed, {same} the same{ignored}")
 }

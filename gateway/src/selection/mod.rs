@@ -8,7 +8,7 @@ mod plan;
 use serde_json::{Map, Value as Json};
 
 pub use csv::{parse_csv, write_csv};
-pub use plan::{Mode, Plan, plan};
+pub use plan::{Conflict, Mode, Plan, conflicts, plan};
 
 /// The setting that holds the rules.
 pub const SELECT: &str = "select";

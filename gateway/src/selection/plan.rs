@@ -6,13 +6,20 @@ use serde_json::Value as Json;
 
 use super::{Row, RowProblem, Shape};
 
-/// What becomes of the rules that are not in the file.
+/// What a file does to the rules that are there. A rule of the file is new, or about the same as one that is there: then it
+/// is the same, or differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// They stay.
+    /// New ones are added, what differs becomes the file's, the rest stays.
     Merge,
-    /// They go.
-    Replace,
+    /// New ones are added, everything that is there stays as it is.
+    Skip,
+    /// New ones are added; one that differs stops it all.
+    Create,
+    /// The file is everything: what is not in it goes.
+    Overwrite,
+    /// What the file is about goes, the rest stays.
+    Delete,
 }
 
 /// The rules afterwards, and how they differ from those before.
@@ -26,58 +33,154 @@ pub struct Plan {
     pub changed: Vec<(Json, Json)>,
     pub removed: Vec<Json>,
     pub same: usize,
+    /// Rules of the file that come to nothing: what is there stays, or there is nothing to take out.
+    pub ignored: usize,
     /// What has to be decided in the file first.
-    pub conflicts: Vec<RowProblem>,
+    pub problems: Vec<RowProblem>,
+}
+
+/// A rule of the file that is about the same as one that is there, and says something else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conflict {
+    pub line: usize,
+    pub present: Json,
+    pub file: Json,
+}
+
+/// The rules of a file by what they are about, each once, in the file's order.
+struct Wanted<'a> {
+    rows: Vec<(String, &'a Row)>,
+    at: HashMap<String, usize>,
+    /// Those that stand there twice, and differently.
+    twice: Vec<RowProblem>,
 }
 
 /// Compares a file's rules with the present ones; nothing is lost from the order of either.
 #[must_use]
 pub fn plan(shape: &Shape, present: &[Json], file: &[Row], mode: Mode) -> Plan {
+    let wanted = Wanted::of(shape, file);
     let mut plan = Plan::default();
-    let mut wanted: Vec<(String, &Row)> = Vec::new();
-    let mut at: HashMap<String, usize> = HashMap::new();
-    for row in file {
-        let about = shape.identity(&row.rule);
-        match at.get(&about) {
-            None => {
-                at.insert(about.clone(), wanted.len());
-                wanted.push((about, row));
-            }
-            Some(first) if wanted[*first].1.rule == row.rule => {}
-            Some(first) => plan.conflicts.push(twice(&about, wanted[*first].1, row)),
-        }
-    }
     for rule in present {
-        let about = shape.identity(rule);
-        match at.get(&about) {
-            Some(index) if wanted[*index].1.rule == *rule => plan.same += 1,
-            Some(index) => {
-                let after = wanted[*index].1.rule.clone();
-                plan.changed.push((rule.clone(), after));
-            }
-            None if mode == Mode::Replace => plan.removed.push(rule.clone()),
-            None => {}
-        }
+        let row = wanted.find(&shape.identity(rule));
+        plan.meet(rule, row, mode);
     }
     let known: HashSet<String> = present.iter().map(|rule| shape.identity(rule)).collect();
-    let new = wanted.iter().filter(|(about, _)| !known.contains(about));
-    let new: Vec<&Row> = new.map(|(_, row)| *row).collect();
-    plan.added = new.iter().map(|row| row.rule.clone()).collect();
-    let of_file = |row: &Row| (row.rule.clone(), Some(row.line));
-    let after: Vec<(Json, Option<usize>)> = match mode {
-        Mode::Replace => wanted.iter().map(|(_, row)| of_file(row)).collect(),
-        Mode::Merge => {
-            let kept = present.iter().map(|rule| {
-                let same = at.get(&shape.identity(rule));
-                same.map_or((rule.clone(), None), |index| of_file(wanted[*index].1))
-            });
-            kept.chain(new.iter().map(|row| of_file(row))).collect()
+    for (about, row) in &wanted.rows {
+        match (known.contains(about), mode) {
+            (true, _) => {}
+            (false, Mode::Delete) => plan.ignored += 1,
+            (false, _) => {
+                plan.added.push(row.rule.clone());
+                plan.keep(&row.rule, Some(row.line));
+            }
         }
-    };
-    (plan.rules, plan.lines) = after.into_iter().unzip();
-    let named = same_names(&plan.rules, &plan.lines);
-    plan.conflicts.extend(named);
+    }
+    if mode == Mode::Overwrite {
+        let of_file = |(_, row): &(String, &Row)| (row.rule.clone(), Some(row.line));
+        (plan.rules, plan.lines) = wanted.rows.iter().map(of_file).unzip();
+    }
+    if mode != Mode::Delete {
+        plan.problems.extend(wanted.twice);
+        plan.problems.extend(same_names(&plan.rules, &plan.lines));
+    }
     plan
+}
+
+/// The rules of a file that differ from what is there, whatever is done with them.
+#[must_use]
+pub fn conflicts(shape: &Shape, present: &[Json], file: &[Row]) -> Vec<Conflict> {
+    let wanted = Wanted::of(shape, file);
+    let differs = |rule: &Json| {
+        let row = wanted.find(&shape.identity(rule))?;
+        (row.rule != *rule).then(|| Conflict {
+            line: row.line,
+            present: rule.clone(),
+            file: row.rule.clone(),
+        })
+    };
+    present.iter().filter_map(differs).collect()
+}
+
+// === impl Mode ===
+
+impl Mode {
+    pub const ALL: [Self; 5] = [
+        Self::Merge,
+        Self::Skip,
+        Self::Create,
+        Self::Overwrite,
+        Self::Delete,
+    ];
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// A rule that is there, and what the file has about the same.
+    fn meet(&mut self, rule: &Json, row: Option<&Row>, mode: Mode) {
+        match (row, mode) {
+            (None, Mode::Overwrite) | (Some(_), Mode::Delete) => self.removed.push(rule.clone()),
+            (None, _) => self.keep(rule, None),
+            (Some(row), _) if row.rule == *rule => {
+                self.same += 1;
+                self.keep(rule, Some(row.line));
+            }
+            (Some(row), Mode::Merge | Mode::Overwrite) => {
+                self.changed.push((rule.clone(), row.rule.clone()));
+                self.keep(&row.rule, Some(row.line));
+            }
+            (Some(row), Mode::Skip | Mode::Create) => {
+                self.ignored += 1;
+                self.keep(rule, None);
+                if mode == Mode::Create {
+                    self.problems.push(there_already(rule, row));
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, rule: &Json, line: Option<usize>) {
+        self.rules.push(rule.clone());
+        self.lines.push(line);
+    }
+}
+
+// === impl Wanted ===
+
+impl<'a> Wanted<'a> {
+    fn of(shape: &Shape, file: &'a [Row]) -> Self {
+        let mut wanted = Self {
+            rows: Vec::new(),
+            at: HashMap::new(),
+            twice: Vec::new(),
+        };
+        for row in file {
+            let about = shape.identity(&row.rule);
+            match wanted.find(&about) {
+                None => {
+                    wanted.at.insert(about.clone(), wanted.rows.len());
+                    wanted.rows.push((about, row));
+                }
+                Some(first) if first.rule == row.rule => {}
+                Some(first) => wanted.twice.push(twice(&about, first, row)),
+            }
+        }
+        wanted
+    }
+
+    fn find(&self, about: &str) -> Option<&'a Row> {
+        self.at.get(about).map(|index| self.rows[*index].1)
+    }
+}
+
+fn there_already(present: &Json, row: &Row) -> RowProblem {
+    RowProblem {
+        line: Some(row.line),
+        words: format!(
+            "{present} is there already, and the file says {}; take it out of the file, or choose what is to become of it by another mode",
+            row.rule
+        ),
+    }
 }
 
 fn twice(about: &str, first: &Row, second: &Row) -> RowProblem {
@@ -131,28 +234,93 @@ mod tests {
     }
 
     #[test]
-    fn merging_keeps_what_the_file_does_not_name_and_replacing_does_not() {
+    fn each_mode_does_what_its_name_says() {
         let present = json!(["Objects/A/**", { "node": "i=7", "point": "a" }, { "node": "i=8" }]);
         let file = json!([{ "node": "i=7", "point": "b" }, { "node": "i=8" }, "Objects/B/**"]);
+        // Added, changed, removed, the same, without effect, problems.
+        for (mode, counts, rules) in [
+            (
+                Mode::Merge,
+                [1, 1, 0, 1, 0, 0],
+                json!(["Objects/A/**", { "node": "i=7", "point": "b" }, { "node": "i=8" }, "Objects/B/**"]),
+            ),
+            (
+                Mode::Skip,
+                [1, 0, 0, 1, 1, 0],
+                json!(["Objects/A/**", { "node": "i=7", "point": "a" }, { "node": "i=8" }, "Objects/B/**"]),
+            ),
+            (
+                Mode::Create,
+                [1, 0, 0, 1, 1, 1],
+                json!(["Objects/A/**", { "node": "i=7", "point": "a" }, { "node": "i=8" }, "Objects/B/**"]),
+            ),
+            (Mode::Overwrite, [1, 1, 1, 1, 0, 0], file.clone()),
+            (Mode::Delete, [0, 0, 2, 0, 1, 0], json!(["Objects/A/**"])),
+        ] {
+            let plan = planned(&present, &file, mode);
+            let found = [
+                plan.added.len(),
+                plan.changed.len(),
+                plan.removed.len(),
+                plan.same,
+                plan.ignored,
+                plan.problems.len(),
+            ];
+            assert_eq!(found, counts, "{mode:?}");
+            assert_eq!(Json::from(plan.rules), rules, "{mode:?}");
+            assert_eq!(
+                plan.lines.len(),
+                rules.as_array().unwrap().len(),
+                "{mode:?}"
+            );
+        }
         let merged = planned(&present, &file, Mode::Merge);
-        assert_eq!(merged.added, [json!("Objects/B/**")]);
-        assert_eq!(merged.changed.len(), 1);
-        assert_eq!((merged.removed.len(), merged.same), (0, 1));
         assert_eq!(merged.lines, [None, Some(2), Some(3), Some(4)]);
-        assert_eq!(
-            Json::from(merged.rules),
-            json!(["Objects/A/**", { "node": "i=7", "point": "b" }, { "node": "i=8" }, "Objects/B/**"])
-        );
-        let replaced = planned(&present, &file, Mode::Replace);
-        assert_eq!(replaced.removed, [json!("Objects/A/**")]);
-        assert_eq!(Json::from(replaced.rules), file);
-        assert!(replaced.conflicts.is_empty());
+        let created = planned(&present, &file, Mode::Create);
+        assert_eq!(created.problems[0].line, Some(2));
+        assert!(created.problems[0].words.contains("there already"));
+    }
+
+    #[test]
+    fn a_file_that_says_the_same_changes_nothing_in_any_mode_but_one() {
+        let rules = json!(["Objects/A/**", { "node": "i=7", "point": "a" }]);
+        for mode in Mode::ALL {
+            let plan = planned(&rules, &rules, mode);
+            let differs = plan.added.len() + plan.changed.len() + plan.removed.len();
+            assert_eq!(
+                differs,
+                if mode == Mode::Delete { 2 } else { 0 },
+                "{mode:?}"
+            );
+            assert!(plan.problems.is_empty(), "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_told_whatever_the_mode() {
+        let present = json!(["Objects/A/**", { "node": "i=7", "point": "a" }]);
+        let file = [
+            json!({ "node": "i=7", "point": "b" }),
+            json!("Objects/A/**"),
+            json!("x"),
+        ];
+        let rows: Vec<Row> = (2..)
+            .zip(file)
+            .map(|(line, rule)| Row { line, rule })
+            .collect();
+        let found = conflicts(&shape(), present.as_array().unwrap(), &rows);
+        let expected = Conflict {
+            line: 2,
+            present: json!({ "node": "i=7", "point": "a" }),
+            file: json!({ "node": "i=7", "point": "b" }),
+        };
+        assert_eq!(found, [expected]);
     }
 
     #[test]
     fn what_contradicts_itself_is_named() {
         let twice = json!([{ "node": "i=7", "point": "a" }, { "node": "i=7", "point": "b" }]);
-        let found = planned(&json!([]), &twice, Mode::Merge).conflicts;
+        let found = planned(&json!([]), &twice, Mode::Merge).problems;
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].line, Some(3));
         let words = &found[0].words;
@@ -161,20 +329,18 @@ mod tests {
             "{found:?}"
         );
         let alike = json!([{ "node": "i=7", "point": "a" }, { "node": "i=7", "point": "a" }]);
-        assert!(
-            planned(&json!([]), &alike, Mode::Merge)
-                .conflicts
-                .is_empty()
-        );
+        let nothing = |present: &Json, file: &Json, mode| {
+            let found = planned(present, file, mode).problems;
+            assert!(found.is_empty(), "{mode:?}: {found:?}");
+        };
+        nothing(&json!([]), &alike, Mode::Merge);
+        // Which of the two is meant does not matter to what goes.
+        nothing(&json!([{ "node": "i=7" }]), &twice, Mode::Delete);
         let named = json!([{ "node": "i=8", "device": "d", "point": "a" }]);
         let present = json!([{ "node": "i=7", "device": "d", "point": "a" }]);
-        let found = planned(&present, &named, Mode::Merge).conflicts;
+        let found = planned(&present, &named, Mode::Merge).problems;
         assert_eq!(found[0].line, Some(2));
         assert!(found[0].words.contains("both called a of d"), "{found:?}");
-        assert!(
-            planned(&present, &named, Mode::Replace)
-                .conflicts
-                .is_empty()
-        );
+        nothing(&present, &named, Mode::Overwrite);
     }
 }

@@ -8,8 +8,8 @@ use fieldgate_api::{
     config::{Draft, Item},
     endpoint::{ExportSelection, ImportSelection},
     selection::{
-        SelectionChange, SelectionFile, SelectionFormat, SelectionMode, SelectionPlan,
-        SelectionProblem,
+        SelectionChange, SelectionConflict, SelectionFile, SelectionFormat, SelectionMode,
+        SelectionOutcome, SelectionPlan, SelectionProblem,
     },
     trouble::ConfigProblem,
 };
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     config::{ChangeError, Desired, Section},
-    selection::{self, Mode, RowProblem, SELECT, Shape, parse_csv, parse_json, write_csv},
+    selection::{self, Mode, Row, RowProblem, SELECT, Shape, parse_csv, parse_json, write_csv},
 };
 
 /// Differences, and problems, that are told one by one.
@@ -95,19 +95,14 @@ async fn import(call: Call<ImportSelection>) -> Answer<ImportSelection> {
             });
         }
     };
-    let mode = match call.body.mode {
-        SelectionMode::Merge => Mode::Merge,
-        SelectionMode::Replace => Mode::Replace,
-    };
-    let plan = selection::plan(&shape, &rules(&item), &file, mode);
+    let present = rules(&item);
+    let plan = selection::plan(&shape, &present, &file, mode(call.body.mode));
     let mut answer = SelectionPlan {
-        added: plan.added.len() as u64,
-        changed: plan.changed.len() as u64,
-        removed: plan.removed.len() as u64,
-        same: plan.same as u64,
-        changes: changes(&plan),
-        problems: told(plan.conflicts),
-        saved: None,
+        conflicts: conflicts(&shape, &present, &file),
+        modes: Mode::ALL
+            .map(|mode| outcome(&shape, &present, &file, mode))
+            .to_vec(),
+        ..answer(&plan)
     };
     let mut settings = item.draft.settings.clone();
     settings[SELECT] = Json::from(plan.rules);
@@ -133,6 +128,63 @@ async fn import(call: Call<ImportSelection>) -> Answer<ImportSelection> {
         answer.saved = Some(call.shared.block(change).await?.1);
     }
     Ok(answer)
+}
+
+fn answer(plan: &selection::Plan) -> SelectionPlan {
+    SelectionPlan {
+        added: plan.added.len() as u64,
+        changed: plan.changed.len() as u64,
+        removed: plan.removed.len() as u64,
+        same: plan.same as u64,
+        ignored: plan.ignored as u64,
+        changes: changes(plan),
+        problems: told(plan.problems.clone()),
+        ..SelectionPlan::default()
+    }
+}
+
+/// What another mode would come to, so that it can be chosen with open eyes.
+fn outcome(shape: &Shape, present: &[Json], file: &[Row], mode: Mode) -> SelectionOutcome {
+    let plan = selection::plan(shape, present, file, mode);
+    SelectionOutcome {
+        mode: of_mode(mode),
+        added: plan.added.len() as u64,
+        changed: plan.changed.len() as u64,
+        removed: plan.removed.len() as u64,
+        same: plan.same as u64,
+        ignored: plan.ignored as u64,
+        problems: plan.problems.len() as u64,
+    }
+}
+
+fn conflicts(shape: &Shape, present: &[Json], file: &[Row]) -> Vec<SelectionConflict> {
+    let conflicts = selection::conflicts(shape, present, file).into_iter();
+    let conflict = |conflict: selection::Conflict| SelectionConflict {
+        line: conflict.line as u64,
+        present: conflict.present,
+        file: conflict.file,
+    };
+    conflicts.take(TOLD).map(conflict).collect()
+}
+
+fn mode(mode: SelectionMode) -> Mode {
+    match mode {
+        SelectionMode::Merge => Mode::Merge,
+        SelectionMode::Skip => Mode::Skip,
+        SelectionMode::Create => Mode::Create,
+        SelectionMode::Overwrite => Mode::Overwrite,
+        SelectionMode::Delete => Mode::Delete,
+    }
+}
+
+fn of_mode(mode: Mode) -> SelectionMode {
+    match mode {
+        Mode::Merge => SelectionMode::Merge,
+        Mode::Skip => SelectionMode::Skip,
+        Mode::Create => SelectionMode::Create,
+        Mode::Overwrite => SelectionMode::Overwrite,
+        Mode::Delete => SelectionMode::Delete,
+    }
 }
 
 /// A problem of the settings, at the line of the file where its rule stands.

@@ -82,6 +82,7 @@ fn a_server_is_browsed_beside_delivery_in_the_sources_own_session() {
     let look = ExploreLook {
         at: of("line"),
         node: first.to_owned(),
+        ..ExploreLook::default()
     };
     let detail = gateway.api.call::<ExploreNodeDetail>(&[], &look).unwrap();
     assert_eq!(detail.node.path, points[0]["path"]);
@@ -187,7 +188,7 @@ fn a_selection_goes_out_as_a_file_and_comes_back_with_a_dry_run_first() {
         format!("path,node,point\nObjects/Line/p0,,\n,{node},third\n"),
     )
     .unwrap();
-    let (code, told, _) = selection(&["import", "press", path, "--mode", "replace", "--dry-run"]);
+    let (code, told, _) = selection(&["import", "press", path, "--mode", "overwrite", "--dry-run"]);
     assert_eq!(code, Some(0));
     assert!(
         told.contains("1 added, 0 changed, 1 removed, 1 the same; nothing was changed: a dry run"),

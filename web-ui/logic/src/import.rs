@@ -1,6 +1,8 @@
 //! A selection's file before it is taken over: how it is written, and what would change, in lines and words.
 
-use fieldgate_api::selection::{SelectionFormat, SelectionPlan, SelectionProblem};
+use fieldgate_api::selection::{
+    SelectionFormat, SelectionMode, SelectionOutcome, SelectionPlan, SelectionProblem,
+};
 
 use crate::diff::Line;
 
@@ -16,6 +18,102 @@ pub fn format_of(name: &str, text: &str) -> SelectionFormat {
     }
 }
 
+/// The modes in the order in which they are offered.
+pub const MODES: [SelectionMode; 5] = [
+    SelectionMode::Merge,
+    SelectionMode::Skip,
+    SelectionMode::Create,
+    SelectionMode::Overwrite,
+    SelectionMode::Delete,
+];
+
+/// A mode as a person reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModeWords {
+    /// As the API and the command line write it.
+    pub id: &'static str,
+    pub name: &'static str,
+    pub help: &'static str,
+    /// What becomes of a rule that is there already, and differs.
+    pub fate: &'static str,
+}
+
+#[must_use]
+pub fn mode_words(mode: SelectionMode) -> ModeWords {
+    let words = |id, name, help, fate| ModeWords {
+        id,
+        name,
+        help,
+        fate,
+    };
+    match mode {
+        SelectionMode::Merge => words(
+            "merge",
+            "Merge",
+            "New rules are added, those that differ become the file's, the others stay.",
+            "becomes the file's",
+        ),
+        SelectionMode::Skip => words(
+            "skip",
+            "Skip what is there",
+            "New rules are added, everything that is there stays as it is.",
+            "stays as it is",
+        ),
+        SelectionMode::Create => words(
+            "create",
+            "Only create",
+            "New rules are added; when one differs from what is there, nothing is taken over.",
+            "stops the import",
+        ),
+        SelectionMode::Overwrite => words(
+            "overwrite",
+            "Overwrite",
+            "The file is everything: rules that are not in it go.",
+            "becomes the file's",
+        ),
+        SelectionMode::Delete => words(
+            "delete",
+            "Delete",
+            "The rules that the file is about go, the others stay.",
+            "goes",
+        ),
+    }
+}
+
+/// What each mode does with a rule that differs: the modes that do the same stand together.
+#[must_use]
+pub fn fates() -> String {
+    let mut fates: Vec<(&str, Vec<&str>)> = Vec::new();
+    for words in MODES.map(mode_words) {
+        match fates.iter_mut().find(|(fate, _)| *fate == words.fate) {
+            Some((_, names)) => names.push(words.name),
+            None => fates.push((words.fate, vec![words.name])),
+        }
+    }
+    let one = |(fate, names): (&str, Vec<&str>)| format!("{}: {fate}", names.join(", "));
+    fates.into_iter().map(one).collect::<Vec<_>>().join(" · ")
+}
+
+/// What a mode would come to, in a few words.
+#[must_use]
+pub fn outcome(outcome: &SelectionOutcome) -> String {
+    let counts = [
+        (outcome.added, "added"),
+        (outcome.changed, "changed"),
+        (outcome.removed, "removed"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    match (outcome.problems, counts.is_empty()) {
+        (1.., _) => "nothing, because of what is wrong".to_owned(),
+        (0, true) => "nothing changes".to_owned(),
+        (0, false) => counts.join(", "),
+    }
+}
+
 /// What would change, in a sentence.
 #[must_use]
 pub fn summary(plan: &SelectionPlan) -> String {
@@ -24,8 +122,13 @@ pub fn summary(plan: &SelectionPlan) -> String {
         changed,
         removed,
         same,
+        ignored,
         ..
     } = plan;
+    let ignored = match ignored {
+        0 => String::new(),
+        ignored => format!(", {ignored} without effect"),
+    };
     match (added + changed + removed, plan.problems.is_empty()) {
         (0, true) => "Nothing differs from what is read already.".to_owned(),
         (0, false) => "This file cannot be taken over.".to_owned(),
@@ -35,7 +138,9 @@ pub fn summary(plan: &SelectionPlan) -> String {
                 0 => String::new(),
                 more => format!("; {more} of them are not shown"),
             };
-            format!("{added} added, {changed} changed, {removed} removed, {same} the same{more}.")
+            format!(
+                "{added} added, {changed} changed, {removed} removed, {same} the same{ignored}{more}."
+            )
         }
     }
 }
@@ -83,6 +188,34 @@ mod tests {
             ("a.txt", "path\nObjects/**", SelectionFormat::Csv),
         ] {
             assert_eq!(format_of(name, text), format, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_mode_says_what_it_comes_to() {
+        let of = |added, changed, removed, problems| SelectionOutcome {
+            mode: SelectionMode::Merge,
+            added,
+            changed,
+            removed,
+            same: 7,
+            ignored: 7,
+            problems,
+        };
+        for (told, words) in [
+            (of(0, 0, 0, 0), "nothing changes"),
+            (of(1, 0, 2, 0), "1 added, 2 removed"),
+            (of(1, 0, 0, 1), "nothing, because of what is wrong"),
+        ] {
+            assert_eq!(outcome(&told), words);
+        }
+        assert_eq!(
+            fates(),
+            "Merge, Overwrite: becomes the file's · Skip what is there: stays as it is · Only create: stops the import · Delete: goes"
+        );
+        for mode in MODES {
+            let id = serde_json::to_value(mode).unwrap();
+            assert_eq!(id, mode_words(mode).id);
         }
     }
 

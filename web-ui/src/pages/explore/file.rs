@@ -1,10 +1,12 @@
 //! A source's rules as a file: download, and import with all that it would change shown first.
 
 use fieldgate_api::endpoint::ImportSelection;
-use fieldgate_api::selection::{SelectionImport, SelectionMode, SelectionPlan};
+use fieldgate_api::selection::{SelectionConflict, SelectionImport, SelectionMode, SelectionPlan};
 use fieldgate_api::trouble::Trouble;
 use fieldgate_ui_logic::diff::Line;
-use fieldgate_ui_logic::import::{can_apply, format_of, lines, place, summary};
+use fieldgate_ui_logic::import::{
+    MODES, can_apply, fates, format_of, lines, mode_words, outcome, place, summary,
+};
 use fieldgate_ui_logic::place::{Place, Section, encode};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
@@ -76,15 +78,6 @@ pub fn selection_file(source: &str) -> AnyView {
         // So that the same file can be chosen again once it is corrected.
         input.set_value("");
     };
-    let mode = move |mode: SelectionMode, id: &'static str, text: &'static str| {
-        view! {
-            <label class="check" for=id>
-                <input type="radio" name="import-mode" id=id prop:checked=move || import.mode.get() == mode
-                    on:change=move |_| { import.mode.set(mode); import.check(); }/>
-                <span>{text}</span>
-            </label>
-        }
-    };
     view! {
         <section class="card" aria-labelledby="file-title" data-test="selection-file">
             <h2 id="file-title">"As a file"</h2>
@@ -95,12 +88,11 @@ pub fn selection_file(source: &str) -> AnyView {
                     <label for="import-file">"Import a .csv or .json file"</label>
                     <input type="file" id="import-file" accept=".csv,.json,text/csv,application/json" on:change=choose/>
                 </div>
-                <fieldset class="field">
-                    <legend>"Rules that are not in the file"</legend>
-                    {mode(SelectionMode::Merge, "import-merge", "stay")}
-                    {mode(SelectionMode::Replace, "import-replace", "go")}
-                </fieldset>
             </div>
+            <fieldset class="modes">
+                <legend>"What the file does to the rules that are there"</legend>
+                {MODES.map(|mode| import.mode(mode)).into_iter().collect_view()}
+            </fieldset>
             {move || import.outcome.get().map(|outcome| match outcome {
                 Err(trouble) => trouble_note(&trouble),
                 Ok(checked) => import.plan(&checked),
@@ -113,6 +105,34 @@ pub fn selection_file(source: &str) -> AnyView {
 // === impl Import ===
 
 impl Import {
+    /// A mode to choose, with what it would come to once a file is there.
+    fn mode(self, mode: SelectionMode) -> AnyView {
+        let words = mode_words(mode);
+        let (id, help) = (
+            format!("import-{}", words.id),
+            format!("import-help-{}", words.id),
+        );
+        let would = move || {
+            let of = |plan: &SelectionPlan| {
+                let told = plan.modes.iter().find(|told| told.mode == mode);
+                told.map(|told| format!("{}.", words::capital(&outcome(told))))
+            };
+            self.outcome.with(|outcome| match outcome {
+                Some(Ok(checked)) => of(&checked.plan),
+                _ => None,
+            })
+        };
+        view! {
+            <div class="check">
+                <input type="radio" name="import-mode" id=id.clone() aria-describedby=help.clone() prop:checked=move || self.mode.get() == mode
+                    on:change=move |_| { self.mode.set(mode); self.check(); }/>
+                <label for=id>{words.name}</label>
+                <p class="help" id=help>{words.help}" "<strong data-test="mode-would">{would}</strong></p>
+            </div>
+        }
+        .into_any()
+    }
+
     fn read(self, file: File) {
         let name = file.name();
         spawn_local(async move {
@@ -215,6 +235,7 @@ impl Import {
                 <p class="warning-text">"Nothing is taken over as long as something is wrong:"</p>
                 <ul class="lines" data-test="import-problems">{problems}</ul>
             })}
+            {conflicts(&plan.conflicts)}
             {any_change.then(|| view! {
                 <pre class="diff" tabindex="0" role="region" aria-label="What the file changes" data-test="import-diff">{changes}</pre>
             })}
@@ -224,6 +245,31 @@ impl Import {
         }
         .into_any()
     }
+}
+
+/// What is there already and differs, both beside each other, and what each mode does with it.
+fn conflicts(conflicts: &[SelectionConflict]) -> Option<AnyView> {
+    let row = |conflict: &SelectionConflict| {
+        let line = conflict.line;
+        view! {
+            <tr role="row">
+                <th role="rowheader" scope="row">{line}</th>
+                <td role="cell" data-label="Is there"><code>{words::plain(&conflict.present.to_string())}</code></td>
+                <td role="cell" data-label="The file says"><code>{words::plain(&conflict.file.to_string())}</code></td>
+            </tr>
+        }
+        .into_any()
+    };
+    let (some, count) = (!conflicts.is_empty(), conflicts.len() as u64);
+    some.then(|| view! {
+        <h3>{words::counted(count, "conflict")}</h3>
+        <p class="help">"A rule about the same is there already, and says something else. "{fates()}"."</p>
+        <table role="table" class="plain" aria-label="Conflicts" data-test="conflicts">
+            <thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">"Line"</th><th role="columnheader" scope="col">"Is there"</th><th role="columnheader" scope="col">"The file says"</th></tr></thead>
+            <tbody role="rowgroup">{conflicts.iter().map(row).collect_view()}</tbody>
+        </table>
+    }
+    .into_any())
 }
 
 fn request(file: &Chosen, mode: SelectionMode, dry_run: bool) -> SelectionImport {

@@ -165,6 +165,7 @@ fn begin(client: &Client, at: &ExploreAt, path: &str) -> Result<ExploreNode, Fai
         let look = ExploreLook {
             at: at.clone(),
             node: path.to_owned(),
+            ..ExploreLook::default()
         };
         return Ok(client.call::<ExploreNodeDetail>(&[], &look)?.node);
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use fieldgate_api::{
-    command::{CommandAnswer, CommandView, OfferView},
-    endpoint::{GetCommands, GetOffers, SendCommand},
+    command::{CommandAnswer, CommandView, NodeOffers, OfferView},
+    endpoint::{GetCommands, GetNodeOffers, GetOffers, SendCommand},
 };
 use fieldgate_kit::{
     command::{Draft, Parts, action_of_json},
@@ -28,6 +28,7 @@ pub fn mount(mounts: &mut Mounts<'_>) {
     mounts.mount::<SendCommand, _, _>(send);
     mounts.mount::<GetCommands, _, _>(|call: Call<GetCommands>| async move { Ok(list(&call)) });
     mounts.mount::<GetOffers, _, _>(|call: Call<GetOffers>| async move { offers(&call) });
+    mounts.mount::<GetNodeOffers, _, _>(|call: Call<GetNodeOffers>| async move { of_node(&call) });
 }
 
 async fn send(call: Call<SendCommand>) -> Answer<SendCommand> {
@@ -119,6 +120,25 @@ fn offers(call: &Call<GetOffers>) -> Answer<GetOffers> {
     let offers = desk.iter().flat_map(|desk| desk.offers.iter());
     let of_it = offers.filter(|offer| offer.target.device_path() == device.as_str());
     Ok(of_it.map(offer).collect())
+}
+
+fn of_node(call: &Call<GetNodeOffers>) -> Answer<GetNodeOffers> {
+    let (source, address) = (&call.place, &call.body.address);
+    let gateway = &call.shared.gateway;
+    let found = gateway.running(|running| {
+        let state = running.sources.get(source.as_str())?;
+        let devices = state.devices.borrow();
+        let points = devices.iter().flat_map(|device| &device.points);
+        let points = points.filter(|point| point.address == *address);
+        let desk = state.desk.borrow();
+        let offers = desk.iter().flat_map(|desk| desk.offers.iter());
+        let here = offers.filter(|offer| offer.address == *address);
+        Some(NodeOffers {
+            points: points.map(|point| point.id.to_string()).collect(),
+            offers: here.map(offer).collect(),
+        })
+    });
+    found.ok_or_else(|| Failure::no_such("source", source))
 }
 
 fn offer(offer: &Offer) -> OfferView {

@@ -9,15 +9,15 @@ use fieldgate_api::{
     },
     explore::{
         ExploreAbout, ExploreAt, ExploreDetail, ExploreFact, ExploreFound, ExploreKind,
-        ExploreNode, ExploreOffer, ExplorePage, ExplorePreview, ExploreSample, ExploreValue,
-        ExploreWatched,
+        ExploreNode, ExploreOffer, ExplorePage, ExplorePermit, ExplorePreview, ExploreSample,
+        ExploreValue, ExploreWatched,
     },
 };
 use fieldgate_kit::{
     Explore, ExploreError,
     explore::{
-        ChildrenAsk, ExploredNode, Fact, NodeKind, Observation, Sample, SearchAsk, Suggestion,
-        Watched,
+        ChildrenAsk, ExploredNode, Fact, LookAsk, NodeKind, Observation, Permit, Sample, SearchAsk,
+        Suggestion, Watched,
     },
 };
 
@@ -73,8 +73,12 @@ async fn children(call: Call<ExploreNodes>) -> Answer<ExploreNodes> {
 }
 
 async fn look(call: Call<ExploreNodeDetail>) -> Answer<ExploreNodeDetail> {
+    let question = || LookAsk {
+        node: call.body.node.clone(),
+        path: call.body.path.clone(),
+    };
     let detail = ask(&call.shared, &call.body.at, async |session| {
-        session.look(call.body.node.clone()).await
+        session.look(question()).await
     });
     let detail = detail.await?;
     Ok(ExploreDetail {
@@ -87,6 +91,7 @@ async fn look(call: Call<ExploreNodeDetail>) -> Answer<ExploreNodeDetail> {
             .map(|(low, high)| [low, high])
             .filter(|range| range.iter().all(|end| end.is_finite())),
         facts: detail.facts.into_iter().map(fact).collect(),
+        permit: detail.permit.map(permit),
     })
 }
 
@@ -274,6 +279,14 @@ fn offer(offer: Suggestion) -> ExploreOffer {
         title: shown(&offer.title),
         about: shown(&offer.about),
         rule: offer.rule,
+    }
+}
+
+fn permit(permit: Permit) -> ExplorePermit {
+    ExplorePermit {
+        actions: permit.actions,
+        rule: permit.rule,
+        against: permit.against.as_deref().map(shown),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use fieldgate_model::{Quality, Timestamp, Value};
+use fieldgate_model::{ActionKind, Quality, Timestamp, Value};
 use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use tokio::sync::watch;
@@ -37,7 +37,7 @@ pub trait Explore: Send + Sync {
     fn children(&self, ask: ChildrenAsk) -> Explored<'_, ChildrenPage>;
 
     /// What is known of one node, with its value as it is now.
-    fn look(&self, node: String) -> Explored<'_, NodeDetail>;
+    fn look(&self, ask: LookAsk) -> Explored<'_, NodeDetail>;
 
     /// Nodes below one whose name or address holds a text; a part of the way with each call.
     fn search(&self, ask: SearchAsk) -> Explored<'_, SearchPage>;
@@ -138,6 +138,25 @@ pub struct Observation {
     pub server_at: Option<Timestamp>,
 }
 
+/// A question for what is known of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LookAsk {
+    /// Its address; empty for where everything begins.
+    pub node: String,
+    /// The way by which it was found; empty when nobody knows.
+    pub path: String,
+}
+
+/// What people could do to a node, where the settings allow it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Permit {
+    pub actions: Vec<ActionKind>,
+    /// The rule of the setting `commands` that allows them at this node, and nowhere else.
+    pub rule: Json,
+    /// Why the far side would refuse some of it all the same.
+    pub against: Option<String>,
+}
+
 /// What is known of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeDetail {
@@ -150,6 +169,8 @@ pub struct NodeDetail {
     pub range: Option<(f64, f64)>,
     /// Everything else, in the protocol's words: data type, access level, sampling interval.
     pub facts: Vec<Fact>,
+    /// None for what nothing can be done to.
+    pub permit: Option<Permit>,
 }
 
 /// A question for nodes by name or address.

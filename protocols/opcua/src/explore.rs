@@ -7,6 +7,7 @@ pub(crate) mod asked;
 mod children;
 mod detail;
 mod kept;
+mod permit;
 mod search;
 mod selection;
 
@@ -19,8 +20,8 @@ use std::{
 use fieldgate_kit::{
     Explore, ExploreCtx, ExploreError, SourceError,
     explore::{
-        About, ChildrenAsk, ChildrenPage, Explored, ExploredNode, Fact, NodeDetail, NodeKind,
-        Sample, SearchAsk, SearchPage, SelectionPreview,
+        About, ChildrenAsk, ChildrenPage, Explored, ExploredNode, Fact, LookAsk, NodeDetail,
+        NodeKind, Sample, SearchAsk, SearchPage, SelectionPreview,
     },
 };
 use fieldgate_model::escape_segment;
@@ -298,8 +299,8 @@ impl Explore for Explorer {
         Box::pin(self.in_turn(self.children_page(ask)))
     }
 
-    fn look(&self, node: String) -> Explored<'_, NodeDetail> {
-        Box::pin(self.in_turn(self.detail(node)))
+    fn look(&self, ask: LookAsk) -> Explored<'_, NodeDetail> {
+        Box::pin(self.in_turn(self.detail(ask)))
     }
 
     fn search(&self, ask: SearchAsk) -> Explored<'_, SearchPage> {

@@ -1,4 +1,5 @@
-//! The page Explore in a real browser: from an address to a source, through the tree by keyboard alone.
+//! The page Explore in a real browser: from an address to a source, through the tree by keyboard alone; a selection as a file; a value
+//! written and a method called.
 
 use std::fs;
 
@@ -15,7 +16,7 @@ use fieldgate_tests::{
 };
 use serde_json::json;
 
-use crate::line;
+use crate::{commands, line};
 
 fn options() -> Options {
     Options {
@@ -199,7 +200,21 @@ fn a_selection_goes_through_a_file_and_what_it_changes_is_shown_first() {
     browser.text_is("[data-test=import-summary]", |text| {
         text == "rules.csv: 1 added, 0 changed, 0 removed, 1 the same."
     });
-    browser.click("#import-replace");
+    // What each mode would come to is told before it is chosen.
+    let would = |mode: &str, words: &str| {
+        let place = format!("#import-help-{mode}");
+        browser.text_is(&place, |text| text.contains(words));
+    };
+    would("merge", "1 added.");
+    would("skip", "1 added.");
+    would("create", "1 added.");
+    would("overwrite", "1 added, 1 removed.");
+    would("delete", "1 removed.");
+    browser.click("#import-delete");
+    browser.text_is("[data-test=import-summary]", |text| {
+        text == "rules.csv: 0 added, 0 changed, 1 removed, 0 the same, 1 without effect."
+    });
+    browser.click("#import-overwrite");
     browser.text_is("[data-test=import-summary]", |text| {
         text == "rules.csv: 1 added, 0 changed, 1 removed, 1 the same."
     });
@@ -218,6 +233,134 @@ fn a_selection_goes_through_a_file_and_what_it_changes_is_shown_first() {
     gateway
         .api
         .source_is("press", |status| status.words.starts_with("2 of 2"));
+
+    // What is there already and differs stands beside what the file says; who only creates takes nothing over.
+    fs::write(&file, format!("node,point\n{node},fourth\n")).unwrap();
+    browser.open(&format!("{}/explore?source=press", gateway.url));
+    browser.upload("#import-file", &file);
+    browser.text_is("[data-test=conflicts]", |text| {
+        text.contains("third") && text.contains("fourth")
+    });
+    would("merge", "1 changed.");
+    would("skip", "Nothing changes.");
+    would("create", "Nothing, because of what is wrong.");
+    browser.click("#import-create");
+    browser.text_is("[data-test=import-problems]", |text| {
+        text.contains("Line 2") && text.contains("there already")
+    });
+    assert_eq!(browser.script(apply_is_off, &json!([])), json!(true));
+    assert_accessible(&browser);
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn a_value_is_written_and_a_method_called_where_they_are_found() {
+    let press = commands::press();
+    let gateway = Gateway::start("[gateway]\nname = \"test\"\n");
+    let draft = Draft {
+        kind: "opcua".into(),
+        paused: false,
+        settings: json!({ "endpoint": format!("opc.tcp://127.0.0.1:{}", press.port), "security": { "policy": "None" }, "select": ["Objects/Press/**"] }),
+    };
+    gateway
+        .api
+        .call::<PutSource>(&["press"], &draft)
+        .map(drop)
+        .unwrap();
+    gateway
+        .api
+        .source_is("press", |status| status.state == "running");
+    let browser = Browser::start();
+    let page = format!("{}/explore?source=press", gateway.url);
+    let find = |name: &str| {
+        browser.open(&page);
+        browser.wait_for("[role=treeitem][data-key='Objects/Press']");
+        browser.fill("[data-test=explore-search]", name);
+        browser.press(Key::Text("\n"));
+        browser.wait_for("[data-test=look-at]");
+        browser.click("[data-test=look-at]");
+        browser.wait_for("[data-test=node-commands]");
+    };
+    let rules = || gateway.api.get::<GetSource>(&["press"]).item.draft.settings["commands"].clone();
+    // Nothing is allowed; the link leads to the rule that allows exactly this, and only Save writes it.
+    let allow = |told: &str, rule: &str| {
+        browser.text_is("[data-test=node-commands]", |text| text.contains(told));
+        assert_eq!(browser.count("[data-test=offers]"), 0);
+        assert_accessible(&browser);
+        let before = rules();
+        browser.click("[data-test=allow]");
+        browser.text_is("[data-test=proposed]", |text| {
+            text.contains("nothing is saved yet")
+        });
+        assert_eq!(rules(), before);
+        browser.click("[data-test=save]");
+        until_true("the rule to be written", SOON, || {
+            rules().to_string().contains(rule)
+        });
+    };
+    find("SetPoint");
+    allow("To read and write is not allowed here.", "nsu=");
+    find("Start");
+    browser.text_is("[data-test=node]", |text| {
+        text.contains("speed: Double") && text.contains("total: Double")
+    });
+    allow("To call is not allowed here.", "Objects/Press/Start");
+
+    find("SetPoint");
+    browser.text_is("[data-test=offers]", |text| text.contains("79"));
+    browser.click("[data-test=write]");
+    browser.fill("#dialog-focus", "warm");
+    browser.click("[data-test=command-next]");
+    browser.text_is("[data-test=command-wrong]", |text| {
+        text.contains("`warm` is no Double")
+    });
+    browser.fill("#dialog-focus", "80.5");
+    browser.click("[data-test=command-next]");
+    browser.text_is("[data-test=command-change]", |text| {
+        text.contains("79") && text.contains("80.5")
+    });
+    browser.click("[data-test=command-go]");
+    browser.text_is("[data-test=command-answer]", |text| {
+        text.contains("80.5 was written")
+    });
+    browser.click("[data-test=command-close]");
+    browser.text_is("[data-test=record]", |text| {
+        text.contains("write SetPoint 80.5") && text.contains("console")
+    });
+    browser.text_is("[data-test=node-value]", |text| text.contains("80.5"));
+
+    // The method's row in the tree is no box to tick.
+    browser.open(&page);
+    let row = "[role=treeitem][data-key='Objects/Press']";
+    browser.wait_for(row);
+    let _ = browser.script(
+        "document.querySelector('[role=treeitem][tabindex=\"0\"]').focus()",
+        &json!([]),
+    );
+    while here(&browser) != "Objects/Press" {
+        browser.press(Key::Down);
+    }
+    browser.press(Key::Right);
+    browser.wait_for("[role=treeitem][data-key='Objects/Press/Start']");
+    while here(&browser) != "Objects/Press/Start" {
+        browser.press(Key::Down);
+    }
+    assert_eq!(
+        browser.count("[data-key='Objects/Press/Start'][aria-checked]"),
+        0
+    );
+    browser.wait_for("[data-test=call]");
+    browser.click("[data-test=call]");
+    browser.fill("#dialog-focus", "1.5");
+    browser.fill("#argument-1", "2");
+    browser.click("[data-test=command-next]");
+    browser.click("[data-test=command-go]");
+    browser.text_is("[data-test=command-answer]", |text| {
+        text.contains("total = 3.5")
+    });
+    browser.click("[data-test=command-close]");
+    assert_accessible(&browser);
     let complaints = browser.complaints();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

@@ -80,6 +80,25 @@ pub struct CommandQuery {
     pub limit: Option<u32>,
 }
 
+/// Which node of a source's far side is meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NodeQuery {
+    /// Its address, as looking around tells it.
+    pub address: String,
+}
+
+/// What a source makes of a node of its far side.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NodeOffers {
+    /// The points that the source reads there: `source/device/point`.
+    pub points: Vec<String>,
+    /// What may be done to it by commands; a method that several objects share is offered at each.
+    pub offers: Vec<OfferView>,
+}
+
 /// What can be asked of a point or method; what is not offered is not allowed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

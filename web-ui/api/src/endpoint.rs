@@ -266,6 +266,8 @@ endpoints! {
 
     /// What may be done at a device by commands; `{id}` is `source/device`, percent-encoded.
     GetOffers: Get "/api/v1/devices/{id}/commands", () => Vec<command::OfferView>;
+    /// What a source reads of a node of its far side, and what may be done to it by commands.
+    GetNodeOffers: Get "/api/v1/sources/{id}/commands", command::NodeQuery => command::NodeOffers;
     /// Reads a point now, writes it, or calls a method; `{id}` is `source/device/point`, percent-encoded.
     SendCommand: Post "/api/v1/points/{id}/command", command::CommandDraft => command::CommandAnswer;
     /// The last commands, who gave them and what became of them, the newest first.

@@ -1,6 +1,6 @@
 //! Looking around at a source's far side over the wire: children, attributes, search, what a selection would mean.
 
-use fieldgate_model::{QualityLevel, Timestamp};
+use fieldgate_model::{ActionKind, QualityLevel, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -123,6 +123,20 @@ pub struct ExploreLook {
     /// The node's address; empty for where everything begins.
     #[serde(default)]
     pub node: String,
+    /// The way by which it was found, as it was told; left out: looked up.
+    #[serde(default)]
+    pub path: String,
+}
+
+/// What people could do to a node, where its source's settings allow it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ExplorePermit {
+    pub actions: Vec<ActionKind>,
+    /// The rule of the setting `commands` that allows them at this node, and nowhere else.
+    pub rule: Json,
+    /// Why the far side would refuse some of it all the same.
+    pub against: Option<String>,
 }
 
 /// What is known of a node.
@@ -138,6 +152,9 @@ pub struct ExploreDetail {
     pub range: Option<[f64; 2]>,
     /// Everything else: data type, access, sampling interval.
     pub facts: Vec<ExploreFact>,
+    /// None for what nothing can be done to.
+    #[serde(default)]
+    pub permit: Option<ExplorePermit>,
 }
 
 /// A value as it is now.

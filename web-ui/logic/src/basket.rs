@@ -1,5 +1,6 @@
 //! The basket of the page Explore: the rules of a selection as the tree's patterns, and back; how much they would send.
 
+use fieldgate_api::explore::{ExploreSample, ExploreWatched};
 use serde_json::{Value as Json, json};
 
 /// A value in a message of the format `aio-json`, with name, time and id.
@@ -66,6 +67,33 @@ pub fn shown(rule: &Json) -> String {
     }
 }
 
+/// Two parts of a test, one after the other, as one: what changed is added up, the busiest first, and the newest value stays.
+#[must_use]
+pub fn together(before: Option<ExploreSample>, next: ExploreSample) -> ExploreSample {
+    let Some(before) = before else {
+        return next;
+    };
+    let mut watched = before.watched;
+    for point in next.watched {
+        match watched.iter_mut().find(|known| known.point == point.point) {
+            Some(known) => {
+                *known = ExploreWatched {
+                    changes: known.changes + point.changes,
+                    last: point.last.or_else(|| known.last.take()),
+                    ..point
+                };
+            }
+            None => watched.push(point),
+        }
+    }
+    watched.sort_by_key(|point| std::cmp::Reverse(point.changes));
+    ExploreSample {
+        seconds: before.seconds + next.seconds,
+        watched,
+        ..next
+    }
+}
+
 /// Bytes a day, by values a second.
 #[must_use]
 pub fn bytes_a_day(values_per_s: f64) -> u64 {
@@ -101,6 +129,27 @@ mod tests {
         let by_address = |address: &str| known.iter().find(|node| node.address == address);
         let by_path = |path: &str| known.iter().find(|node| node.path == path);
         Json::from(rules(before, &next, by_address, by_path))
+    }
+
+    #[test]
+    fn parts_of_a_test_add_up() {
+        let sample = |seconds: f64, counts: &[(&str, u64)]| ExploreSample {
+            seconds,
+            words: String::new(),
+            points: 3,
+            watched: counts
+                .iter()
+                .map(|(point, changes)| ExploreWatched {
+                    point: (*point).to_owned(),
+                    changes: *changes,
+                    last: None,
+                    trouble: None,
+                })
+                .collect(),
+        };
+        let first = together(None, sample(10.0, &[("a", 5), ("b", 1)]));
+        let both = together(Some(first), sample(10.5, &[("b", 9), ("c", 2)]));
+        assert_eq!(both, sample(20.5, &[("b", 10), ("a", 5), ("c", 2)]));
     }
 
     #[test]

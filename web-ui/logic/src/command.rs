@@ -4,6 +4,8 @@
 
 use std::str::FromStr;
 
+use fieldgate_api::command::OfferView;
+use fieldgate_model::ActionKind;
 use serde_json::{Number, Value as Json};
 
 /// How a value is asked for.
@@ -64,6 +66,50 @@ pub fn read(typed: &str, data_type: &str) -> Result<Json, String> {
         .map_err(|_| format!("a list of {scalar} is wanted, in JSON: [1, 2]"))?;
     check_list(&list, scalar, dimensions)?;
     Ok(list)
+}
+
+/// Of what a source offers at a node, that which belongs to the way by which somebody came; all of it when none does. A method
+/// can be one node that several objects share.
+#[must_use]
+pub fn nearest(offers: &[OfferView], source: &str, path: &str) -> Vec<OfferView> {
+    let below = path.strip_prefix("Objects/").unwrap_or(path);
+    let target = format!("{source}/{below}");
+    match offers.iter().find(|offer| offer.target == target) {
+        Some(offer) => vec![offer.clone()],
+        None => offers.to_vec(),
+    }
+}
+
+/// The rule that allows what could be done to a node and is not allowed yet; `None` when nothing is left.
+#[must_use]
+pub fn missing(actions: &[ActionKind], rule: &Json, offers: &[OfferView]) -> Option<Json> {
+    let allowed = |action: &&ActionKind| offers.iter().any(|offer| offer.allow.contains(action));
+    let missing: Vec<&str> = actions
+        .iter()
+        .filter(|action| !allowed(action))
+        .map(|action| action.as_str())
+        .collect();
+    let mut rule = rule.clone();
+    rule["allow"] = Json::from(missing.clone());
+    (!missing.is_empty()).then_some(rule)
+}
+
+/// A rule as it stands in a TOML file: `{ node = "i=7", allow = ["write"] }`.
+#[must_use]
+pub fn toml(value: &Json) -> String {
+    match value {
+        Json::Object(table) => {
+            let pair = |(key, value): (&String, &Json)| format!("{key} = {}", toml(value));
+            let pairs: Vec<String> = table.iter().map(pair).collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+        Json::Array(list) => {
+            let items: Vec<String> = list.iter().map(toml).collect();
+            format!("[{}]", items.join(", "))
+        }
+        // JSON's escapes are those of TOML's basic strings, too.
+        other => other.to_string(),
+    }
 }
 
 /// `UInt16[][]` is UInt16 with two dimensions.
@@ -259,6 +305,43 @@ mod tests {
         refused(r#"["1"]"#, "Double[]", "is a text and no Double");
         refused("[1, 2]", "Double[][]", "1 is none");
         refused("[1, -1]", "UInt16[]", "-1 is out of the range");
+    }
+
+    fn offer(target: &str, allow: &[ActionKind]) -> OfferView {
+        OfferView {
+            target: target.to_owned(),
+            name: String::new(),
+            address: "i=7".to_owned(),
+            allow: allow.to_vec(),
+            data_type: None,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_shared_method_is_that_of_the_object_it_was_found_at() {
+        let offers = ["p/A/Start", "p/B/Start"].map(|target| offer(target, &[ActionKind::Call]));
+        let targets = |path: &str| {
+            let found = nearest(&offers, "p", path).into_iter();
+            found.map(|offer| offer.target).collect::<Vec<_>>()
+        };
+        assert_eq!(targets("Objects/B/Start"), ["p/B/Start"]);
+        assert_eq!(targets("Objects/C/Start"), ["p/A/Start", "p/B/Start"]);
+        assert_eq!(targets(""), ["p/A/Start", "p/B/Start"]);
+    }
+
+    #[test]
+    fn what_is_not_allowed_yet_has_a_rule() {
+        use ActionKind::{Read, Write};
+        let rule = json!({ "node": "i=7", "allow": ["read", "write"] });
+        let of = |offers: &[OfferView]| missing(&[Read, Write], &rule, offers);
+        assert_eq!(of(&[]), Some(rule.clone()));
+        let write = json!({ "node": "i=7", "allow": ["write"] });
+        assert_eq!(of(&[offer("p/A/T", &[Read])]), Some(write.clone()));
+        assert_eq!(of(&[offer("p/A/T", &[Read, Write])]), None);
+        assert_eq!(missing(&[], &rule, &[]), None);
+        assert_eq!(toml(&write), r#"{ allow = ["write"], node = "i=7" }"#);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Branch {
 pub enum Children {
     /// There are none, ever.
     Leaf,
+    /// There are none, and it cannot be chosen itself.
+    Fixed,
     /// Nobody looked yet.
     Unread,
     Read(Vec<Branch>),
@@ -32,6 +34,8 @@ pub struct Row {
     pub key: String,
     pub label: String,
     pub leaf: bool,
+    /// It cannot be chosen.
+    pub fixed: bool,
     /// 1 for a root.
     pub level: usize,
     /// Among its siblings, from 1.
@@ -68,7 +72,8 @@ fn add_rows(branches: &[Branch], open: &BTreeSet<String>, level: usize, rows: &m
         rows.push(Row {
             key: branch.key.clone(),
             label: branch.label.clone(),
-            leaf: branch.children == Children::Leaf,
+            leaf: matches!(branch.children, Children::Leaf | Children::Fixed),
+            fixed: branch.children == Children::Fixed,
             level,
             position: index + 1,
             siblings: branches.len(),
@@ -134,8 +139,9 @@ pub fn chosen(patterns: &[String], key: &str, leaf: bool) -> Chosen {
 /// The patterns after a node was chosen, or taken out of what is chosen.
 #[must_use]
 pub fn toggle(roots: &[Branch], patterns: &[String], key: &str) -> Vec<String> {
-    let Some(leaf) = find(roots, key).map(|branch| branch.children == Children::Leaf) else {
-        return patterns.to_vec();
+    let leaf = match find(roots, key).map(|branch| &branch.children) {
+        None | Some(Children::Fixed) => return patterns.to_vec(),
+        Some(children) => *children == Children::Leaf,
     };
     let mut next: Vec<String> = patterns
         .iter()
@@ -162,7 +168,9 @@ fn take_out(roots: &[Branch], patterns: &mut Vec<String>, key: &str, leaf: bool)
         let on_the_way =
             |branch: &Branch| branch.key == key || key.starts_with(&format!("{}/", branch.key));
         if spared {
+            let choosable = |branch: &&Branch| branch.children != Children::Fixed;
             let others = level.iter().filter(|branch| !on_the_way(branch));
+            let others = others.filter(choosable);
             let others = others.map(|b| pattern(&b.key, b.children == Children::Leaf));
             for other in others.collect::<Vec<_>>() {
                 if !patterns.contains(&other) {
@@ -268,6 +276,24 @@ mod tests {
         assert_eq!(unread(&roots), [false, true, false]);
         put(&mut roots, "press/line-5", Vec::new());
         assert_eq!(unread(&roots), [false, false, false]);
+    }
+
+    #[test]
+    fn what_cannot_be_chosen_is_seen_and_left_alone() {
+        let below = vec![
+            branch("press/Temp", Children::Leaf),
+            branch("press/Flow", Children::Leaf),
+            branch("press/Start", Children::Fixed),
+        ];
+        let roots = vec![branch("press", Children::Read(below))];
+        let rows = rows(&roots, &open(&["press"]));
+        let last = rows.last().unwrap();
+        assert!(last.leaf && last.fixed && last.key == "press/Start");
+        let nothing: Vec<String> = Vec::new();
+        assert_eq!(toggle(&roots, &nothing, "press/Start"), nothing);
+        let all = texts(&["press/**"]);
+        assert_eq!(toggle(&roots, &all, "press/Start"), all);
+        assert_eq!(toggle(&roots, &all, "press/Temp"), texts(&["press/Flow"]));
     }
 
     #[test]

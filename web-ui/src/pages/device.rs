@@ -1,9 +1,7 @@
 //! A device: where it is, where its readings go, its points live, its alarms, and what may be done to it.
 
 mod alarms;
-mod command_dialog;
 mod commands;
-mod record;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,14 +12,11 @@ use fieldgate_api::state::{DeviceAddress, DevicePage, DeviceView, LiveValue, Poi
 use fieldgate_ui_logic::place::{Place, Section};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::Element;
 
 use self::alarms::Alarms;
-use self::commands::Counter;
-use self::record::Record;
 use crate::fetched::fetched;
-use crate::live::{Live, is_hidden};
+use crate::live::Live;
+use crate::pages::command::{Counter, Record};
 use crate::widgets::copy::copy_text;
 use crate::widgets::data_table::{Column, Row, column, data_table, text};
 use crate::widgets::icon::{Icon, icon};
@@ -29,7 +24,7 @@ use crate::widgets::page::{heading, once_there};
 use crate::widgets::sparkline::sparkline;
 use crate::widgets::status::status_sentence;
 use crate::widgets::time::{ago, instant};
-use crate::widgets::value::value_cell;
+use crate::widgets::value::{value_cell, watch_what_is_in_sight};
 
 const COLUMNS: &[Column] = &[
     column("Point"),
@@ -40,10 +35,6 @@ const COLUMNS: &[Column] = &[
 
 /// The page itself is fetched again for what is not live: problems, counts, addresses.
 const EVERY: Duration = Duration::from_secs(10);
-/// How often it is looked which rows are in sight.
-const LOOK: Duration = Duration::from_millis(500);
-/// Rows so near to the window, in pixels, count as in sight.
-const MARGIN: f64 = 300.0;
 /// As many numbers of a point are kept for its chart.
 const KEPT: usize = 120;
 
@@ -86,7 +77,8 @@ pub fn page(id: &str) -> AnyView {
             .unwrap_or_else(|| id.clone())
         }
     });
-    let counter = Counter::new(Record::new(id));
+    let device_id = id.to_owned();
+    let counter = Counter::new(Record::new(move || Some(device_id.clone())));
     let alarms = Alarms::new(id, counter);
     let content = move |page: &DevicePage| {
         view! {
@@ -226,42 +218,6 @@ fn name_cell(point: &PointView, name: &str, value: RwSignal<Option<LiveValue>>) 
         </details>
     }
     .into_any()
-}
-
-/// Watches the points whose cells are in sight, as long as the page is there.
-fn watch_what_is_in_sight() {
-    let live = Live::expect();
-    let look = move || {
-        if !is_hidden() {
-            live.watch(in_sight());
-        }
-    };
-    let timer = set_interval_with_handle(look, LOOK);
-    on_cleanup(move || {
-        if let Ok(timer) = timer {
-            timer.clear();
-        }
-        live.watch(Vec::new());
-    });
-}
-
-fn in_sight() -> Vec<String> {
-    let height = window()
-        .inner_height()
-        .ok()
-        .and_then(|height| height.as_f64())
-        .unwrap_or(0.0);
-    let Ok(cells) = document().query_selector_all("[data-point]") else {
-        return Vec::new();
-    };
-    (0..cells.length())
-        .filter_map(|index| cells.item(index)?.dyn_into::<Element>().ok())
-        .filter(|cell| {
-            let place = cell.get_bounding_client_rect();
-            place.bottom() > -MARGIN && place.top() < height + MARGIN
-        })
-        .filter_map(|cell| cell.get_attribute("data-point"))
-        .collect()
 }
 
 // === impl Charts ===

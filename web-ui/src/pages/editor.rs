@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::Value as Json;
 
+use super::allow;
 use super::discovery::discovery;
 use crate::items::{self, Loaded};
 use crate::live::Live;
@@ -125,9 +126,13 @@ fn body(editor: Editor, loaded: Loaded) -> AnyView {
         };
         editor.is_new.then(|| kinds.with_value(of))
     };
+    let proposed = (editor.section == Section::Sources && !editor.is_new)
+        .then(|| allow::proposed(editor))
+        .flatten();
     view! {
         <form class="editor" novalidate=true on:submit=move |event| { event.prevent_default(); editor.save(); }>
             {editor.messages()}
+            {proposed}
             {find}
             {editor.id_field()}
             {editor.is_new.then(|| kind_chooser(editor, loaded.kinds.clone()))}

@@ -2,6 +2,7 @@
 //! what a source reads as a file.
 
 mod basket;
+mod commands;
 mod detail;
 mod file;
 mod offers;
@@ -51,6 +52,15 @@ struct Session {
     words: RwSignal<Option<String>>,
     trouble: RwSignal<Option<Trouble>>,
     tree: StoredValue<Option<Tree>>,
+    /// The node that is looked at.
+    looked: RwSignal<Option<Looked>>,
+}
+
+/// A node, and the way by which somebody came to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Looked {
+    address: String,
+    path: String,
 }
 
 pub fn page() -> AnyView {
@@ -92,12 +102,14 @@ fn open(source: Option<String>, draft: Option<Draft>) -> AnyView {
         loaded.try_set(Some(answer));
     });
     let there = Memo::new(move |_| about.data.with(Option::is_some));
+    let failed = Memo::new(move |_| about.trouble.with(Option::is_some));
+    let trusting = at.source.clone();
     let at = StoredValue::new(at);
     view! {
         {move || match (about.data.get(), about.trouble.get()) {
             (_, Some(trouble)) => view! {
                 {trouble_note(&trouble)}
-                <p class="faint">"When the server does not trust this gateway yet, or the user is refused, correct that at the source, then look around again."</p>
+                <div class="actions"><button type="button" data-test="look-again" on:click=move |_| about.refresh()>"Look again"</button></div>
             }.into_any(),
             (Some(about), None) => {
                 let facts = about.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.text)).collect::<Vec<_>>();
@@ -107,6 +119,11 @@ fn open(source: Option<String>, draft: Option<Draft>) -> AnyView {
             }
             (None, None) => view! { <p class="waiting" role="status">"Connecting…"</p> }.into_any(),
         }}
+        {move || failed.get().then(|| match &trusting {
+            // Trust may be what is missing, and is given without leaving the page.
+            Some(source) => super::trust::of_source(source),
+            None => view! { <p class="faint">"A server that does not trust this gateway yet, or whose certificate nobody has accepted, is settled once it is a source: add it, and see Trust."</p> }.into_any(),
+        })}
         {move || there.get().then(|| loaded.get().map(|loaded| match loaded {
             Ok(loaded) => body(Session::new(at, loaded), about.data),
             Err(trouble) => trouble_note(&trouble),
@@ -163,6 +180,7 @@ impl Session {
             words: RwSignal::new(None),
             trouble: RwSignal::new(None),
             tree: StoredValue::new(None),
+            looked: RwSignal::new(None),
         };
         let marks = Signal::derive(move || {
             session.known.with(|known| {
@@ -270,12 +288,13 @@ impl Session {
     }
 }
 
-/// What can be selected, and what leads to it. What describes a variable stands beside it, and methods have no values.
+/// What can be selected, what leads to it, and what can be called. What describes a variable stands beside it.
 fn shown(node: &ExploreNode) -> Option<Branch> {
-    let children = match (node.kind, node.branch) {
-        (ExploreKind::Property | ExploreKind::Method, _) => return None,
-        (_, true) => Children::Unread,
-        (_, false) => Children::Leaf,
+    let (children, name) = match (node.kind, node.branch) {
+        (ExploreKind::Property, _) => return None,
+        (ExploreKind::Method, _) => (Children::Fixed, format!("{}()", node.name)),
+        (_, true) => (Children::Unread, node.name.clone()),
+        (_, false) => (Children::Leaf, node.name.clone()),
     };
-    Some(branch(&node.path, &node.name, children))
+    Some(branch(&node.path, &name, children))
 }

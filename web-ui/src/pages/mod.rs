@@ -1,5 +1,7 @@
 //! One file a page, and which page a place is.
 
+mod allow;
+mod command;
 mod configuration;
 mod device;
 mod devices;

@@ -32,6 +32,35 @@ pub fn page() -> AnyView {
     .into_any()
 }
 
+/// What of a source waits for a person: the server's certificate here, or ours at the server. Nothing when nothing does.
+pub fn of_source(source: &str) -> AnyView {
+    let trust = fetched::<GetTrust>(Some(EVERY), || Some(Vec::new()));
+    let actions = Actions::new(trust);
+    let source = source.to_owned();
+    let content = move || {
+        trust.data.with(|view| {
+            let view = of(view.as_ref()?, &source);
+            let waits = !view.peers.is_empty();
+            Some(view! {
+                {waits.then(|| peers::shelf(&view, ShelfName::Waiting, actions))}
+                {distrusting(&view)}
+            })
+        })
+    };
+    view! { <div class="stack" data-test="trust-here">{content}</div> }.into_any()
+}
+
+/// What is about one source, and undecided.
+fn of(view: &TrustView, source: &str) -> TrustView {
+    let mut view = view.clone();
+    view.peers.retain(|peer| {
+        let used = peer.used_by.iter().any(|used| used.source == source);
+        used && peer.shelf == ShelfName::Waiting
+    });
+    view.distrusting.retain(|one| one.source == source);
+    view
+}
+
 fn content(view: &TrustView, actions: Actions) -> AnyView {
     let problems: Vec<AnyView> = view
         .problems

@@ -80,6 +80,7 @@ impl Tree {
             key,
             label,
             leaf,
+            fixed,
             level,
             position,
             siblings,
@@ -94,9 +95,10 @@ impl Tree {
                 .with(|patterns| key.with_value(|key| tree::chosen(patterns, key, leaf)))
         };
         let checked = move || match state() {
-            Chosen::None => "false",
-            Chosen::Some => "mixed",
-            Chosen::All => "true",
+            _ if fixed => None,
+            Chosen::None => Some("false"),
+            Chosen::Some => Some("mixed"),
+            Chosen::All => Some("true"),
         };
         let expanded = move || (!leaf).then(|| if is_open() { "true" } else { "false" });
         let reading = move || {
@@ -117,7 +119,7 @@ impl Tree {
                 aria-expanded=expanded aria-checked=checked tabindex=move || self.tab_index(&key.get_value())
                 on:click=move |_| { self.go(&key.get_value()); self.toggle(&key.get_value()); }>
                 <span class="turn" aria-hidden="true" on:click=turn></span>
-                <span class="box" aria-hidden="true"></span>
+                {(!fixed).then(|| view! { <span class="box" aria-hidden="true"></span> })}
                 <span>{words::plain(&label)}</span>
                 {move || reading().then(|| view! { <span class="faint">"reading…"</span> })}
             </li>

@@ -35,6 +35,9 @@ pub struct Attributes {
     /// AccessLevel and UserAccessLevel (OPC UA Part 3, 8.57).
     pub access: Option<u8>,
     pub user_access: Option<u8>,
+    /// Executable and UserExecutable of a method (OPC UA Part 3, 5.7).
+    pub executable: Option<bool>,
+    pub user_executable: Option<bool>,
     pub minimum_sampling_ms: Option<f64>,
     /// None for what has no value.
     pub value: Option<Read>,

@@ -2,25 +2,38 @@
 
 use fieldgate_kit::{
     ExploreError,
-    explore::{ExploredNode, Fact, NodeDetail, Observation},
+    explore::{ExploredNode, Fact, LookAsk, NodeDetail, NodeKind, Observation},
 };
-use fieldgate_model::{Quality, Value};
+use fieldgate_model::{Parameter, Quality, Value};
 
-use super::{Explorer, OBJECTS, OBJECTS_PATH, asked::Attributes, may_lead_on, path_of};
+use super::{
+    Explorer, OBJECTS, OBJECTS_PATH, asked::Attributes, may_lead_on, path_of, permit::permit,
+};
 use crate::{browse, node_id::NodeId};
 
 impl Explorer {
-    pub(super) async fn detail(&self, address: String) -> Result<NodeDetail, ExploreError> {
+    pub(super) async fn detail(&self, ask: LookAsk) -> Result<NodeDetail, ExploreError> {
         let namespaces = self.namespaces().await?;
-        let node = self.node(&address).await?;
+        let node = self.node(&ask.node).await?;
         let attributes = self.connection.attributes(node.clone()).await?;
-        let path = self.path_to(&node, &attributes.name.name).await?;
+        // Instances can share their type's method node, so that only who came there knows by which of them.
+        let path = match ask.path.is_empty() {
+            true => self.path_to(&node, &attributes.name.name).await?,
+            false => ask.path,
+        };
         let mut facts = facts(&attributes);
+        if attributes.kind == NodeKind::Method {
+            let signature = self.connection.signature(node.clone()).await?;
+            facts.push(fact("Takes", parameters(&signature.inputs)));
+            facts.push(fact("Yields", parameters(&signature.outputs)));
+        }
         let number = format!("ns={};{}", node.namespace, node.identifier);
         facts.push(fact("Node id on this server", number));
+        let address = node.address(namespaces);
         Ok(NodeDetail {
+            permit: permit(&attributes, &address, &path),
             node: ExploredNode {
-                address: node.address(namespaces),
+                address,
                 path,
                 name: attributes.display,
                 kind: attributes.kind,
@@ -86,6 +99,15 @@ fn fact(name: &str, text: String) -> Fact {
     Fact {
         name: name.to_owned(),
         text,
+    }
+}
+
+/// `speed: Double, ramp: UInt16`
+fn parameters(list: &[Parameter]) -> String {
+    let one = |parameter: &Parameter| format!("{}: {}", parameter.name, parameter.data_type);
+    match list.is_empty() {
+        true => "nothing".to_owned(),
+        false => list.iter().map(one).collect::<Vec<_>>().join(", "),
     }
 }
 

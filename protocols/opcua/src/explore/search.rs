@@ -8,7 +8,7 @@ use std::{
 
 use fieldgate_kit::{
     ExploreError,
-    explore::{SearchAsk, SearchPage},
+    explore::{LookAsk, SearchAsk, SearchPage},
 };
 use tokio::time::Instant;
 
@@ -121,7 +121,11 @@ impl Explorer {
             return Ok(SearchPage::default());
         };
         let address = node.address(self.namespaces().await?);
-        let nodes = match self.detail(address).await {
+        let ask = LookAsk {
+            node: address,
+            ..LookAsk::default()
+        };
+        let nodes = match self.detail(ask).await {
             Ok(detail) => vec![detail.node],
             Err(ExploreError::Refused(_)) => Vec::new(),
             Err(gone) => return Err(gone),

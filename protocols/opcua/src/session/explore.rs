@@ -25,13 +25,15 @@ use crate::{
 const MAX_PROPERTIES: usize = 100;
 
 /// What is read of a node besides its properties, in this order.
-const ATTRIBUTES: [AttributeId; 8] = [
+const ATTRIBUTES: [AttributeId; 10] = [
     AttributeId::NodeClass,
     AttributeId::BrowseName,
     AttributeId::DisplayName,
     AttributeId::Description,
     AttributeId::AccessLevel,
     AttributeId::UserAccessLevel,
+    AttributeId::Executable,
+    AttributeId::UserExecutable,
     AttributeId::MinimumSamplingInterval,
     AttributeId::Value,
 ];
@@ -81,9 +83,11 @@ impl Client {
             description,
             access,
             user_access,
+            executable,
+            user_executable,
             minimum,
             data,
-        ] = <[DataValue; 8]>::try_from(values).map_err(|_| Status::named("BadUnknownResponse"))?;
+        ] = <[DataValue; 10]>::try_from(values).map_err(|_| Status::named("BadUnknownResponse"))?;
         if class.status().is_bad() {
             return Err(value::status(class.status()));
         }
@@ -124,6 +128,8 @@ impl Client {
             data_type,
             access: byte(&access),
             user_access: byte(&user_access),
+            executable: truth(&executable),
+            user_executable: truth(&user_executable),
             minimum_sampling_ms: match minimum.value {
                 Some(Variant::Double(milliseconds)) => Some(milliseconds),
                 _ => None,
@@ -349,6 +355,13 @@ fn text(data: DataValue) -> String {
             text.to_string()
         }
         _ => String::new(),
+    }
+}
+
+fn truth(data: &DataValue) -> Option<bool> {
+    match data.value {
+        Some(Variant::Boolean(truth)) => Some(truth),
+        _ => None,
     }
 }
 

@@ -8,8 +8,8 @@ use fieldgate_ui_logic::{alarm, words};
 use leptos::prelude::*;
 use web_sys::SubmitEvent;
 
-use super::commands::{Counter, Said, said_note};
 use crate::fetched::{Fetched, OFTEN, asked};
+use crate::pages::command::{Counter, Said, said_note};
 use crate::widgets::dialog::{Dialog, FOCUS};
 use crate::widgets::icon::{level_class, level_icon};
 use crate::widgets::time::{ago, instant};

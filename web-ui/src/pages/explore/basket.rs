@@ -4,7 +4,7 @@ use fieldgate_api::config::Draft;
 use fieldgate_api::endpoint::{PreviewRules, SampleRules};
 use fieldgate_api::explore::{ExplorePreview, ExploreRules, ExploreSample, ExploreTest};
 use fieldgate_api::trouble::Trouble;
-use fieldgate_ui_logic::basket::{bytes_a_day, shown};
+use fieldgate_ui_logic::basket::{bytes_a_day, shown, together};
 use fieldgate_ui_logic::place::{Place, Section};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
@@ -19,8 +19,9 @@ use crate::nav::Nav;
 use crate::widgets::page::trouble_note;
 use crate::widgets::toast::Toasts;
 
-/// How long a test watches.
+/// How long a part of a test watches, and how many parts there are.
 const SECONDS: u32 = 10;
+const PARTS: u32 = 3;
 /// The busiest points of a test that are shown.
 const BUSIEST: usize = 20;
 
@@ -134,15 +135,14 @@ fn figures(preview: &ExplorePreview) -> AnyView {
     .into_any()
 }
 
-/// A test subscription: which points change, and how often.
+/// A test subscription: which points change, and how often. It goes in parts, whose sum is shown as it grows.
 fn test(session: Session) -> AnyView {
-    let busy = RwSignal::new(false);
+    // The test that goes on; another number stops it.
+    let (turn, running) = (RwSignal::new(0u32), RwSignal::new(None::<u32>));
     let outcome = RwSignal::new(None::<Result<ExploreSample, Trouble>>);
-    let start = move |_| {
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
+    let start = move || {
+        let mine = turn.get_untracked() + 1;
+        turn.set(mine);
         outcome.set(None);
         let test = ExploreTest {
             at: session.at.get_value(),
@@ -150,17 +150,38 @@ fn test(session: Session) -> AnyView {
             seconds: SECONDS,
         };
         spawn_local(async move {
-            let seen = change::<SampleRules>(&[], &test, None).await;
-            busy.try_set(false);
-            outcome.try_set(Some(seen));
+            let mut sum = None;
+            for part in 0..PARTS {
+                running.try_set(Some(part * SECONDS));
+                let seen = change::<SampleRules>(&[], &test, None).await;
+                if turn.try_get_untracked() != Some(mine) {
+                    return;
+                }
+                let seen = seen.map(|seen| together(sum.take(), seen));
+                sum = seen.as_ref().ok().cloned();
+                outcome.try_set(Some(seen));
+                if sum.is_none() {
+                    break;
+                }
+            }
+            running.try_set(None);
         });
     };
-    let words = move || match busy.get() {
-        true => "Watching for 10 s…",
-        false => "Watch for 10 s",
+    let press = move |_| {
+        if running.get_untracked().is_some() {
+            turn.update(|turn| *turn += 1);
+            running.set(None);
+        } else {
+            start();
+        }
+    };
+    let all = PARTS * SECONDS;
+    let words = move || match running.get() {
+        Some(passed) => format!("Watching, {passed} of {all} s… Stop"),
+        None => format!("Watch for {all} s"),
     };
     view! {
-        <div class="actions"><button type="button" data-test="watch" disabled=move || session.rules.with(Vec::is_empty) aria-disabled=move || busy.get().then_some("true") on:click=start>{words}</button></div>
+        <div class="actions"><button type="button" data-test="watch" disabled=move || session.rules.with(Vec::is_empty) on:click=press>{words}</button></div>
         {move || outcome.get().map(|outcome| match outcome {
             Err(trouble) => trouble_note(&trouble),
             Ok(sample) => watched(&sample),
@@ -218,16 +239,21 @@ impl Session {
 
     /// Why the rules cannot be changed here.
     fn locked(self) -> Option<AnyView> {
-        let origin = self.loaded.with_value(|loaded| {
-            let item = loaded.item.as_ref()?;
-            let fixed = |path: &&String| {
-                ["select", ""].contains(&path.as_str()) || path.starts_with("select.")
-            };
-            let path = item.locked.keys().find(fixed)?;
-            Some(item.locked[path].place.clone())
-        })?;
+        let origin = self.fixed_at("select")?;
         let words = format!("What this source reads is fixed at {origin}; change it there.");
         Some(view! { <p class="warning-text" data-test="locked">{words}</p> }.into_any())
+    }
+
+    /// Where a setting of the source is fixed, if the console may not change it.
+    pub(super) fn fixed_at(self, setting: &str) -> Option<String> {
+        self.loaded.with_value(|loaded| {
+            let item = loaded.item.as_ref()?;
+            let below = format!("{setting}.");
+            let fixed =
+                |path: &&String| [setting, ""].contains(&path.as_str()) || path.starts_with(&below);
+            let path = item.locked.keys().find(fixed)?;
+            Some(item.locked[path].place.clone())
+        })
     }
 
     /// Adds what a search found.

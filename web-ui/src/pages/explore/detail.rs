@@ -7,12 +7,13 @@ use fieldgate_api::explore::{ExploreDetail, ExploreLook, ExploreValue};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 
-use super::{Session, TOP};
+use super::commands::commands;
+use super::{Looked, Session, TOP};
 use crate::fetched::{OFTEN, asked};
 use crate::widgets::copy::copy_text;
 use crate::widgets::page::when_there;
 use crate::widgets::time::instant;
-use crate::widgets::value::quality;
+use crate::widgets::value::{quality, watch_what_is_in_sight};
 
 /// Who only passes by asks nothing.
 const PASSING: Duration = Duration::from_millis(250);
@@ -21,7 +22,8 @@ pub fn detail(session: Session) -> AnyView {
     let Some(tree) = session.tree.get_value() else {
         return ().into_any();
     };
-    let node = RwSignal::new(None::<String>);
+    watch_what_is_in_sight();
+    let looked = session.looked;
     Effect::new(move |_| {
         let here = tree.here();
         if here.is_empty() || here == TOP {
@@ -30,20 +32,26 @@ pub fn detail(session: Session) -> AnyView {
         set_timeout(
             move || {
                 if untrack(move || tree.here()) == here {
-                    node.try_set(Some(session.address(&here)));
+                    let address = session.address(&here);
+                    looked.try_set(Some(Looked {
+                        address,
+                        path: here,
+                    }));
                 }
             },
             PASSING,
         );
     });
     let fetched = asked::<ExploreNodeDetail>(Some(OFTEN), move || {
+        let Looked { address, path } = looked.get()?;
         let look = ExploreLook {
             at: session.at.get_value(),
-            node: node.get()?,
+            node: address,
+            path,
         };
         Some((Vec::new(), look))
     });
-    let shown = move || match node.get() {
+    let shown = move || match looked.get() {
         None => {
             view! { <p class="faint">"Go to a node in the tree to see what it is."</p> }.into_any()
         }
@@ -53,6 +61,7 @@ pub fn detail(session: Session) -> AnyView {
         <section class="card" aria-labelledby="node-title" data-test="node">
             <h2 id="node-title">"Node"</h2>
             {shown}
+            {commands(session, fetched.data)}
         </section>
     }
     .into_any()

@@ -6,7 +6,7 @@ use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use super::Session;
+use super::{Looked, Session};
 use crate::client::change;
 
 /// The most finds that are shown.
@@ -86,10 +86,17 @@ pub fn search(session: Session) -> AnyView {
             };
             session.add(pattern);
         };
+        let look_label = format!("Look at {}", node.path);
+        let looked = Looked {
+            address: node.address.clone(),
+            path: node.path.clone(),
+        };
+        let look = move |_| session.looked.set(Some(looked.clone()));
         view! {
             <li>
                 <strong>{words::plain(&node.name)}</strong>
                 <span class="faint">{words::plain(&node.path)}</span>
+                <button type="button" class="small" data-test="look-at" aria-label=look_label on:click=look>"Look"</button>
                 {selectable.then(|| view! { <button type="button" class="small" data-test="select-find" aria-label=label on:click=select>"Select"</button> })}
             </li>
         }

@@ -167,6 +167,11 @@ impl Form {
         })
     }
 
+    /// Whether a field is fixed elsewhere.
+    pub fn is_locked(self, path: &[String]) -> bool {
+        self.lock(path).is_some()
+    }
+
     fn offer(self, path: &[String]) -> Option<Offer> {
         let keys: Vec<&str> = path
             .iter()

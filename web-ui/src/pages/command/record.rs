@@ -25,12 +25,15 @@ pub struct Record(Fetched<Vec<CommandView>>);
 // === impl Record ===
 
 impl Record {
-    pub fn new(device: &str) -> Self {
-        let query = CommandQuery {
-            device: Some(device.to_owned()),
-            limit: Some(LISTED),
+    /// Of the device that `device` names; it is tracked, and nothing is listed without one.
+    pub fn new(device: impl Fn() -> Option<String> + 'static) -> Self {
+        let asks = move || {
+            let query = CommandQuery {
+                device: Some(device()?),
+                limit: Some(LISTED),
+            };
+            Some((Vec::new(), query))
         };
-        let asks = move || Some((Vec::new(), query.clone()));
         Self(asked::<GetCommands>(Some(EVERY), asks))
     }
 

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use serde_json::Value as Json;
 use web_sys::SubmitEvent;
 
-use super::commands::{Counter, Said, said_note};
+use super::{Counter, Said, said_note};
 use crate::live::Live;
 use crate::widgets::dialog::{Dialog, FOCUS};
 use crate::widgets::value::value_cell;

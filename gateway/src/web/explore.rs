@@ -5,21 +5,23 @@ use std::{sync::Arc, time::Duration};
 use fieldgate_api::{
     config::Draft,
     endpoint::{
-        AboutExplored, ExploreNodeDetail, ExploreNodes, PreviewRules, SampleRules, SearchNodes,
+        AboutExplored, ExploreNodeDetail, ExploreNodes, PreviewRules, ReadPast, SampleRules,
+        SearchNodes,
     },
     explore::{
         ExploreAbout, ExploreAt, ExploreDetail, ExploreFact, ExploreFound, ExploreKind,
-        ExploreNode, ExploreOffer, ExplorePage, ExplorePermit, ExplorePreview, ExploreSample,
-        ExploreValue, ExploreWatched,
+        ExploreNode, ExploreOffer, ExplorePage, ExplorePast, ExplorePermit, ExplorePreview,
+        ExploreSample, ExploreValue, ExploreWatched,
     },
 };
 use fieldgate_kit::{
     Explore, ExploreError,
     explore::{
-        ChildrenAsk, ExploredNode, Fact, LookAsk, NodeKind, Observation, Permit, Sample, SearchAsk,
-        Suggestion, Watched,
+        ChildrenAsk, ExploredNode, Fact, HistoryAsk, LookAsk, NodeKind, Observation, Permit,
+        Sample, SearchAsk, Suggestion, Watched,
     },
 };
+use fieldgate_model::Timestamp;
 
 use super::{
     Shared,
@@ -28,7 +30,10 @@ use super::{
     trial::good_source,
     value::{shown, text},
 };
-use crate::explorers::{Key, Opening};
+use crate::{
+    explorers::{Key, Opening},
+    telemetry,
+};
 
 /// What settings that belong to no source yet are called.
 const UNNAMED: &str = "new";
@@ -37,6 +42,7 @@ pub fn mount(mounts: &mut Mounts<'_>) {
     mounts.mount::<AboutExplored, _, _>(about);
     mounts.mount::<ExploreNodes, _, _>(children);
     mounts.mount::<ExploreNodeDetail, _, _>(look);
+    mounts.mount::<ReadPast, _, _>(past);
     mounts.mount::<SearchNodes, _, _>(search);
     mounts.mount::<PreviewRules, _, _>(preview);
     mounts.mount::<SampleRules, _, _>(sample);
@@ -91,7 +97,28 @@ async fn look(call: Call<ExploreNodeDetail>) -> Answer<ExploreNodeDetail> {
             .map(|(low, high)| [low, high])
             .filter(|range| range.iter().all(|end| end.is_finite())),
         facts: detail.facts.into_iter().map(fact).collect(),
+        history: detail.history,
         permit: detail.permit.map(permit),
+    })
+}
+
+async fn past(call: Call<ReadPast>) -> Answer<ReadPast> {
+    let body = &call.body;
+    let to = telemetry::now();
+    let span = i64::from(body.seconds) * 1_000_000_000;
+    let question = || HistoryAsk {
+        node: body.node.clone(),
+        from: Timestamp::from_nanos(to.nanos().saturating_sub(span)),
+        to,
+        most: body.most,
+    };
+    let past = ask(&call.shared, &body.at, async |session| {
+        session.history(question()).await
+    });
+    let past = past.await?;
+    Ok(ExplorePast {
+        values: past.values.into_iter().map(value).collect(),
+        more: past.more,
     })
 }
 

@@ -39,6 +39,12 @@ pub trait Explore: Send + Sync {
     /// What is known of one node, with its value as it is now.
     fn look(&self, ask: LookAsk) -> Explored<'_, NodeDetail>;
 
+    /// What a node's value was, as far as the far side itself keeps it.
+    fn history(&self, _ask: HistoryAsk) -> Explored<'_, Past> {
+        let none = "no history is kept there that could be read";
+        Box::pin(async move { Err(ExploreError::Refused(none.to_owned())) })
+    }
+
     /// Nodes below one whose name or address holds a text; a part of the way with each call.
     fn search(&self, ask: SearchAsk) -> Explored<'_, SearchPage>;
 
@@ -169,8 +175,28 @@ pub struct NodeDetail {
     pub range: Option<(f64, f64)>,
     /// Everything else, in the protocol's words: data type, access level, sampling interval.
     pub facts: Vec<Fact>,
+    /// The far side keeps what its value was, and lets it be read.
+    pub history: bool,
     /// None for what nothing can be done to.
     pub permit: Option<Permit>,
+}
+
+/// A question for what a node's value was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryAsk {
+    pub node: String,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// Of more values the newest are told.
+    pub most: u32,
+}
+
+/// Values of the past, the newest first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Past {
+    pub values: Vec<Observation>,
+    /// There are older ones in the time that was asked for.
+    pub more: bool,
 }
 
 /// A question for nodes by name or address.

@@ -7,6 +7,7 @@ pub(crate) mod asked;
 mod children;
 mod detail;
 mod kept;
+mod past;
 mod permit;
 mod search;
 mod selection;
@@ -20,8 +21,8 @@ use std::{
 use fieldgate_kit::{
     Explore, ExploreCtx, ExploreError, SourceError,
     explore::{
-        About, ChildrenAsk, ChildrenPage, Explored, ExploredNode, Fact, LookAsk, NodeDetail,
-        NodeKind, Sample, SearchAsk, SearchPage, SelectionPreview,
+        About, ChildrenAsk, ChildrenPage, Explored, ExploredNode, Fact, HistoryAsk, LookAsk,
+        NodeDetail, NodeKind, Past, Sample, SearchAsk, SearchPage, SelectionPreview,
     },
 };
 use fieldgate_model::escape_segment;
@@ -303,6 +304,10 @@ impl Explore for Explorer {
         Box::pin(self.in_turn(self.detail(ask)))
     }
 
+    fn history(&self, ask: HistoryAsk) -> Explored<'_, Past> {
+        Box::pin(self.in_turn(self.past(ask)))
+    }
+
     fn search(&self, ask: SearchAsk) -> Explored<'_, SearchPage> {
         Box::pin(self.in_turn(self.search_on(ask)))
     }
@@ -360,6 +365,11 @@ impl From<Status> for ExploreError {
             | "BadNotConnected" => Self::Gone(format!("the session on the server is over ({why})")),
             "BadNodeIdUnknown" | "BadNodeIdInvalid" => Self::Refused(format!(
                 "the server does not have this node ({why}); open the folder above it again"
+            )),
+            "BadHistoryOperationUnsupported"
+            | "BadHistoryOperationInvalid"
+            | "BadServiceUnsupported" => Self::Refused(format!(
+                "the server does not do this ({why}); it may keep no history of this node"
             )),
             "BadUserAccessDenied" => Self::Refused(format!(
                 "the server does not let this user look there ({why}); sign in as another user"

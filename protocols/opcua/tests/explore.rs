@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use fieldgate_kit::{
     Explore, ExploreCtx, ExploreError, Exploring, Secrets, SourceError, SourceKind,
-    explore::{ChildrenAsk, ChildrenPage, NodeKind, SearchAsk},
+    explore::{ChildrenAsk, ChildrenPage, LookAsk, NodeKind, SearchAsk},
 };
 use fieldgate_model::Quality;
 use fieldgate_opcua::{
@@ -129,9 +129,15 @@ async fn a_tree_is_read_folder_by_folder_and_a_node_is_told() {
     assert!(!temperature.branch);
     assert_eq!(temperature.path, "Objects/Demo/Press/Temperature");
 
-    let detail = rig.session.look(temperature.address.clone()).await.unwrap();
+    let look = |node: &str| LookAsk {
+        node: node.to_owned(),
+        ..LookAsk::default()
+    };
+    let detail = rig.session.look(look(&temperature.address)).await.unwrap();
     assert_eq!(detail.node.path, temperature.path);
     assert_eq!(detail.node.type_name, "BaseDataVariableType");
+    let permit = detail.permit.unwrap();
+    assert_eq!(permit.rule["node"], temperature.address.as_str());
     let value = detail.value.unwrap();
     assert_eq!(value.quality, Quality::Good);
     assert!(value.source_at.is_some());
@@ -153,7 +159,7 @@ async fn a_tree_is_read_folder_by_folder_and_a_node_is_told() {
         "nonsense",
         "nsu=urn:fieldgate:demo;s=gone",
     ] {
-        let error = rig.session.look(address.into()).await.unwrap_err();
+        let error = rig.session.look(look(address)).await.unwrap_err();
         assert!(matches!(error, ExploreError::Refused(_)), "{error}");
     }
     rig.shutdown.cancel();

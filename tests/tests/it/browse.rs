@@ -3,8 +3,10 @@
 use std::{fs, path::Path, process::Output};
 
 use fieldgate_api::{
-    endpoint::{AboutExplored, ExploreNodeDetail, GetSource, PreviewRules, PutSource, SampleRules},
-    explore::{ExploreAt, ExploreLook, ExploreRules, ExploreTest},
+    endpoint::{
+        AboutExplored, ExploreNodeDetail, GetSource, PreviewRules, PutSource, ReadPast, SampleRules,
+    },
+    explore::{ExploreAt, ExploreHistory, ExploreLook, ExploreRules, ExploreTest},
 };
 use fieldgate_tests::{
     broker::Broker,
@@ -140,6 +142,58 @@ fn an_address_that_nobody_configured_is_browsed_in_a_session_of_its_own() {
     assert_eq!(nobody.status.code(), Some(1));
     let words = String::from_utf8_lossy(&nobody.stderr).into_owned();
     assert!(words.contains("refuses the connection"), "{words}");
+}
+
+#[test]
+fn what_a_value_was_is_read_from_the_servers_own_history() {
+    let server = OpcUaServer::start(Options {
+        nodes: 2,
+        // Pages of seven values each.
+        history: Some(7),
+        ..Options::default()
+    });
+    let gateway = Gateway::start("[gateway]\nname = \"test\"\n");
+    let draft = fieldgate_api::config::Draft {
+        kind: "opcua".into(),
+        paused: false,
+        settings: json!({ "endpoint": server.endpoint(), "security": { "policy": "None" } }),
+    };
+    let at = || ExploreAt {
+        draft: Some(draft.clone()),
+        ..ExploreAt::default()
+    };
+    let node = "nsu=urn:fieldgate:test:line;i=1001";
+    let look = ExploreLook {
+        at: at(),
+        node: node.to_owned(),
+        ..ExploreLook::default()
+    };
+    let detail = gateway.api.call::<ExploreNodeDetail>(&[], &look).unwrap();
+    assert!(detail.history, "{detail:?}");
+    let ask = |most: u32| ExploreHistory {
+        at: at(),
+        node: node.to_owned(),
+        seconds: 600,
+        most,
+    };
+    until_true("more than a page of history", SOON, || {
+        let past = gateway.api.call::<ReadPast>(&[], &ask(1000)).unwrap();
+        assert!(
+            past.values
+                .is_sorted_by_key(|value| std::cmp::Reverse(value.source_at))
+        );
+        past.values.len() > 10
+    });
+    let few = gateway.api.call::<ReadPast>(&[], &ask(3)).unwrap();
+    assert_eq!((few.values.len(), few.more), (3, true), "{few:?}");
+    let nothing = ExploreHistory {
+        node: String::new(),
+        ..ask(3)
+    };
+    assert!(
+        gateway.api.call::<ReadPast>(&[], &nothing).is_err(),
+        "a folder has no history"
+    );
 }
 
 #[test]

@@ -211,6 +211,8 @@ endpoints! {
     ExploreNodes: Post "/api/v1/explore/children", explore::ExploreChildren => explore::ExplorePage;
     /// What is known of a node, with its value as it is now.
     ExploreNodeDetail: Post "/api/v1/explore/node", explore::ExploreLook => explore::ExploreDetail;
+    /// What a node's value was, as far as the far side itself keeps it.
+    ReadPast: Post "/api/v1/explore/history", explore::ExploreHistory => explore::ExplorePast;
     /// Nodes whose name or address holds a text, two seconds' part of the search with each call.
     SearchNodes: Post "/api/v1/explore/search", explore::ExploreSearch => explore::ExploreFound;
     /// How many points rules would mean, and how many of them are there already.

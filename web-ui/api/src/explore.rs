@@ -152,6 +152,9 @@ pub struct ExploreDetail {
     pub range: Option<[f64; 2]>,
     /// Everything else: data type, access, sampling interval.
     pub facts: Vec<ExploreFact>,
+    /// The far side keeps what its value was, and lets it be read.
+    #[serde(default)]
+    pub history: bool,
     /// None for what nothing can be done to.
     #[serde(default)]
     pub permit: Option<ExplorePermit>,
@@ -167,6 +170,29 @@ pub struct ExploreValue {
     pub why: Option<String>,
     pub source_at: Option<Timestamp>,
     pub server_at: Option<Timestamp>,
+}
+
+/// What was a node's value?
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ExploreHistory {
+    pub at: ExploreAt,
+    pub node: String,
+    /// How far back from now, in seconds.
+    pub seconds: u32,
+    /// At most so many values, the newest: 1 to 1000.
+    pub most: u32,
+}
+
+/// What a node's value was, as far as the far side keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ExplorePast {
+    /// The newest first.
+    pub values: Vec<ExploreValue>,
+    /// There are older ones in the time that was asked for.
+    pub more: bool,
 }
 
 /// Which nodes have a text in their name or address?

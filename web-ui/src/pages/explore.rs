@@ -6,6 +6,7 @@ mod commands;
 mod detail;
 mod file;
 mod offers;
+mod past;
 mod search;
 mod target;
 
@@ -33,6 +34,8 @@ use crate::widgets::tree::{Tree, branch};
 
 /// Where the tree begins.
 const TOP: &str = "Objects";
+/// The value of the URL that holds the node that is looked at.
+const NODE: &str = "node";
 /// Children of a folder that are read without being asked for.
 const FIRST: usize = 1000;
 

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::{browse, node_id::NodeId};
 
+/// AccessLevelType (OPC UA Part 3, 8.57).
+const HISTORY_READ: u8 = 4;
+
 impl Explorer {
     pub(super) async fn detail(&self, ask: LookAsk) -> Result<NodeDetail, ExploreError> {
         let namespaces = self.namespaces().await?;
@@ -31,6 +34,7 @@ impl Explorer {
         facts.push(fact("Node id on this server", number));
         let address = node.address(namespaces);
         Ok(NodeDetail {
+            history: keeps_history(&attributes),
             permit: permit(&attributes, &address, &path),
             node: ExploredNode {
                 address,
@@ -109,6 +113,11 @@ fn parameters(list: &[Parameter]) -> String {
         true => "nothing".to_owned(),
         false => list.iter().map(one).collect::<Vec<_>>().join(", "),
     }
+}
+
+fn keeps_history(attributes: &Attributes) -> bool {
+    let access = attributes.access.unwrap_or(0);
+    access & attributes.user_access.unwrap_or(access) & HISTORY_READ != 0
 }
 
 /// AccessLevelType (OPC UA Part 3, 8.57), and what of it this user does not have.

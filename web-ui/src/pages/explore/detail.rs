@@ -8,8 +8,10 @@ use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 
 use super::commands::commands;
-use super::{Looked, Session, TOP};
+use super::past::past;
+use super::{Looked, NODE, Session, TOP};
 use crate::fetched::{OFTEN, asked};
+use crate::nav::Nav;
 use crate::widgets::copy::copy_text;
 use crate::widgets::page::when_there;
 use crate::widgets::time::instant;
@@ -42,6 +44,20 @@ pub fn detail(session: Session) -> AnyView {
             PASSING,
         );
     });
+    // The node stands in the URL, as far as others could look at it.
+    if session.at.with_value(|at| at.source.is_some()) {
+        let nav = Nav::expect();
+        let address = untrack(move || nav.value(NODE));
+        if !address.is_empty() {
+            let path = String::new();
+            looked.set(Some(Looked { address, path }));
+        }
+        Effect::new(move |_| {
+            if let Some(Looked { address, .. }) = looked.get() {
+                nav.set_value(NODE, &address);
+            }
+        });
+    }
     let fetched = asked::<ExploreNodeDetail>(Some(OFTEN), move || {
         let Looked { address, path } = looked.get()?;
         let look = ExploreLook {
@@ -61,6 +77,7 @@ pub fn detail(session: Session) -> AnyView {
         <section class="card" aria-labelledby="node-title" data-test="node">
             <h2 id="node-title">"Node"</h2>
             {shown}
+            {past(session, fetched.data)}
             {commands(session, fetched.data)}
         </section>
     }

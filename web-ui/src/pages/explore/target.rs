@@ -8,6 +8,7 @@ use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::NODE;
 use crate::client::change;
 use crate::fetched::fetched;
 use crate::nav::Nav;
@@ -62,6 +63,7 @@ pub fn choose(nav: Nav, chosen: RwSignal<Option<Draft>>) -> AnyView {
         });
     };
     let look = Callback::new(move |way: FoundWay| {
+        nav.set_value(NODE, "");
         nav.set_value("source", "");
         let kind = explores.with_untracked(|kinds| kinds.first().map(|kind| kind.kind.clone()));
         chosen.set(Some(Draft {
@@ -75,7 +77,7 @@ pub fn choose(nav: Nav, chosen: RwSignal<Option<Draft>>) -> AnyView {
             <div class="inputs">
                 <div class="field">
                     <label for="explore-source">"Source"</label>
-                    <select id="explore-source" on:change=move |event| { chosen.set(None); nav.set_value("source", &event_target_value(&event)); }>
+                    <select id="explore-source" on:change=move |event| { chosen.set(None); nav.set_value(NODE, ""); nav.set_value("source", &event_target_value(&event)); }>
                         <option value="">"none"</option>
                         {options}
                     </select>

@@ -300,12 +300,15 @@ fn a_value_is_written_and_a_method_called_where_they_are_found() {
         });
     };
     find("SetPoint");
-    allow("To read and write is not allowed here.", "nsu=");
+    allow(
+        "Reading on demand and writing are not allowed here.",
+        "nsu=",
+    );
     find("Start");
     browser.text_is("[data-test=node]", |text| {
         text.contains("speed: Double") && text.contains("total: Double")
     });
-    allow("To call is not allowed here.", "Objects/Press/Start");
+    allow("Calling is not allowed here.", "Objects/Press/Start");
 
     find("SetPoint");
     browser.text_is("[data-test=offers]", |text| text.contains("79"));

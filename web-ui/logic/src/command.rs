@@ -94,6 +94,20 @@ pub fn missing(actions: &[ActionKind], rule: &Json, offers: &[OfferView]) -> Opt
     (!missing.is_empty()).then_some(rule)
 }
 
+/// What a rule is about, to begin a sentence with that ends in "not allowed here".
+#[must_use]
+pub fn deeds(rule: &Json) -> String {
+    let names = rule["allow"].as_array().into_iter().flatten();
+    let deed = |name: &Json| match name.as_str() {
+        Some("read") => "reading on demand",
+        Some("write") => "writing",
+        Some("call") => "calling",
+        _ => "this",
+    };
+    let deeds: Vec<&str> = names.map(deed).collect();
+    deeds.join(" and ")
+}
+
 /// A rule as it stands in a TOML file: `{ node = "i=7", allow = ["write"] }`.
 #[must_use]
 pub fn toml(value: &Json) -> String {
@@ -341,6 +355,7 @@ mod tests {
         assert_eq!(of(&[offer("p/A/T", &[Read])]), Some(write.clone()));
         assert_eq!(of(&[offer("p/A/T", &[Read, Write])]), None);
         assert_eq!(missing(&[], &rule, &[]), None);
+        assert_eq!(deeds(&rule), "reading on demand and writing");
         assert_eq!(toml(&write), r#"{ allow = ["write"], node = "i=7" }"#);
     }
 

@@ -17,7 +17,7 @@ use fieldgate_api::endpoint::{AboutExplored, ExploreNodes};
 use fieldgate_api::explore::{ExploreAbout, ExploreAt, ExploreChildren, ExploreKind, ExploreNode};
 use fieldgate_api::trouble::Trouble;
 use fieldgate_ui_logic::basket::{Known, patterns, rules};
-use fieldgate_ui_logic::place::Section;
+use fieldgate_ui_logic::place::{Place, Section};
 use fieldgate_ui_logic::tree::{Branch, Children};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
@@ -107,12 +107,17 @@ fn open(source: Option<String>, draft: Option<Draft>) -> AnyView {
     let there = Memo::new(move |_| about.data.with(Option::is_some));
     let failed = Memo::new(move |_| about.trouble.with(Option::is_some));
     let trusting = at.source.clone();
+    let settings = at
+        .source
+        .clone()
+        .map(|source| Place::Item(Section::Sources, source).path());
     let at = StoredValue::new(at);
     view! {
         {move || match (about.data.get(), about.trouble.get()) {
             (_, Some(trouble)) => view! {
                 {trouble_note(&trouble)}
-                <div class="actions"><button type="button" data-test="look-again" on:click=move |_| about.refresh()>"Look again"</button></div>
+                <div class="actions"><button type="button" data-test="look-again" on:click=move |_| about.refresh()>"Look again"</button>
+                    {settings.clone().map(|url| view! { <a class="button" href=url>"Change the source"</a> })}</div>
             }.into_any(),
             (Some(about), None) => {
                 let facts = about.facts.iter().map(|fact| format!("{}: {}", fact.name, fact.text)).collect::<Vec<_>>();

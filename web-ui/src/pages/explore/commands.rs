@@ -6,7 +6,7 @@ use fieldgate_api::command::{NodeOffers, NodeQuery, OfferView};
 use fieldgate_api::endpoint::GetNodeOffers;
 use fieldgate_api::explore::{ExploreDetail, ExplorePermit};
 use fieldgate_model::ActionKind;
-use fieldgate_ui_logic::command::{missing, nearest, toml};
+use fieldgate_ui_logic::command::{deeds, missing, nearest, toml};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 use serde_json::Value as Json;
@@ -122,9 +122,11 @@ fn not_read() -> AnyView {
 
 /// A link to the setting with the rule in it, and the rule itself for a file.
 fn how_to_allow(session: Session, source: &str, rule: &Json) -> AnyView {
-    let allow = rule["allow"].as_array().into_iter().flatten();
-    let allow: Vec<&str> = allow.filter_map(Json::as_str).collect();
-    let what = allow.join(" and ");
+    let what = deeds(rule);
+    let verb = match what.contains(" and ") {
+        true => "are",
+        false => "is",
+    };
     let text = toml(rule);
     let how = match session.fixed_at("commands") {
         Some(place) => {
@@ -140,7 +142,7 @@ fn how_to_allow(session: Session, source: &str, rule: &Json) -> AnyView {
         }
     };
     view! {
-        <p class="help">{format!("To {what} is not allowed here.")}" "{how}</p>
+        <p class="help">{format!("{} {verb} not allowed here.", words::capital(&what))}" "{how}</p>
         <p>{copy_text(&text, "the rule", "allow-rule")}</p>
     }
     .into_any()

@@ -156,7 +156,7 @@ fn what_a_value_was_is_read_from_the_servers_own_history() {
     let draft = fieldgate_api::config::Draft {
         kind: "opcua".into(),
         paused: false,
-        settings: json!({ "endpoint": server.endpoint(), "security": { "policy": "None" } }),
+        settings: json!({ "endpoint": server.endpoint(), "security": { "policy": "None" }, "select": ["Objects/Line/**"] }),
     };
     let at = || ExploreAt {
         draft: Some(draft.clone()),

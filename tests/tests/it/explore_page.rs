@@ -278,8 +278,9 @@ fn a_value_is_written_and_a_method_called_where_they_are_found() {
         browser.wait_for("[role=treeitem][data-key='Objects/Press']");
         browser.fill("[data-test=explore-search]", name);
         browser.press(Key::Text("\n"));
-        browser.wait_for("[data-test=look-at]");
-        browser.click("[data-test=look-at]");
+        let look = format!("[aria-label='Look at Objects/Press/{name}']");
+        browser.wait_for(&look);
+        browser.click(&look);
         browser.wait_for("[data-test=node-commands]");
     };
     let rules = || gateway.api.get::<GetSource>(&["press"]).item.draft.settings["commands"].clone();

@@ -250,7 +250,7 @@ impl Import {
 /// What is there already and differs, both beside each other, and what each mode does with it.
 fn conflicts(conflicts: &[SelectionConflict]) -> Option<AnyView> {
     let row = |conflict: &SelectionConflict| {
-        let line = conflict.line;
+        let line = format!("Line {}", conflict.line);
         view! {
             <tr role="row">
                 <th role="rowheader" scope="row">{line}</th>
@@ -265,7 +265,7 @@ fn conflicts(conflicts: &[SelectionConflict]) -> Option<AnyView> {
         <h3>{words::counted(count, "conflict")}</h3>
         <p class="help">"A rule about the same is there already, and says something else. "{fates()}"."</p>
         <table role="table" class="plain" aria-label="Conflicts" data-test="conflicts">
-            <thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">"Line"</th><th role="columnheader" scope="col">"Is there"</th><th role="columnheader" scope="col">"The file says"</th></tr></thead>
+            <thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">"Where"</th><th role="columnheader" scope="col">"Is there"</th><th role="columnheader" scope="col">"The file says"</th></tr></thead>
             <tbody role="rowgroup">{conflicts.iter().map(row).collect_view()}</tbody>
         </table>
     }

@@ -258,6 +258,7 @@ impl Supervisor {
         let exploring = self
             .gateway
             .running(|running| running.exploring(&config.id));
+        let scanning = self.gateway.running(|running| running.scanning(&config.id));
         let backfilled = self
             .gateway
             .running(|running| running.backfilled(&config.id));
@@ -275,6 +276,7 @@ impl Supervisor {
                 alarms: alarms.clone(),
                 health,
                 exploring: exploring.clone(),
+                scanning: scanning.clone(),
                 reviews: reviews.clone(),
                 shutdown,
                 secrets: gateway.secrets.clone(),

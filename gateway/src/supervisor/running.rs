@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fieldgate_kit::{Alarms, Commands, Desk, Devices, DropCounters, Exploring, Reviews};
+use fieldgate_kit::{Alarms, Commands, Desk, Devices, DropCounters, Exploring, Reviews, Scanning};
 use fieldgate_model::Device;
 use tokio::sync::watch;
 
@@ -30,6 +30,7 @@ pub struct SourceState {
     pub drops: DropCounters,
     /// Where it offers its session to who wants to look around.
     pub exploring: Exploring,
+    pub scanning: Scanning,
     /// Its alarms that are open.
     pub alarms: Alarms,
     /// Where it tells what is new at its far side.
@@ -127,6 +128,12 @@ impl Running {
         state.exploring.clone()
     }
 
+    /// Where a source offers what its radio hears, made when new.
+    pub fn scanning(&mut self, id: &Arc<str>) -> Scanning {
+        let state = self.sources.entry(id.clone()).or_default();
+        state.scanning.clone()
+    }
+
     /// Where a source tells what is new at its far side, made when new.
     pub fn reviews(&mut self, id: &Arc<str>) -> Reviews {
         let state = self.sources.entry(id.clone()).or_default();
@@ -174,6 +181,7 @@ impl Default for SourceState {
             backfilled: Arc::default(),
             drops: DropCounters::default(),
             exploring: Exploring::default(),
+            scanning: Scanning::default(),
             alarms: Alarms::default(),
             reviews: Reviews::default(),
             announced,

@@ -14,6 +14,7 @@ pub mod format;
 pub mod memory;
 pub mod probe;
 pub mod review;
+pub mod scanner;
 pub mod secret;
 pub mod settings;
 pub mod source;
@@ -33,6 +34,7 @@ pub use explore::{Explore, ExploreCtx, ExploreError, Exploring};
 pub use memory::Memory;
 pub use probe::{Probe, Rung, RungState};
 pub use review::{ReviewBoard, ReviewDesk, ReviewList, Reviews};
+pub use scanner::{Scanner, Scanning};
 pub use secret::{Secret, SecretError, SecretRef, Secrets};
 pub use settings::{Problem, SettingsError};
 pub use source::{

@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Accepted, AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx,
-    Exploring, Memory, Nearby, Probe, Problem, Reviews, Rung, Secrets, SettingsError, Trust,
-    settings,
+    Exploring, Memory, Nearby, Probe, Problem, Reviews, Rung, Scanning, Secrets, SettingsError,
+    Trust, settings,
 };
 
 /// The longest a test of settings may take.
@@ -75,6 +75,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Whether one can look around at its far side.
     const EXPLORES: bool = false;
+
+    /// Whether it listens to a radio, and offers what it hears ([`SourceCtx::scanning`]).
+    const SCANS: bool = false;
 
     /// Opens a session for looking around, offers it, and keeps it until shutdown (`Ok`) or until it is lost. Keeps nothing.
     fn explore(
@@ -138,6 +141,8 @@ pub struct SourceCtx {
     pub health: Health,
     /// Where it offers its session to who wants to look around, while it has one.
     pub exploring: Exploring,
+    /// Where it offers what its radio hears, if it has one.
+    pub scanning: Scanning,
     /// Where it tells what is new at its far side, if it follows that.
     pub reviews: Reviews,
     pub shutdown: CancellationToken,
@@ -216,6 +221,8 @@ pub struct SourceKind {
     pub commands: bool,
     /// Whether one can look around at its far side.
     pub explores: bool,
+    /// Whether it listens to a radio, and can be asked who is near.
+    pub scans: bool,
     /// Opens the kind's certificates in the folder that its sources share; none when its peers show none.
     pub trust: Option<fn(PathBuf) -> Box<dyn Trust>>,
     schema: fn() -> Json,
@@ -365,6 +372,7 @@ impl SourceKind {
             nearby: S::NEARBY,
             commands: S::COMMANDS,
             explores: S::EXPLORES,
+            scans: S::SCANS,
             trust: S::TRUST,
             schema: || schemars::schema_for!(S::Settings).to_value(),
             check: |table| typed::<S>(table).map(|_| ()),

@@ -68,6 +68,7 @@ async fn measure(settings: Json, folder: &std::path::Path, time: Duration) {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -44,6 +44,7 @@ fn start(folder: &TempDir, settings: Json) -> Rig {
         commands,
         alarms: alarms.clone(),
         exploring: Default::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: Default::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),

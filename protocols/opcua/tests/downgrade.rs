@@ -43,6 +43,7 @@ async fn attempt(folder: &Path, port: u16) -> Result<(), SourceError> {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -58,6 +58,7 @@ impl Rig {
             commands: Commands::default(),
             alarms: Default::default(),
             exploring: Exploring::default(),
+            scanning: fieldgate_kit::Scanning::default(),
             reviews: fieldgate_kit::Reviews::default(),
             shutdown: shutdown.clone(),
             secrets: Secrets::new(folder.path().into(), folder.path().into()),

@@ -55,6 +55,7 @@ fn start(folder: &Path, id: &str, memory: &Memory, settings: Json) -> Rig {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use fieldgate_kit::{
     AddressBook, Commands, Delivery, Devices, DropCounters, Exploring, Health, HealthReport,
     ProbeCtx, Readings, Reviews, RungState, Secrets, SourceCtx, SourceError, SourceKind,
+    explore::LookAsk,
 };
 use fieldgate_model::{Class, Device, Quality, Reading, Value};
 use fieldgate_opcua::{
@@ -56,6 +57,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: exploring.clone(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: reviews.clone(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),
@@ -609,7 +611,12 @@ async fn a_running_source_lets_people_look_around_in_its_session() {
     rig.connected().await;
     let session = rig.exploring.offered().expect("it is up");
     assert!(session.about().await.unwrap().shared);
-    let look = |node: &'static str| session.look(format!("nsu={};s={node}", sim::NAMESPACE));
+    let look = |node: &'static str| {
+        session.look(LookAsk {
+            node: format!("nsu={};s={node}", sim::NAMESPACE),
+            ..LookAsk::default()
+        })
+    };
     // Readings flow while it is asked.
     let asking = async {
         for _ in 0..20 {

@@ -117,6 +117,7 @@ fn ctx(commands: Commands) -> SourceCtx {
         commands,
         alarms: Default::default(),
         exploring: Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: Default::default(),
         memory: Default::default(),
         accepted: Default::default(),

@@ -43,6 +43,7 @@ fn start(count: usize, wish: fn(&mut Item)) -> Rig {
         commands: fieldgate_kit::Commands::default(),
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: fieldgate_kit::Reviews::default(),
         memory: fieldgate_kit::Memory::default(),
         accepted: fieldgate_kit::Accepted::default(),

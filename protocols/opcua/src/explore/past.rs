@@ -26,7 +26,8 @@ impl Explorer {
                 // From the end backwards, so that of too many the newest are told.
                 start: ask.to,
                 end: Some(ask.from),
-                most,
+                // One more than is told: not every server says that there is more.
+                most: most + 1,
                 nodes: vec![(node.clone(), mark)],
             };
             let answers = self.connection.history(request).await?;

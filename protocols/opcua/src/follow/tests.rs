@@ -20,6 +20,7 @@ fn ctx(folder: &std::path::Path) -> SourceCtx {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: Reviews::default(),
         shutdown: CancellationToken::new(),
         secrets: Secrets::new("/".into(), "/".into()),

@@ -112,6 +112,7 @@ fn start_in(setting: Setting) -> Rig {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new("/".into(), "/".into()),

@@ -86,6 +86,7 @@ impl Rig {
             commands: Commands::default(),
             alarms: Default::default(),
             exploring: fieldgate_kit::Exploring::default(),
+            scanning: fieldgate_kit::Scanning::default(),
             reviews: fieldgate_kit::Reviews::default(),
             shutdown: CancellationToken::new(),
             secrets: Secrets::new("/".into(), "/".into()),

@@ -46,6 +46,7 @@ fn start() -> Rig {
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: CancellationToken::new(),
         secrets: Secrets::new("/".into(), "/".into()),

@@ -126,6 +126,7 @@ pub fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -
         commands: Commands::default(),
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
+        scanning: fieldgate_kit::Scanning::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown,
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -1,0 +1,7 @@
+//! What every bundled profile keeps to, and what an engine of profiles must bear.
+
+use super::*;
+
+mod any;
+mod bundled_ones;
+mod engine;

@@ -1,0 +1,454 @@
+//! `Links`: connections to devices, by btleplug.
+//!
+//! Each `connect` and each `notifications` of it makes a stream that leaves a match rule behind at the bus now and then: when it
+//! is dropped, a task unwraps the removal of the rule, which races with signals (`MessageStream` of bluez-async 0.9). The panic ends in
+//! that task; the rules add up, and the bus allows 512. So streams are counted, and before they are too many the radio ends.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bluez_async::{BluetoothError, DeviceId};
+use btleplug::{
+    api::{
+        Central as _, CharPropFlags, Characteristic as Described, Manager as _, Peripheral as _,
+        ValueNotification, WriteType,
+    },
+    platform::{Adapter, Manager, Peripheral},
+};
+use futures::{Stream, StreamExt as _};
+use tokio::{
+    sync::{Mutex as Turn, mpsc},
+    time,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{
+    Characteristic, CharacteristicId, Notification, RadioError, Service, Write,
+    bluez::{About, Bus, Known, device_id, of_dbus},
+    outlet::{Outlet, now},
+};
+use crate::Address;
+
+/// Values that a device may be ahead of its reader. More are dropped and counted as missed.
+const NOTIFIED: usize = 256;
+/// How long one read or write may take. A device that is asleep between its connection events answers within seconds.
+const ONE: Duration = Duration::from_secs(9);
+/// How long the bus may take to tell that a connection is there which was just made.
+const TOLD: Duration = Duration::from_secs(5);
+
+type Values = Pin<Box<dyn Stream<Item = ValueNotification> + Send>>;
+
+/// See the module.
+pub(super) struct Links {
+    manager: Manager,
+    bus: Bus,
+    known: Arc<Known>,
+    outlet: Arc<Outlet>,
+    adapters: Turn<HashMap<u16, Adapter>>,
+    open: Mutex<HashMap<u64, Arc<Link>>>,
+    next: AtomicU64,
+    streams: AtomicU32,
+}
+
+/// One connection.
+pub(super) struct Link {
+    adapter: u16,
+    address: Address,
+    peripheral: Peripheral,
+    characteristics: BTreeMap<CharacteristicId, Described>,
+    subscribed: Mutex<HashSet<CharacteristicId>>,
+    /// Whether values are listened to, which is begun with the first subscription.
+    listening: Turn<bool>,
+    values: mpsc::Sender<Values>,
+    close: CancellationToken,
+    closed: CancellationToken,
+}
+
+/// What the one who asked for a connection gets. Dropping it closes the connection.
+pub(super) struct Opened {
+    pub id: u64,
+    pub services: Arc<[Service]>,
+    pub notified: mpsc::Receiver<Notification>,
+    pub close: DropGuard,
+}
+
+// === impl Links ===
+
+impl Links {
+    pub(super) async fn new(
+        bus: Bus,
+        known: Arc<Known>,
+        outlet: Arc<Outlet>,
+    ) -> Result<Self, RadioError> {
+        let manager = Manager::new()
+            .await
+            .map_err(|error| of_btleplug("open the system's Bluetooth", error))?;
+        Ok(Self {
+            manager,
+            bus,
+            known,
+            outlet,
+            adapters: Turn::default(),
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            streams: AtomicU32::new(0),
+        })
+    }
+
+    /// How many streams were made, each of which may have left a match rule behind.
+    pub(super) fn streams(&self) -> u32 {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// There is an open connection to this device.
+    pub(super) fn has(&self, adapter: u16, address: Address) -> bool {
+        self.lock()
+            .values()
+            .any(|link| (link.adapter, link.address) == (adapter, address))
+    }
+
+    pub(super) fn link(&self, id: u64) -> Result<Arc<Link>, RadioError> {
+        self.lock()
+            .get(&id)
+            .cloned()
+            .ok_or_else(|| RadioError::Broken("the connection is gone".to_owned()))
+    }
+
+    /// Connects and discovers the services. The caller limits it, and disconnects when it fails.
+    pub(super) async fn connect(
+        self: &Arc<Self>,
+        adapter: u16,
+        address: Address,
+    ) -> Result<Opened, RadioError> {
+        let doing = format!("connect to {address}");
+        let wrong = |error| of_btleplug(&doing, error);
+        let device: DeviceId = device_id(adapter, address)
+            .parse()
+            .map_err(|error: BluetoothError| wrong(error.into()))?;
+        let central = self.central(adapter).await?;
+        let peripheral = central.peripheral(&device.into()).await.map_err(wrong)?;
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        peripheral.connect().await.map_err(wrong)?;
+        peripheral.discover_services().await.map_err(wrong)?;
+        Ok(self.open(adapter, address, peripheral))
+    }
+
+    /// Closes one, and waits until it is closed.
+    pub(super) async fn close(&self, id: u64) -> Result<(), RadioError> {
+        let Ok(link) = self.link(id) else {
+            return Ok(());
+        };
+        link.close.cancel();
+        link.closed.cancelled().await;
+        Ok(())
+    }
+
+    /// Closes all of them.
+    pub(super) async fn close_all(&self) {
+        let all: Vec<_> = self.lock().values().cloned().collect();
+        for link in &all {
+            link.close.cancel();
+        }
+        for link in &all {
+            link.closed.cancelled().await;
+        }
+    }
+
+    /// Lets a characteristic tell its values.
+    pub(super) async fn subscribe(
+        &self,
+        id: u64,
+        characteristic: CharacteristicId,
+    ) -> Result<(), RadioError> {
+        let link = self.link(id)?;
+        let described = link.described(characteristic)?;
+        let doing = format!("subscribe to {}", link.name(characteristic));
+        {
+            let mut listening = link.listening.lock().await;
+            if !*listening {
+                // Before the subscription, or its first value is lost.
+                self.streams.fetch_add(1, Ordering::Relaxed);
+                let values = link.peripheral.notifications().await;
+                let values = values.map_err(|error| of_btleplug(&doing, error))?;
+                *listening = link.values.send(values).await.is_ok();
+            }
+        }
+        link.subscribed().insert(characteristic);
+        let done = limited(&doing, link.peripheral.subscribe(described)).await;
+        if done.is_err() {
+            link.subscribed().remove(&characteristic);
+        }
+        done
+    }
+
+    async fn central(&self, adapter: u16) -> Result<Adapter, RadioError> {
+        let mut adapters = self.adapters.lock().await;
+        if let Some(central) = adapters.get(&adapter) {
+            return Ok(central.clone());
+        }
+        let wrong = |error| of_btleplug("list the adapters", error);
+        let id = format!("hci{adapter}");
+        for central in self.manager.adapters().await.map_err(wrong)? {
+            // `hci0 (usb:v1D6Bp0246d0542)`
+            let info = central.adapter_info().await.map_err(wrong)?;
+            if info.split(' ').next() == Some(&id) {
+                adapters.insert(adapter, central.clone());
+                return Ok(central);
+            }
+        }
+        Err(RadioError::NoAdapter(format!(
+            "{id} is gone; plug it in again"
+        )))
+    }
+
+    fn open(self: &Arc<Self>, adapter: u16, address: Address, peripheral: Peripheral) -> Opened {
+        let described = peripheral.services();
+        let services = described.iter().map(service).collect();
+        let characteristics = described
+            .into_iter()
+            .flat_map(|service| service.characteristics)
+            .map(|described| (id_of(&described), described))
+            .collect();
+        let (values, streams) = mpsc::channel(1);
+        let (notify, notified) = mpsc::channel(NOTIFIED);
+        let link = Arc::new(Link {
+            adapter,
+            address,
+            peripheral,
+            characteristics,
+            subscribed: Mutex::default(),
+            listening: Turn::default(),
+            values,
+            close: CancellationToken::new(),
+            closed: CancellationToken::new(),
+        });
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(id, link.clone());
+        let close = link.close.clone().drop_guard();
+        let links = self.clone();
+        tokio::spawn(async move { links.keep(id, link, streams, notify).await });
+        Opened {
+            id,
+            services,
+            notified,
+            close,
+        }
+    }
+
+    /// Keeps a connection until it is closed or gone.
+    async fn keep(
+        &self,
+        id: u64,
+        link: Arc<Link>,
+        streams: mpsc::Receiver<Values>,
+        notify: mpsc::Sender<Notification>,
+    ) {
+        let closing = tokio::select! {
+            () = link.close.cancelled() => true,
+            () = self.gone(&link) => false,
+            () = self.pass_on(&link, streams, &notify) => false,
+        };
+        self.lock().remove(&id);
+        if closing {
+            let done = self.bus.disconnect(link.adapter, link.address).await;
+            if let Err(error) = done {
+                tracing::debug!(address = %link.address, %error, "the connection was gone already");
+            }
+        } else {
+            self.outlet.disconnected(link.address);
+        }
+        link.closed.cancel();
+    }
+
+    async fn pass_on(
+        &self,
+        link: &Link,
+        mut streams: mpsc::Receiver<Values>,
+        notify: &mpsc::Sender<Notification>,
+    ) {
+        let Some(mut values) = streams.recv().await else {
+            return std::future::pending().await;
+        };
+        while let Some(value) = values.next().await {
+            let characteristic = CharacteristicId {
+                service: value.service_uuid,
+                characteristic: value.uuid,
+            };
+            // What was read comes by this way, too.
+            if !link.subscribed().contains(&characteristic) {
+                continue;
+            }
+            let notification = Notification {
+                characteristic,
+                at: now(),
+                value: value.value,
+            };
+            if notify.try_send(notification).is_err() {
+                self.outlet.miss(1);
+            }
+        }
+    }
+
+    /// Returns when the connection is gone.
+    async fn gone(&self, link: &Link) {
+        let mut changes = self.known.links();
+        let number = || self.known.connection(link.adapter, link.address);
+        // The word that it is connected comes another way than the word that connecting was done.
+        let told = time::timeout(TOLD, async {
+            loop {
+                if let Some(number) = number() {
+                    return number;
+                }
+                if changes.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+        let Ok(this) = told.await else {
+            return;
+        };
+        while number() == Some(this) {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Link>>> {
+        self.open.lock().expect("nothing panics while holding it")
+    }
+}
+
+// === impl Link ===
+
+impl Link {
+    pub(super) async fn read(
+        &self,
+        characteristic: CharacteristicId,
+    ) -> Result<Vec<u8>, RadioError> {
+        let described = self.described(characteristic)?;
+        let doing = format!("read {}", self.name(characteristic));
+        limited(&doing, self.peripheral.read(described)).await
+    }
+
+    pub(super) async fn write(
+        &self,
+        characteristic: CharacteristicId,
+        value: &[u8],
+        how: Write,
+    ) -> Result<(), RadioError> {
+        let described = self.described(characteristic)?;
+        let doing = format!("write {}", self.name(characteristic));
+        let how = match how {
+            Write::WithResponse => WriteType::WithResponse,
+            Write::WithoutResponse => WriteType::WithoutResponse,
+        };
+        limited(&doing, self.peripheral.write(described, value, how)).await
+    }
+
+    pub(super) async fn unsubscribe(
+        &self,
+        characteristic: CharacteristicId,
+    ) -> Result<(), RadioError> {
+        let described = self.described(characteristic)?;
+        let doing = format!("unsubscribe from {}", self.name(characteristic));
+        self.subscribed().remove(&characteristic);
+        limited(&doing, self.peripheral.unsubscribe(described)).await
+    }
+
+    pub(super) fn place(&self) -> (u16, Address) {
+        (self.adapter, self.address)
+    }
+
+    fn described(&self, id: CharacteristicId) -> Result<&Described, RadioError> {
+        self.characteristics.get(&id).ok_or_else(|| {
+            RadioError::Refused(format!(
+                "{} is not there: Explore shows what the device has",
+                self.name(id)
+            ))
+        })
+    }
+
+    fn name(&self, id: CharacteristicId) -> String {
+        format!(
+            "characteristic {} of service {} of {}",
+            id.characteristic, id.service, self.address
+        )
+    }
+
+    fn subscribed(&self) -> MutexGuard<'_, HashSet<CharacteristicId>> {
+        self.subscribed
+            .lock()
+            .expect("nothing panics while holding it")
+    }
+}
+
+/// One thing asked of a device, within its limit.
+async fn limited<T>(
+    doing: &str,
+    asked: impl Future<Output = btleplug::Result<T>>,
+) -> Result<T, RadioError> {
+    match time::timeout(ONE, asked).await {
+        Ok(done) => done.map_err(|error| of_btleplug(doing, error)),
+        // BlueZ goes on waiting and answers nothing else of this device meanwhile.
+        Err(_) => Err(RadioError::Busy(format!(
+            "cannot {doing}: no answer in {} s; connect anew, since the system does nothing else with this device before",
+            ONE.as_secs()
+        ))),
+    }
+}
+
+fn service(service: &btleplug::api::Service) -> Service {
+    let characteristics = service.characteristics.iter().map(|characteristic| {
+        let can = |flag| characteristic.properties.contains(flag);
+        Characteristic {
+            uuid: characteristic.uuid,
+            read: can(CharPropFlags::READ),
+            write: can(CharPropFlags::WRITE),
+            write_without_response: can(CharPropFlags::WRITE_WITHOUT_RESPONSE),
+            notify: can(CharPropFlags::NOTIFY),
+            indicate: can(CharPropFlags::INDICATE),
+        }
+    });
+    Service {
+        uuid: service.uuid,
+        characteristics: characteristics.collect(),
+    }
+}
+
+fn id_of(characteristic: &Described) -> CharacteristicId {
+    CharacteristicId {
+        service: characteristic.service_uuid,
+        characteristic: characteristic.uuid,
+    }
+}
+
+fn of_btleplug(doing: &str, error: btleplug::Error) -> RadioError {
+    match error {
+        btleplug::Error::DeviceNotFound => RadioError::Away(format!(
+            "cannot {doing}: the system does not know the device; it has to be heard first"
+        )),
+        btleplug::Error::NotConnected => {
+            RadioError::Broken(format!("cannot {doing}: the connection is gone"))
+        }
+        btleplug::Error::Other(error) => match error.downcast_ref::<BluetoothError>() {
+            Some(BluetoothError::DbusError(error)) => of_dbus(doing, About::Device, error),
+            Some(BluetoothError::ServiceDiscoveryTimedOut) => RadioError::Busy(format!(
+                "cannot {doing}: the device did not tell its services in time"
+            )),
+            _ => RadioError::Refused(format!("cannot {doing}: {error}")),
+        },
+        error => RadioError::Refused(format!("cannot {doing}: {error}")),
+    }
+}

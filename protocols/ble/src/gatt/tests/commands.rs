@@ -1,0 +1,128 @@
+//! Commands, carried out by the twin's devices.
+
+use fieldgate_model::{Action, Answer, Command, Outcome};
+
+use super::*;
+use crate::clock;
+
+fn command(target: &str, action: Action) -> Command {
+    Command {
+        id: "1".to_owned(),
+        target: target.parse().unwrap(),
+        action,
+        issued: Timestamp::default(),
+        expires: Timestamp::from_nanos(clock::now().nanos() + 60_000_000_000),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_are_carried_out_where_the_rules_allow_it() {
+    let twin = one(device());
+    beside(
+        &twin,
+        vec![plan(1, rules(), Pair::No, false)],
+        5,
+        async |gatt, _seen| {
+            let offers = gatt.offers();
+            assert_eq!(offers.len(), 1);
+            assert_eq!(offers[0].target.as_str(), "ble/oven1/setpoint");
+            assert_eq!(offers[0].data_type.as_deref(), Some("i16le"));
+            assert_eq!(offers[0].unit.as_deref(), Some("Cel"));
+
+            let done = gatt
+                .carry_out(&command("ble/oven1/setpoint", Action::Write(22.0.into())))
+                .await;
+            assert_eq!(done.outcome, Outcome::Done, "{done:?}");
+            assert_eq!(done.old, Some(21.5.into()));
+            assert_eq!(twin.world().devices[&who(1)].values[&setpoint()], [220, 0]);
+            assert_eq!(twin.count("write WithResponse"), 1);
+
+            let read = gatt
+                .carry_out(&command("ble/oven1/setpoint", Action::Read))
+                .await;
+            assert_eq!(
+                (read.outcome, read.value),
+                (Outcome::Done, Some(22.0.into()))
+            );
+
+            let refuses = async |target: &str, action: Action, words: &str| {
+                let answer = gatt.carry_out(&command(target, action)).await;
+                assert_eq!(answer.outcome, Outcome::Refused, "{answer:?}");
+                assert!(answer.words.contains(words), "{answer:?}");
+            };
+            refuses(
+                "ble/oven1/setpoint",
+                Action::Write(1e6.into()),
+                "out of range",
+            )
+            .await;
+            refuses(
+                "ble/oven1/setpoint",
+                Action::Write("hot".into()),
+                "a number is needed",
+            )
+            .await;
+            refuses("ble/oven1/battery", Action::Read, "not allowed").await;
+            refuses("ble/other/setpoint", Action::Read, "not allowed").await;
+            assert_eq!(twin.count("write WithResponse"), 1);
+
+            let late = Command {
+                expires: Timestamp::default(),
+                ..command("ble/oven1/setpoint", Action::Write(1.0.into()))
+            };
+            assert_eq!(gatt.carry_out(&late).await.outcome, Outcome::Expired);
+        },
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_jumps_the_queue() {
+    let twin = Twin::default();
+    for number in 0..20 {
+        twin.add(who(number), device());
+    }
+    let plans = (0..20)
+        .map(|number| plan(number, rules(), Pair::No, false))
+        .collect();
+    beside(&twin, plans, 2, async |gatt, mut seen| {
+        seen.for_seconds(3).await;
+        let began = Instant::now();
+        let order = command("ble/oven19/setpoint", Action::Write(30.0.into()));
+        let carried_out = async { (gatt.carry_out(&order).await, began.elapsed()) };
+        let ((answer, took), _) = tokio::join!(carried_out, seen.for_seconds(60));
+        let Answer { outcome, words, .. } = answer;
+        assert_eq!(outcome, Outcome::Done, "{words}");
+        assert_eq!(twin.world().devices[&who(19)].values[&setpoint()], [44, 1]);
+        assert!(took < Duration::from_secs(10), "{took:?}");
+    })
+    .await;
+    assert_eq!(twin.world().most_open, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_to_a_device_that_is_away_fails_at_once() {
+    let twin = one(Device {
+        heard: false,
+        ..device()
+    });
+    beside(
+        &twin,
+        vec![plan(1, rules(), Pair::No, false)],
+        5,
+        async |gatt, _seen| {
+            let answer = gatt
+                .carry_out(&command("ble/oven1/setpoint", Action::Write(1.0.into())))
+                .await;
+            assert_eq!(answer.outcome, Outcome::Failed);
+            assert!(
+                answer
+                    .words
+                    .contains("nothing was changed: it is not heard"),
+                "{}",
+                answer.words
+            );
+        },
+    )
+    .await;
+}

@@ -1,4 +1,5 @@
-//! The demonstration devices of `--demo`: an OPC UA server and an MQTT broker in this process, and a route between them.
+//! The demonstration devices of `--demo`: an OPC UA server and an MQTT broker in this process, Bluetooth devices that do not exist, and a
+//! route between them.
 
 use std::time::Duration;
 
@@ -52,6 +53,12 @@ commands = [
 ]
 publishing_ms = 100
 
+[[source]]
+id = "hall"
+kind = "ble"
+radio = "simulated"
+devices = [{{ address = "C0:DE:0F:E1:00:02", name = "tag" }}]
+
 [[destination]]
 id = "local"
 kind = "mqtt"
@@ -59,7 +66,7 @@ url = "{url}"
 
 [[route]]
 id = "everything"
-from = ["demo/**", "gateway/**"]
+from = ["demo/**", "hall/**", "gateway/**"]
 to = "local"
 "#,
             endpoint = running.server.endpoint,

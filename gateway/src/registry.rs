@@ -14,7 +14,10 @@ impl Registry {
     #[must_use]
     pub fn all() -> Self {
         Self {
-            sources: vec![SourceKind::of::<fieldgate_opcua::OpcUa>()],
+            sources: vec![
+                SourceKind::of::<fieldgate_opcua::OpcUa>(),
+                SourceKind::of::<fieldgate_ble::Ble>(),
+            ],
             destinations: vec![DestinationKind::of::<fieldgate_mqtt::Mqtt>()],
         }
     }

@@ -15,9 +15,11 @@ mod command;
 mod dead;
 mod discover;
 mod output;
+mod profile;
 mod queue;
 mod review;
 pub mod run;
+mod scan;
 mod selection;
 mod trust;
 
@@ -77,6 +79,11 @@ enum Verb {
     Trust(trust::Verb),
     /// Find devices: at an address, in the local network, or in a range of addresses.
     Discover(discover::Args),
+    /// Who is near by Bluetooth, and what they say.
+    Scan(scan::Args),
+    /// Profiles of Bluetooth devices: try one on bytes, without a running gateway.
+    #[command(subcommand)]
+    Profile(profile::Verb),
     /// Look around on a server: what is below a path, or where a name is.
     Browse(browse::Args),
     /// What is new on a source's server: list it, accept it, decline it, or look now.
@@ -105,6 +112,8 @@ impl Cli {
             Verb::Dead(verb) => output::exit_code(verb.act()),
             Verb::Trust(verb) => output::exit_code(verb.act()),
             Verb::Discover(args) => output::exit_code(discover::run(args)),
+            Verb::Scan(args) => output::exit_code(scan::run(args)),
+            Verb::Profile(verb) => output::exit_code(verb.act()),
             Verb::Browse(args) => output::exit_code(browse::run(args)),
             Verb::Review(args) => output::exit_code(review::run(args)),
             Verb::Selection(verb) => output::exit_code(verb.act()),

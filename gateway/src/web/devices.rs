@@ -13,6 +13,7 @@ use super::{
     error::Failure,
     mount::{Answer, Call, Mounts},
     points::{self, problem},
+    presence::Presences,
     value::{live_value, shown},
     words::{self, ago, count, unit_status},
 };
@@ -27,7 +28,11 @@ pub fn mount(mounts: &mut Mounts<'_>) {
 
 fn list(shared: &Shared) -> Vec<DeviceView> {
     let devices = points::devices(&shared.gateway);
-    let views = devices.iter().map(|device| view(shared, device)).collect();
+    let presences = Presences::now(&shared.gateway);
+    let views = devices
+        .iter()
+        .map(|device| view(shared, device, &presences))
+        .collect();
     shared.rates().keep(&devices);
     views
 }
@@ -37,7 +42,7 @@ fn page(call: &Call<GetDevice>) -> Answer<GetDevice> {
         .ok_or_else(|| Failure::no_such("device", &call.place))?;
     let gateway = &call.shared.gateway;
     Ok(DevicePage {
-        device: view(&call.shared, &device),
+        device: view(&call.shared, &device, &Presences::now(gateway)),
         addresses: addresses(gateway, &device),
         points: device
             .points
@@ -79,7 +84,7 @@ fn find(gateway: &Gateway, id: &str) -> Option<Device> {
     devices.into_iter().find(|device| device.id == id)
 }
 
-fn view(shared: &Shared, device: &Device) -> DeviceView {
+fn view(shared: &Shared, device: &Device, presences: &Presences) -> DeviceView {
     let gateway = &shared.gateway;
     let (mut total, mut problems, mut last_seen) = (0, 0, None);
     for point in &device.points {
@@ -105,6 +110,7 @@ fn view(shared: &Shared, device: &Device) -> DeviceView {
         rate: shared
             .rates()
             .look(device.id.as_str(), total, up_s, Instant::now()),
+        presence: presences.of(&device.id),
     }
 }
 

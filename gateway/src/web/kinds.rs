@@ -25,6 +25,7 @@ fn all(registry: &Registry) -> Kinds {
         discovers: None,
         searches: None,
         explores: false,
+        scans: false,
     };
     let sources = registry.sources.iter();
     let destinations = registry.destinations.iter();
@@ -34,6 +35,7 @@ fn all(registry: &Registry) -> Kinds {
                 discovers: source.discovers.map(str::to_owned),
                 searches: source.nearby.map(|nearby| nearby.ports.to_vec()),
                 explores: source.explores,
+                scans: source.scans,
                 ..kind(source.kind, source.title, source.about, source.schema())
             })
             .collect(),

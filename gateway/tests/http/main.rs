@@ -15,5 +15,6 @@ mod openapi;
 mod queue;
 mod receipts;
 mod rig;
+mod scanner;
 mod secrets;
 mod trust;

@@ -65,9 +65,20 @@ impl Rig {
 
     /// Served, the configuration not yet applied.
     pub async fn start_unready() -> Self {
+        Self::serve(CONFIG, &Registry::all())
+    }
+
+    /// Served and ready, with another configuration and other protocols.
+    pub async fn start_with(config: &str, registry: &Registry) -> Self {
+        let rig = Self::serve(config, registry);
+        rig.apply().await;
+        rig
+    }
+
+    fn serve(config: &str, registry: &Registry) -> Self {
         let state = tempfile::tempdir().unwrap();
         let file = state.path().join("fieldgate.toml");
-        fs::write(&file, CONFIG).unwrap();
+        fs::write(&file, config).unwrap();
         let locations = Locations {
             files: vec![file],
             state: state.path().join("state"),
@@ -75,12 +86,12 @@ impl Rig {
         };
         fs::create_dir(&locations.state).unwrap();
         let state_dir = locations.state.clone();
-        let (desired, loaded) = Desired::open(locations, Registry::all()).unwrap();
+        let (desired, loaded) = Desired::open(locations, registry.clone()).unwrap();
         let clock = Clock::open(&state_dir, Arc::new(Kernel::default())).unwrap();
         let queue = state_dir.join("queue");
         let (lanes, _) = Lanes::open(&queue, &loaded.config.queue, &clock).unwrap();
         let gateway =
-            Gateway::new(Registry::all(), lanes, clock, state_dir, desired.secrets()).unwrap();
+            Gateway::new(registry.clone(), lanes, clock, state_dir, desired.secrets()).unwrap();
         let (gateway, desired) = (Arc::new(gateway), Arc::new(desired));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

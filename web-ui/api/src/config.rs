@@ -34,6 +34,9 @@ pub struct Kind {
     /// Whether one can look around at its far side.
     #[serde(default)]
     pub explores: bool,
+    /// Whether it listens to a radio, and can be asked who is near.
+    #[serde(default)]
+    pub scans: bool,
 }
 
 /// A source, destination or route as configured, or as someone wants it to be.

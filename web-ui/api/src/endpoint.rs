@@ -3,8 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    alarm, command, config, dead, discovery, explore, queue, receipt, review, selection, state,
-    trust,
+    alarm, command, config, dead, discovery, explore, queue, receipt, review, scanner, selection,
+    state, trust,
 };
 
 /// The HTTP methods in use.
@@ -219,6 +219,41 @@ endpoints! {
     PreviewRules: Post "/api/v1/explore/preview", explore::ExploreRules => explore::ExplorePreview;
     /// Watches for some seconds which points of rules change, and how often.
     SampleRules: Post "/api/v1/explore/sample", explore::ExploreTest => explore::ExploreSample;
+
+    /// The sources that listen to a radio.
+    GetScanners: Get "/api/v1/scanners", () => Vec<scanner::ScannerView>;
+    /// Who is near, what they say, and how the radio is.
+    GetScan: Get "/api/v1/scanners/{id}", scanner::ScanQuery => scanner::ScanView;
+    /// One advertiser with its last packets.
+    GetHeard: Get "/api/v1/scanners/{id}/device", scanner::HeardAt => scanner::HeardPage;
+    /// Tries a key on the next packets of an advertiser. Keeps nothing.
+    TryKey: Post "/api/v1/scanners/{id}/key", scanner::KeyDraft => ();
+    /// Connects, and tells what the device has. The connection is closed when nobody asked for a minute.
+    GetServices: Post "/api/v1/scanners/{id}/services", scanner::HeardAt => scanner::GattView;
+    /// Reads a characteristic.
+    ReadCharacteristic: Post "/api/v1/scanners/{id}/read", scanner::CharacteristicAt => scanner::GattValueView;
+    /// Lets a characteristic tell its value by itself, or stops it.
+    NotifyCharacteristic: Post "/api/v1/scanners/{id}/notify", scanner::NotifyDraft => ();
+    /// Closes the connection that was opened for looking around.
+    DisconnectHeard: Post "/api/v1/scanners/{id}/disconnect", scanner::HeardAt => ();
+    /// Pairs; what the device wants to be told meanwhile stands in the scan's prompts.
+    PairHeard: Post "/api/v1/scanners/{id}/pair", scanner::HeardAt => scanner::ScanDone;
+    /// Forgets a bond.
+    UnpairHeard: Post "/api/v1/scanners/{id}/unpair", scanner::HeardAt => scanner::ScanDone;
+    /// Answers what a device asked while it paired.
+    AnswerPairing: Post "/api/v1/scanners/{id}/answer", scanner::PairingAnswer => ();
+    /// Begins to keep what is heard, of one device or of all; the file is at `/api/v1/export/scanners/{id}/captures/{number}`.
+    StartCapture: Post "/api/v1/scanners/{id}/captures", scanner::CaptureDraft => scanner::CaptureView;
+    /// Ends a capture; it is kept until another one needs the room.
+    StopCapture: Post "/api/v1/scanners/{id}/captures/stop", scanner::CaptureAt => scanner::CaptureView;
+    /// Where in the packets of a device a number may be that its display shows, the likeliest first.
+    TeachDecoder: Post "/api/v1/scanners/{id}/teach", scanner::LessonDraft => Vec<scanner::ProposalView>;
+    /// Makes a profile of chosen proposals, and uses it from now on.
+    LearnProfile: Post "/api/v1/scanners/{id}/learn", scanner::TaughtDraft => scanner::ScanDone;
+    /// Lets devices belong to the source, in one change of its configuration.
+    AddHeard: Post "/api/v1/scanners/{id}/add", scanner::AddDraft => scanner::AddDone;
+    /// Whom the source ignores from now on, and whom no longer.
+    IgnoreHeard: Post "/api/v1/scanners/{id}/ignore", scanner::IgnoreDraft => config::Saved;
 
     /// Our identities, the peers' certificates, and who does not trust us yet.
     GetTrust: Get "/api/v1/trust", () => trust::TrustView;

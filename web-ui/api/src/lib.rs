@@ -14,6 +14,7 @@ pub mod live;
 pub mod queue;
 pub mod receipt;
 pub mod review;
+pub mod scanner;
 pub mod selection;
 pub mod state;
 pub mod trouble;

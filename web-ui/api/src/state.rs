@@ -237,6 +237,24 @@ pub struct DeviceView {
     pub status: Status,
     pub last_seen: Option<Timestamp>,
     pub rate: f64,
+    /// What its source knows of its pace and its signal; none where a source knows nothing of that.
+    #[serde(default)]
+    pub presence: Option<Presence>,
+}
+
+/// Whether a device comes when it should, as its source knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Presence {
+    pub freshness: crate::scanner::FreshnessWord,
+    /// When it was last heard, whether or not that was a reading.
+    pub heard: Option<Timestamp>,
+    /// How often it usually sends, in milliseconds.
+    pub interval_ms: Option<u64>,
+    /// dBm.
+    pub rssi: Option<f64>,
+    /// Percent.
+    pub battery: Option<f64>,
 }
 
 /// A device's page.

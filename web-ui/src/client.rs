@@ -10,6 +10,8 @@ use web_sys::{AbortSignal, Headers, RequestInit, Response};
 
 /// No answer is waited for longer; a test of settings takes 10 s at most.
 const TIMEOUT_MS: u32 = 20_000;
+/// What goes through the air, or waits for a person at the device.
+const PATIENCE_MS: u32 = 80_000;
 
 /// The code of a [`Trouble`] that is ours: the gateway did not answer.
 pub const UNREACHABLE: &str = "FG-UNREACHABLE";
@@ -35,9 +37,26 @@ pub async fn change<E: Endpoint>(
         let url = path_and_query::<E>(places, body);
         return parse::<E>(send(Method::Get, url, None, None).await?);
     }
-    let body = serde_json::to_string(body).map_err(|error| unreadable(&error))?;
-    let body = (body != "null").then_some(body);
+    let body = written(body)?;
     parse::<E>(send(E::METHOD, path::<E>(places), body, revision).await?)
+}
+
+/// Asks for what takes its time.
+///
+/// # Errors
+/// What the gateway answers, or that it does not.
+pub async fn patiently<E: Endpoint>(
+    places: &[&str],
+    body: &E::Request,
+) -> Result<E::Response, Trouble> {
+    let body = written(body)?;
+    let path = path::<E>(places);
+    parse::<E>(send_within(E::METHOD, path, body, None, PATIENCE_MS).await?)
+}
+
+fn written<T: serde::Serialize>(body: &T) -> Result<Option<String>, Trouble> {
+    let body = serde_json::to_string(body).map_err(|error| unreadable(&error))?;
+    Ok((body != "null").then_some(body))
 }
 
 fn parse<E: Endpoint>(text: String) -> Result<E::Response, Trouble> {
@@ -55,7 +74,17 @@ async fn send(
     body: Option<String>,
     revision: Option<u64>,
 ) -> Result<String, Trouble> {
-    let response = fetch(method, &path, body, revision)
+    send_within(method, path, body, revision, TIMEOUT_MS).await
+}
+
+async fn send_within(
+    method: Method,
+    path: String,
+    body: Option<String>,
+    revision: Option<u64>,
+    limit_ms: u32,
+) -> Result<String, Trouble> {
+    let response = fetch(method, &path, body, revision, limit_ms)
         .await
         .map_err(|_| silent())?;
     let text = match response.text() {
@@ -80,10 +109,11 @@ async fn fetch(
     path: &str,
     body: Option<String>,
     revision: Option<u64>,
+    limit_ms: u32,
 ) -> Result<Response, JsValue> {
     let init = RequestInit::new();
     init.set_method(method.as_str());
-    init.set_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT_MS)));
+    init.set_signal(Some(&AbortSignal::timeout_with_u32(limit_ms)));
     let headers = Headers::new()?;
     headers.set("accept", "application/json")?;
     if method != Method::Get {

@@ -43,6 +43,33 @@ where
     E::Request: PartialEq + Clone,
     E::Response: PartialEq + Send + Sync,
 {
+    followed::<E>(every, asks, |data| data.set(None))
+}
+
+/// As [`asked`]; when something else is asked, the last answer stays until the new one is there.
+pub fn narrowed<E>(
+    every: Option<Duration>,
+    asks: impl Fn() -> Option<(Vec<String>, E::Request)> + 'static,
+) -> Fetched<E::Response>
+where
+    E: Endpoint,
+    E::Request: PartialEq + Clone,
+    E::Response: PartialEq + Send + Sync,
+{
+    followed::<E>(every, asks, |_| ())
+}
+
+/// `other` is told when something else is asked.
+fn followed<E>(
+    every: Option<Duration>,
+    asks: impl Fn() -> Option<(Vec<String>, E::Request)> + 'static,
+    other: impl Fn(RwSignal<Option<E::Response>>) + 'static,
+) -> Fetched<E::Response>
+where
+    E: Endpoint,
+    E::Request: PartialEq + Clone,
+    E::Response: PartialEq + Send + Sync,
+{
     let fetched = Fetched {
         data: RwSignal::new(None),
         trouble: RwSignal::new(None),
@@ -54,7 +81,7 @@ where
         fetched.again.track();
         let asks = asks();
         if former.is_some_and(|former| former != asks) {
-            fetched.data.set(None);
+            other(fetched.data);
         }
         if let Some((places, request)) = asks.clone() {
             spawn_local(async move {

@@ -12,6 +12,7 @@
 //! | [`import`] | what a selection's file would change, in lines and words |
 //! | [`command`] | what a person types for a device, by its data type |
 //! | [`alarm`] | how an alarm's state reads |
+//! | [`radio`] | how what a radio hears reads |
 //! | [`pace`] | how far a job is, and how long it still takes |
 //! | [`spark`], [`diff`] | the lines of a small chart, the kinds of lines of a diff |
 
@@ -23,6 +24,7 @@ pub mod form;
 pub mod import;
 pub mod pace;
 pub mod place;
+pub mod radio;
 pub mod schema;
 pub mod spark;
 pub mod table;

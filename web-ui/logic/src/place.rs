@@ -11,6 +11,12 @@ pub enum Place {
     New(Section),
     Item(Section, String),
     Explore,
+    /// Who is near by Bluetooth.
+    Bluetooth,
+    /// One of them, by its address.
+    Heard(String),
+    /// Its packets are explained by examples.
+    Teach(String),
     Queue,
     Trust,
     Configuration,
@@ -39,6 +45,7 @@ impl Place {
             ("devices", None) => Self::Devices,
             ("devices", Some(id)) => Self::Device(id),
             ("explore", None) => Self::Explore,
+            ("explore", Some(rest)) => Self::radio(&rest),
             ("queue", None) => Self::Queue,
             ("trust", None) => Self::Trust,
             ("config", None) => Self::Configuration,
@@ -48,6 +55,17 @@ impl Place {
                 (Some(section), Some(id)) if id == "new" => Self::New(section),
                 (Some(section), Some(id)) => Self::Item(section, id),
             },
+        }
+    }
+
+    /// What is below `/explore/`, unescaped; addresses have no slash in them.
+    fn radio(rest: &str) -> Self {
+        let parts: Vec<&str> = rest.split('/').collect();
+        match parts[..] {
+            ["bluetooth"] => Self::Bluetooth,
+            ["bluetooth", address] => Self::Heard(address.to_owned()),
+            ["bluetooth", address, "teach"] => Self::Teach(address.to_owned()),
+            _ => Self::Unknown,
         }
     }
 
@@ -62,6 +80,9 @@ impl Place {
             Self::New(section) => format!("/{}/new", section.name()),
             Self::Item(section, id) => format!("/{}/{}", section.name(), encode(id)),
             Self::Explore => "/explore".to_owned(),
+            Self::Bluetooth => "/explore/bluetooth".to_owned(),
+            Self::Heard(address) => format!("/explore/bluetooth/{}", encode(address)),
+            Self::Teach(address) => format!("/explore/bluetooth/{}/teach", encode(address)),
             Self::Queue => "/queue".to_owned(),
             Self::Trust => "/trust".to_owned(),
             Self::Configuration => "/config".to_owned(),
@@ -78,6 +99,9 @@ impl Place {
             Self::Items(section) => section.title().to_owned(),
             Self::New(section) => format!("Add a {}", section.one()),
             Self::Explore => "Explore".to_owned(),
+            Self::Bluetooth => "Explore Bluetooth".to_owned(),
+            Self::Heard(address) => address.clone(),
+            Self::Teach(address) => format!("Teach {address}"),
             Self::Queue => "Queue".to_owned(),
             Self::Trust => "Trust".to_owned(),
             Self::Configuration => "Configuration".to_owned(),
@@ -90,6 +114,7 @@ impl Place {
     pub fn shelf(&self) -> Self {
         match self {
             Self::Device(_) => Self::Devices,
+            Self::Bluetooth | Self::Heard(_) | Self::Teach(_) => Self::Explore,
             Self::New(section) | Self::Item(section, _) => Self::Items(*section),
             other => other.clone(),
         }
@@ -205,6 +230,9 @@ mod tests {
             Place::New(Section::Routes),
             Place::Item(Section::Destinations, "größe".into()),
             Place::Explore,
+            Place::Bluetooth,
+            Place::Heard("A4:C1:38:0B:F5:11".into()),
+            Place::Teach("A4:C1:38:0B:F5:11".into()),
             Place::Queue,
             Place::Trust,
             Place::Configuration,

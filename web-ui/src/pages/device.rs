@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fieldgate_api::endpoint::GetDevice;
-use fieldgate_api::state::{DeviceAddress, DevicePage, DeviceView, LiveValue, PointView};
+use fieldgate_api::state::{DeviceAddress, DevicePage, DeviceView, LiveValue, PointView, Presence};
 use fieldgate_ui_logic::place::{Place, Section};
-use fieldgate_ui_logic::words;
+use fieldgate_ui_logic::{radio, words};
 use leptos::prelude::*;
 
 use self::alarms::Alarms;
@@ -22,7 +22,7 @@ use crate::widgets::data_table::{Column, Row, column, data_table, text};
 use crate::widgets::icon::{Icon, icon};
 use crate::widgets::page::{heading, once_there};
 use crate::widgets::sparkline::sparkline;
-use crate::widgets::status::status_sentence;
+use crate::widgets::status::{freshness_word, status_sentence};
 use crate::widgets::time::{ago, instant};
 use crate::widgets::value::{value_cell, watch_what_is_in_sight};
 
@@ -111,12 +111,27 @@ fn head(device: &DeviceView, addresses: &[DeviceAddress]) -> AnyView {
             {device.model.as_deref().map(|model| view! { <div><dt>"Model"</dt><dd>{words::plain(model)}</dd></div> })}
             {(!device.address.is_empty()).then(|| view! { <div><dt>"Address"</dt><dd>{copy_text(&device.address, "the address", "address")}</dd></div> })}
             <div><dt>"Last seen"</dt><dd>{device.last_seen.map_or_else(|| "never".into_any(), ago)}</dd></div>
+            {device.presence.as_ref().map(presence)}
             <div><dt>"Rate"</dt><dd>{words::rate(device.rate)}</dd></div>
             {topics}
             {addresses.is_empty().then(|| view! {
                 <div><dt>"Goes to"</dt><dd>"nowhere: no route takes it. "<a href="/routes/new">"Add a route"</a></dd></div>
             })}
         </dl>
+    }
+    .into_any()
+}
+
+/// What its source knows of its pace and its signal.
+fn presence(presence: &Presence) -> AnyView {
+    let signal = presence.rssi.map(radio::dbm);
+    let battery = presence.battery.map(|percent| format!("{percent:.0} %"));
+    let every = presence.interval_ms.map(|ms| words::span(ms as i64));
+    view! {
+        <div><dt>"Freshness"</dt><dd class="stack" data-test="freshness">{freshness_word(presence.freshness)}{presence.heard.map(|heard| view! { <span class="faint">"heard "{ago(heard)}</span> })}</dd></div>
+        {every.map(|every| view! { <div><dt>"Sends every"</dt><dd>{every}</dd></div> })}
+        {signal.map(|signal| view! { <div><dt>"Signal"</dt><dd>{signal}</dd></div> })}
+        {battery.map(|battery| view! { <div><dt>"Battery"</dt><dd>{battery}</dd></div> })}
     }
     .into_any()
 }

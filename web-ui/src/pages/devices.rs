@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use fieldgate_api::endpoint::GetDevices;
-use fieldgate_api::state::DeviceView;
+use fieldgate_api::state::{DeviceView, Presence};
 use fieldgate_model::unescape_segment;
 use fieldgate_ui_logic::place::{Place, Section};
-use fieldgate_ui_logic::words;
+use fieldgate_ui_logic::{radio, words};
 use leptos::prelude::*;
 
 use crate::fetched::{OFTEN, fetched};
@@ -14,7 +14,7 @@ use crate::live::Live;
 use crate::widgets::data_table::{Column, Row, column, data_table, number, numeric, text};
 use crate::widgets::empty::empty_state;
 use crate::widgets::page::{heading, when_there};
-use crate::widgets::status::status_word;
+use crate::widgets::status::{freshness_word, status_word};
 
 const COLUMNS: &[Column] = &[
     column("Name"),
@@ -75,7 +75,13 @@ fn row(device: &DeviceView) -> Row {
         // Sorts by the instant; what is read is kept fresh by the view.
         seen.map_or_else(
             || text("never heard of"),
-            |seen| number(seen as f64, String::new()),
+            |seen| {
+                let word = device.presence.as_ref();
+                number(
+                    seen as f64,
+                    word.map_or("", |known| known.freshness.as_str()),
+                )
+            },
         ),
         number(device.points as f64, words::count(device.points)),
         number(problems as f64, words::count(problems)),
@@ -87,6 +93,7 @@ fn row(device: &DeviceView) -> Row {
         device.status.clone(),
     );
     let source = device.source.clone();
+    let presence = device.presence.clone();
     let view = move |index| {
         match index {
         0 => Some(view! { <a href=url.clone() data-test="device" data-device=id.clone()>{words::plain(&name)}</a> }.into_any()),
@@ -99,7 +106,10 @@ fn row(device: &DeviceView) -> Row {
             let told = (level > fieldgate_api::state::Level::Idle).then_some(sentence);
             Some(view! { {status_word(level, &status.state)}{told.map(|told| view! { <span class="reason">{told}</span> })} }.into_any())
         }
-        3 => Some((move || words::freshness(seen, live.now.get())).into_any()),
+        3 => Some(match &presence {
+            Some(presence) => known_presence(presence),
+            None => (move || words::freshness(seen, live.now.get())).into_any(),
+        }),
         5 if problems > 0 => Some(view! { <strong class="bad-text">{words::count(problems)}</strong> }.into_any()),
         _ => None,
     }
@@ -109,4 +119,16 @@ fn row(device: &DeviceView) -> Row {
         cells,
         view: Arc::new(view),
     }
+}
+
+/// As its source knows it: whether it comes when it should, its signal, its charge.
+fn known_presence(presence: &Presence) -> AnyView {
+    let signal = presence.rssi.map(radio::dbm);
+    let battery = presence
+        .battery
+        .map(|percent| format!("battery {percent:.0} %"));
+    let more = [signal, battery].into_iter().flatten();
+    let more = more.collect::<Vec<_>>().join(" · ");
+    view! { <span class="stack">{freshness_word(presence.freshness)}<span class="faint">{more}</span></span> }
+        .into_any()
 }

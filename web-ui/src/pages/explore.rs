@@ -2,6 +2,7 @@
 //! what a source reads as a file.
 
 mod basket;
+pub mod bluetooth;
 mod commands;
 mod detail;
 mod file;
@@ -81,7 +82,7 @@ pub fn page() -> AnyView {
         ),
     };
     view! {
-        {heading("Explore OPC UA", ())}
+        {heading("Explore OPC UA", bluetooth::ways(&Place::Explore))}
         {target::choose(nav, found)}
         {session}
         {move || Some(chosen.get()).filter(|source| !source.is_empty()).map(|source| file::selection_file(&source))}

@@ -37,6 +37,9 @@ pub fn page(place: &Place) -> AnyView {
         }
         Place::Item(section, id) => editor::page(*section, Some(id.clone())),
         Place::Explore => explore::page(),
+        Place::Bluetooth => explore::bluetooth::page(),
+        Place::Heard(address) => explore::bluetooth::heard(address),
+        Place::Teach(address) => explore::bluetooth::teach(address),
         Place::Queue => queue::page(),
         Place::Trust => trust::page(),
         Place::Configuration => configuration::page(),

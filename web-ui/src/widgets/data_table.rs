@@ -19,6 +19,8 @@ const FIRST: usize = 200;
 pub struct Column {
     pub title: &'static str,
     pub numeric: bool,
+    /// A cell is drawn anew only when it has changed itself, so that what stands in it keeps the focus.
+    pub steady: bool,
 }
 
 /// A row. Two rows with the same key and cells are the same; what its views show beyond the cells must keep itself fresh.
@@ -50,6 +52,7 @@ pub const fn column(title: &'static str) -> Column {
     Column {
         title,
         numeric: false,
+        steady: false,
     }
 }
 
@@ -57,6 +60,7 @@ pub const fn numeric(title: &'static str) -> Column {
     Column {
         title,
         numeric: true,
+        steady: false,
     }
 }
 
@@ -116,11 +120,21 @@ pub fn data_table(
 
 fn row(columns: &'static [Column], row: Memo<Option<Row>>) -> AnyView {
     let cells = columns.iter().enumerate().map(|(index, column)| {
-        let cell = move || {
-            row.with(|row| {
-                let row = row.as_ref()?;
-                (row.view)(index).or_else(|| Some(row.cells.get(index)?.text.clone().into_any()))
-            })
+        let of = move |row: &Option<Row>| {
+            let row = row.as_ref()?;
+            (row.view)(index).or_else(|| Some(row.cells.get(index)?.text.clone().into_any()))
+        };
+        let own = column.steady.then(|| {
+            let own = move |row: &Option<Row>| Some(row.as_ref()?.cells.get(index)?.clone());
+            Memo::new(move |_| row.with(own))
+        });
+        let cell = move || match own {
+            Some(own) => {
+                // Read, not only tracked: a memo that nobody reads follows nothing.
+                own.with(|_| ());
+                row.with_untracked(of)
+            }
+            None => row.with(of),
         };
         let class = column.numeric.then_some("num");
         if index == 0 {
@@ -190,6 +204,18 @@ fn download(name: &str, columns: &[Column], rows: Signal<Vec<Row>>) {
         .and_then(|()| link.set_attribute("download", &format!("{name}.csv")));
     if let (Ok(()), Ok(link)) = (set, link.dyn_into::<HtmlElement>()) {
         link.click();
+    }
+}
+
+// === impl Column ===
+
+impl Column {
+    /// Its cells are steady.
+    pub const fn steady(self) -> Self {
+        Self {
+            steady: true,
+            ..self
+        }
     }
 }
 

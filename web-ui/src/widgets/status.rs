@@ -1,5 +1,6 @@
 //! `StatusSentence`: how something is, in words first: subject, state, since when, what to do.
 
+use fieldgate_api::scanner::FreshnessWord;
 use fieldgate_api::state::{Level, Status};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
@@ -30,6 +31,17 @@ pub fn status_word(level: Level, state: &str) -> AnyView {
     let class = format!("status short {}", level_class(level));
     let state = words::capital(state);
     view! { <span class=class>{level_icon(level)}<span>{state}</span></span> }.into_any()
+}
+
+/// Whether a device comes when it should, as its source knows it.
+pub fn freshness_word(word: FreshnessWord) -> AnyView {
+    let level = match word {
+        FreshnessWord::OnTime => Level::Good,
+        FreshnessWord::Learning | FreshnessWord::Sleeping => Level::Idle,
+        FreshnessWord::Late => Level::Warning,
+        FreshnessWord::Silent => Level::Bad,
+    };
+    status_word(level, word.as_str())
 }
 
 fn retry(status: &Status) -> Option<AnyView> {

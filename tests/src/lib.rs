@@ -8,6 +8,7 @@ pub mod alarm_server;
 pub mod api;
 pub mod asker;
 pub mod backlog;
+pub mod bluez;
 pub mod broker;
 pub mod browser;
 pub mod certificates;

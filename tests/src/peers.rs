@@ -44,6 +44,15 @@ pub fn python() -> PathBuf {
     find("FIELDGATE_VENV", None).join("bin/python")
 }
 
+/// The message bus.
+#[must_use]
+pub fn dbus_daemon() -> PathBuf {
+    find(
+        "FIELDGATE_DBUS_DAEMON",
+        Some(Path::new("/usr/bin/dbus-daemon")),
+    )
+}
+
 /// The browser.
 #[must_use]
 pub fn chromium() -> PathBuf {

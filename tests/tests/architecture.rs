@@ -45,6 +45,26 @@ const VENDORS: &[Vendor] = &[
         ],
     },
     Vendor {
+        name: "btleplug",
+        places: BLUETOOTH,
+    },
+    Vendor {
+        name: "bluez_async",
+        places: BLUETOOTH,
+    },
+    Vendor {
+        name: "dbus",
+        places: BLUETOOTH,
+    },
+    Vendor {
+        name: "dbus_tokio",
+        places: BLUETOOTH,
+    },
+    Vendor {
+        name: "dbus_crossroads",
+        places: BLUETOOTH,
+    },
+    Vendor {
         name: "rumqttc",
         places: &["protocols/mqtt/src/link.rs", "protocols/mqtt/src/link/"],
     },
@@ -73,6 +93,8 @@ const VENDORS: &[Vendor] = &[
         places: &["gateway/src/web/"],
     },
 ];
+
+const BLUETOOTH: &[&str] = &["protocols/ble/src/radio.rs", "protocols/ble/src/radio/"];
 
 /// Beside the protocols, what each of our crates may import of ours.
 const EDGES: &[(&str, &[&str])] = &[

@@ -45,6 +45,8 @@ pub fn bench(workspace: &Workspace, arguments: Arguments) -> Result<()> {
     let gateway = workspace.keep("bench", "release", "fieldgate")?;
     let bench = workspace.keep("bench", "release", "bench")?;
     variables.push(("FIELDGATE_BIN", gateway));
+    let radio = workspace.keep("bench", "release", "radio")?;
+    variables.push(("FIELDGATE_BLE_RADIO", radio));
     let mut command = Command::new(bench);
     command
         .arg(&name)

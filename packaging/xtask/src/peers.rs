@@ -11,8 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use crate::workspace::{Workspace, program, step};
 
 /// Debian package, the program that shows it is there, the variable that names the program to the tests.
-const PROGRAMS: [(&str, &str, &str); 3] = [
+const PROGRAMS: [(&str, &str, &str); 4] = [
     ("mosquitto", "mosquitto", "FIELDGATE_MOSQUITTO"),
+    ("dbus-daemon", "dbus-daemon", "FIELDGATE_DBUS_DAEMON"),
     ("chromium", "chromium", "FIELDGATE_CHROMIUM"),
     ("chromium-driver", "chromedriver", "FIELDGATE_CHROMEDRIVER"),
 ];

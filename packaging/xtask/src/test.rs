@@ -31,6 +31,10 @@ pub fn test(workspace: &Workspace, arguments: Arguments) -> Result<()> {
         "FIELDGATE_BIN",
         workspace.keep("test", "debug", "fieldgate")?,
     ));
+    variables.push((
+        "FIELDGATE_BLE_RADIO",
+        workspace.keep("test", "debug", "radio")?,
+    ));
     let mut cargo = workspace.cargo();
     cargo
         .arg("test")

@@ -346,8 +346,11 @@ fn spooled(state: &Path) -> Vec<PathBuf> {
     };
     let generations = list(&state.join("queue/normal"));
     let spools = generations.map(|generation| generation.join("spool"));
+    // One that is still being written is none yet.
+    let whole = |path: &PathBuf| path.extension().is_none_or(|extension| extension != "part");
     spools
         .flat_map(|spool| list(&spool).collect::<Vec<_>>())
+        .filter(whole)
         .collect()
 }
 

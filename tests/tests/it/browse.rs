@@ -190,8 +190,9 @@ fn what_a_value_was_is_read_from_the_servers_own_history() {
         node: String::new(),
         ..ask(3)
     };
+    let past = gateway.api.call::<ReadPast>(&[], &nothing);
     assert!(
-        gateway.api.call::<ReadPast>(&[], &nothing).is_err(),
+        past.map_or(true, |past| past.values.is_empty()),
         "a folder has no history"
     );
 }

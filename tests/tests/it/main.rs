@@ -4,6 +4,10 @@
 
 mod adoption;
 mod alarms;
+mod ble_oracle;
+mod bluetooth;
+mod bluetooth_flow;
+mod bluetooth_page;
 mod browse;
 mod browser;
 mod causes;

@@ -1,5 +1,6 @@
 //! The benches: `cargo xtask bench NAME`. Progress goes to stderr; the last line of stdout is one JSON object.
 
+mod ble;
 mod drain;
 mod opcua;
 mod pipeline;
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
+        ["ble", rest @ ..] => ble::run(rest),
         ["drain", rest @ ..] => drain::run(rest),
         ["opcua", rest @ ..] => opcua::run(rest),
         ["pipeline", rest @ ..] => pipeline::run(rest),
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
         ["fill", folder, readings] => queue::fill(folder, readings),
         ["reopen", folder] => queue::reopen(folder),
         _ => Err(anyhow::anyhow!(
-            "name a bench: drain, opcua, pipeline, queue or start"
+            "name a bench: ble, drain, opcua, pipeline, queue or start"
         )),
     };
     match outcome {

@@ -1,18 +1,13 @@
-//! From the air to the broker, over a real D-Bus with a stand-in of BlueZ: thirty devices, and a radio that fails in every way.
+//! From the air to the broker, over a real D-Bus with a stand-in of BlueZ: thirty devices of ten kinds.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use fieldgate_api::{
-    endpoint::GetScan,
-    scanner::{AdapterWord, ScanQuery, ScanView},
-};
 use fieldgate_model::Timestamp;
 use fieldgate_tests::{
     bluez::Bluez,
     broker::Broker,
     gateway::{Gateway, folder},
     place::Place,
-    received::Received,
     subscriber::Subscriber,
     wait::until,
 };
@@ -20,8 +15,6 @@ use serde_json::{Value as Json, json};
 
 /// How long everything together may take to be there.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Within so long the radio is back after a fault.
-const BACK: Duration = Duration::from_secs(60);
 const OF_A_KIND: usize = 3;
 
 /// A kind of device: what it says, as its profile's published example has it, and what that means.
@@ -160,13 +153,6 @@ to = "broker"
     Gateway::start_in(folder(), &config, place)
 }
 
-fn scan(gateway: &Gateway) -> ScanView {
-    let asked = gateway
-        .api
-        .call::<GetScan>(&["hall"], &ScanQuery::default());
-    asked.expect("the source is configured")
-}
-
 #[test]
 fn thirty_devices_of_ten_kinds_reach_the_broker_and_three_are_connected() {
     let mut bluez = Bluez::start();
@@ -259,154 +245,4 @@ fn thirty_devices_of_ten_kinds_reach_the_broker_and_three_are_connected() {
         .expect("a list")
         .retain(|one| connected.iter().any(|it| one == it));
     assert_eq!(here, json!(connected));
-}
-
-/// A command of the stand-in.
-type Told<'a> = (&'a str, Json);
-
-/// Something that goes wrong, and what somebody else does about it.
-struct Fault<'a> {
-    name: &'a str,
-    breaks: &'a [Told<'a>],
-    mends: &'a [Told<'a>],
-}
-
-/// Breaks something, waits until the screen says so, mends it if that is for somebody else to do, and waits for traffic.
-fn fault(
-    bluez: &mut Bluez,
-    gateway: &Gateway,
-    subscriber: &Subscriber,
-    fault: &Fault<'_>,
-    number: u32,
-    shows: impl Fn(&ScanView) -> bool,
-) {
-    let name = fault.name;
-    for (what, command) in fault.breaks {
-        bluez.tell(what, command.clone());
-    }
-    until(&format!("{name}: the cause to be shown"), BACK, || {
-        let view = scan(gateway);
-        match shows(&view) {
-            true => Ok(()),
-            false => Err(format!(
-                "{:?} {} {:?}",
-                view.status, view.words, view.adapters
-            )),
-        }
-    });
-    for (what, command) in fault.mends {
-        bluez.tell(what, command.clone());
-    }
-    let temperature = format!("{:04x}", number.swap_bytes() >> 16);
-    let data = json!({ uuid16(0xFCD2): format!("4002{temperature}") });
-    let wanted = f64::from(number) / 100.0;
-    for which in 0..OF_A_KIND {
-        let device = json!({ "address": address(0xBB, which), "service_data": data });
-        bluez.tell("device", device);
-    }
-    let mut received = Received::default();
-    until(&format!("{name}: traffic to be back"), BACK, || {
-        received.update(subscriber);
-        let is_it = |reading: &&fieldgate_tests::received::Reading| {
-            reading.point == "temperature" && reading.value.as_f64() == Some(wanted)
-        };
-        match received.readings.iter().find(is_it) {
-            Some(_) => Ok(()),
-            None => {
-                let view = scan(gateway);
-                Err(format!(
-                    "{:?} {} {:?}",
-                    view.status, view.words, view.adapters
-                ))
-            }
-        }
-    });
-}
-
-#[test]
-fn a_radio_that_fails_comes_back_by_itself_and_the_cause_is_shown() {
-    let mut bluez = Bluez::start();
-    let broker = Broker::start();
-    let subscriber = Subscriber::start(broker.port);
-    let mut number = 2_000;
-    for which in 0..OF_A_KIND {
-        bluez.tell(
-            "device",
-            json!({
-                "address": address(0xBB, which),
-                "every_ms": 200,
-                "service_data": { uuid16(0xFCD2): "4002d007" },
-            }),
-        );
-    }
-    let gateway = gateway(&bluez, &broker, "");
-    let listens = |view: &ScanView| {
-        let mut adapters = view.adapters.iter();
-        adapters.any(|adapter| adapter.state == AdapterWord::Listening)
-    };
-    let mut run = |bluez: &mut Bluez,
-                   name: &str,
-                   breaks: &[Told<'_>],
-                   mends: &[Told<'_>],
-                   shows: &dyn Fn(&ScanView) -> bool| {
-        number += 1;
-        let wrong = Fault {
-            name,
-            breaks,
-            mends,
-        };
-        fault(bluez, &gateway, &subscriber, &wrong, number, shows);
-    };
-    let hci0 = |more: Json| {
-        let mut command = json!({ "name": "hci0" });
-        for (key, value) in more.as_object().expect("an object") {
-            command[key] = value.clone();
-        }
-        ("adapter", command)
-    };
-    let gone = |view: &ScanView| !listens(view);
-    run(&mut bluez, "nothing yet", &[], &[], &listens);
-    run(
-        &mut bluez,
-        "the scan was forgotten",
-        &[hci0(json!({ "frozen": true, "cured_by": "discovery" }))],
-        &[],
-        &|view| {
-            view.adapters
-                .iter()
-                .any(|adapter| !adapter.steps.is_empty())
-        },
-    );
-    run(
-        &mut bluez,
-        "the controller hangs until it is powered off",
-        &[hci0(json!({ "frozen": true, "cured_by": "power" }))],
-        &[],
-        &|view| {
-            let mut adapters = view.adapters.iter();
-            adapters.any(|adapter| adapter.state != AdapterWord::Listening)
-        },
-    );
-    run(
-        &mut bluez,
-        "the adapter is pulled out",
-        &[("unplug", json!({ "name": "hci0" }))],
-        &[("plug", json!({ "name": "hci0" }))],
-        &gone,
-    );
-    run(
-        &mut bluez,
-        "it is switched off and refuses to be switched on",
-        &[hci0(json!({ "refuses": true, "powered": false }))],
-        &[hci0(json!({ "refuses": false }))],
-        &gone,
-    );
-    run(
-        &mut bluez,
-        "BlueZ is killed",
-        &[("crash", json!({}))],
-        &[("restart", json!({}))],
-        &gone,
-    );
-    gateway.api.all_acknowledged(PATIENCE);
 }

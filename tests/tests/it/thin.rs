@@ -46,7 +46,9 @@ fn an_outage_longer_than_the_queue_is_told_by_fewer_readings_and_each_one_that_w
             sum => Err(format!("{sum:?}")),
         }
     });
-    assert_eq!(sum.evicted, sum.evicted_by.thinned, "{sum:?}");
+    // On a busy machine a lane may fill faster than it is thinned; then the oldest goes, and is counted apart.
+    let by = &sum.evicted_by;
+    assert_eq!(sum.evicted, by.thinned + by.full, "{sum:?}");
     assert_eq!(sum.accepted, sum.acked + sum.evicted, "{sum:?}");
 
     let mut received = Received::default();

@@ -65,6 +65,22 @@ const VENDORS: &[Vendor] = &[
         places: BLUETOOTH,
     },
     Vendor {
+        name: "retina",
+        places: &["protocols/rtsp/src/client.rs", "protocols/rtsp/src/client/"],
+    },
+    Vendor {
+        name: "oxvif",
+        places: &["protocols/onvif/src/client.rs", "protocols/onvif/src/client/"],
+    },
+    Vendor {
+        name: "openh264",
+        places: &["protocols/media/src/worker/"],
+    },
+    Vendor {
+        name: "mp4_atom",
+        places: &["protocols/media/src/fmp4.rs", "protocols/media/src/fmp4/"],
+    },
+    Vendor {
         name: "rumqttc",
         places: &["protocols/mqtt/src/link.rs", "protocols/mqtt/src/link/"],
     },
@@ -102,6 +118,20 @@ const EDGES: &[(&str, &[&str])] = &[
     ("fieldgate-kit", &["fieldgate-model"]),
     ("fieldgate-api", &["fieldgate-model"]),
     ("fieldgate-store", &[]),
+    // What pictures are made of, and the two wires of a camera, which its source joins.
+    ("fieldgate-media", &["fieldgate-model"]),
+    ("fieldgate-rtsp", &["fieldgate-media", "fieldgate-model"]),
+    ("fieldgate-onvif", &["fieldgate-model"]),
+    (
+        "fieldgate-camera",
+        &[
+            "fieldgate-kit",
+            "fieldgate-media",
+            "fieldgate-model",
+            "fieldgate-onvif",
+            "fieldgate-rtsp",
+        ],
+    ),
     ("xtask", &[]),
 ];
 const PROTOCOL_MAY: &[&str] = &["fieldgate-kit", "fieldgate-model"];
@@ -109,7 +139,13 @@ const CONSOLE_MAY: &[&str] = &["fieldgate-api", "fieldgate-model", "fieldgate-ui
 /// Who may start tasks: the supervisor's unit; and the WebSocket, whose handler has to answer before its messages flow.
 const SPAWNERS: &[&str] = &["gateway/src/supervisor/unit.rs", "gateway/src/web/live.rs"];
 /// What every protocol crate is not.
-const SHARED: &[&str] = &["protocols/kit", "protocols/model"];
+const SHARED: &[&str] = &[
+    "protocols/kit",
+    "protocols/media",
+    "protocols/model",
+    "protocols/onvif",
+    "protocols/rtsp",
+];
 
 /// A package of the workspace.
 struct Package {

@@ -1,0 +1,1 @@
+//! The camera source: one camera with all that it can do, joined from its stream and its ONVIF services.

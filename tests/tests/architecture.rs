@@ -70,7 +70,10 @@ const VENDORS: &[Vendor] = &[
     },
     Vendor {
         name: "oxvif",
-        places: &["protocols/onvif/src/client.rs", "protocols/onvif/src/client/"],
+        places: &[
+            "protocols/onvif/src/client.rs",
+            "protocols/onvif/src/client/",
+        ],
     },
     Vendor {
         name: "openh264",

@@ -259,6 +259,7 @@ impl Supervisor {
             .gateway
             .running(|running| running.exploring(&config.id));
         let scanning = self.gateway.running(|running| running.scanning(&config.id));
+        let showing = self.gateway.running(|running| running.showing(&config.id));
         let backfilled = self
             .gateway
             .running(|running| running.backfilled(&config.id));
@@ -277,6 +278,7 @@ impl Supervisor {
                 health,
                 exploring: exploring.clone(),
                 scanning: scanning.clone(),
+                showing: showing.clone(),
                 reviews: reviews.clone(),
                 shutdown,
                 secrets: gateway.secrets.clone(),

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use fieldgate_kit::{Alarms, Commands, Desk, Devices, DropCounters, Exploring, Reviews, Scanning};
+use fieldgate_kit::{
+    Alarms, Commands, Desk, Devices, DropCounters, Exploring, Reviews, Scanning, Showing,
+};
 use fieldgate_model::Device;
 use tokio::sync::watch;
 
@@ -31,6 +33,8 @@ pub struct SourceState {
     /// Where it offers its session to who wants to look around.
     pub exploring: Exploring,
     pub scanning: Scanning,
+    /// Where it offers its pictures.
+    pub showing: Showing,
     /// Its alarms that are open.
     pub alarms: Alarms,
     /// Where it tells what is new at its far side.
@@ -134,6 +138,12 @@ impl Running {
         state.scanning.clone()
     }
 
+    /// Where a source offers its pictures, made when new.
+    pub fn showing(&mut self, id: &Arc<str>) -> Showing {
+        let state = self.sources.entry(id.clone()).or_default();
+        state.showing.clone()
+    }
+
     /// Where a source tells what is new at its far side, made when new.
     pub fn reviews(&mut self, id: &Arc<str>) -> Reviews {
         let state = self.sources.entry(id.clone()).or_default();
@@ -182,6 +192,7 @@ impl Default for SourceState {
             drops: DropCounters::default(),
             exploring: Exploring::default(),
             scanning: Scanning::default(),
+            showing: Showing::default(),
             alarms: Alarms::default(),
             reviews: Reviews::default(),
             announced,

@@ -26,6 +26,7 @@ fn all(registry: &Registry) -> Kinds {
         searches: None,
         explores: false,
         scans: false,
+        shows: false,
     };
     let sources = registry.sources.iter();
     let destinations = registry.destinations.iter();
@@ -36,6 +37,7 @@ fn all(registry: &Registry) -> Kinds {
                 searches: source.nearby.map(|nearby| nearby.ports.to_vec()),
                 explores: source.explores,
                 scans: source.scans,
+                shows: source.shows,
                 ..kind(source.kind, source.title, source.about, source.schema())
             })
             .collect(),

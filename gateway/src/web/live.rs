@@ -13,11 +13,18 @@ use actix_web::{
     web::{self, Data, Payload, ServiceConfig},
 };
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Session};
-use fieldgate_api::live::{MAX_POINTS, PATH, Update, Watch};
+use fieldgate_api::{
+    camera::MAX_WATCHED,
+    live::{MAX_POINTS, PATH, Update, Watch},
+};
 use fieldgate_model::PointId;
+use futures::{
+    StreamExt,
+    stream::{BoxStream, SelectAll},
+};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::{Shared, error::Failure, overview::overview, value::live_value};
+use super::{Shared, camera, error::Failure, overview::overview, value::live_value};
 use crate::config::Loaded;
 
 /// The longest message from a tab, in bytes.
@@ -58,6 +65,7 @@ async fn open(
         shared,
         session,
         shown: Shown::default(),
+        pictures: SelectAll::new(),
         ticks: 0,
         heard: Instant::now(),
         _permit: permit,
@@ -71,6 +79,8 @@ struct Tab {
     shared: Data<Shared>,
     session: Session,
     shown: Shown,
+    /// The live views of the cameras that it shows. A tab that reads too slowly misses parts of them.
+    pictures: SelectAll<BoxStream<'static, Vec<u8>>>,
     ticks: u64,
     heard: Instant,
     _permit: OwnedSemaphorePermit,
@@ -82,6 +92,7 @@ struct Shown {
     overview: bool,
     /// Each point with the count of readings that its last update told of.
     points: HashMap<PointId, u64>,
+    cameras: Vec<String>,
 }
 
 /// The tab is gone, or is to go for a reason.
@@ -111,6 +122,7 @@ impl Tab {
                     let number = revision.borrow_and_update().config.revision;
                     self.send(&Update::Revision(number)).await
                 }
+                Some(part) = self.pictures.next() => limited(self.session.binary(part)).await,
                 _ = ticks.tick() => self.tick().await,
                 _ = pings.tick() => self.ping().await,
             };
@@ -127,6 +139,11 @@ impl Tab {
         match message {
             AggregatedMessage::Text(text) => match watched(&text) {
                 Ok(watch) => {
+                    if self.shown.cameras != watch.cameras {
+                        let views = watch.cameras.iter();
+                        let views = views.map(|id| camera::live(&self.shared, id));
+                        self.pictures = views.collect();
+                    }
                     self.shown.replace(watch);
                     self.ticks = 0;
                     Ok(())
@@ -197,6 +214,7 @@ impl Shown {
     /// What is shown on is not sent again before it changes.
     fn replace(&mut self, watch: Watch) {
         self.overview = watch.overview;
+        self.cameras.clone_from(&watch.cameras);
         let mut before = std::mem::take(&mut self.points);
         let points = watch.points.iter().filter_map(|id| id.parse().ok());
         self.points = points
@@ -223,6 +241,12 @@ fn watched(text: &str) -> Result<Watch, String> {
         return Err(format!(
             "{} points are too many; watch at most {MAX_POINTS} at once",
             watch.points.len()
+        ));
+    }
+    if watch.cameras.len() > MAX_WATCHED {
+        return Err(format!(
+            "{} cameras are too many; watch at most {MAX_WATCHED} at once",
+            watch.cameras.len()
         ));
     }
     Ok(watch)
@@ -254,6 +278,11 @@ mod tests {
         };
         let refused = watched(&serde_json::to_string(&many).unwrap()).unwrap_err();
         assert!(refused.contains("at most 1000"), "{refused}");
+        let cameras = Watch {
+            cameras: vec!["gate".into(); MAX_WATCHED + 1],
+            ..Watch::default()
+        };
+        assert!(watched(&serde_json::to_string(&cameras).unwrap()).is_err());
         assert!(watched("{").is_err());
         assert!(watched(r#"{"all":true}"#).is_err());
     }

@@ -10,6 +10,7 @@
 
 mod alarms;
 mod assets;
+mod camera;
 mod check;
 mod commands;
 mod config;
@@ -213,6 +214,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     export::mount(config);
     selection::mount_file(config);
     scanner::mount_file(config);
+    camera::mount_picture(config);
     check::mount(config);
     openapi::mount(config);
     config.default_service(actix_web::web::to(assets::fallback));
@@ -227,6 +229,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     selection::mount(&mut mounts);
     explore::mount(&mut mounts);
     scanner::mount(&mut mounts);
+    camera::mount(&mut mounts);
     destinations::mount(&mut mounts);
     routes::mount(&mut mounts);
     trust::mount(&mut mounts);

@@ -20,6 +20,7 @@ async fn watch(tab: &mut Socket, overview: bool, points: &[&str]) {
     let watch = Watch {
         overview,
         points: points.iter().map(|point| (*point).to_owned()).collect(),
+        ..Watch::default()
     };
     tab.send(TEXT, &serde_json::to_vec(&watch).unwrap()).await;
 }

@@ -60,6 +60,7 @@ fn run(settings: Json) -> Rig {
         health: told,
         exploring: Exploring::default(),
         scanning: scanning.clone(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.path().to_owned(), folder.path().to_owned()),

@@ -5,6 +5,7 @@
 
 pub mod accepted;
 pub mod alarms;
+pub mod camera;
 pub mod command;
 pub mod counters;
 pub mod destination;
@@ -23,6 +24,7 @@ pub mod trust;
 
 pub use accepted::Accepted;
 pub use alarms::Alarms;
+pub use camera::{Camera, Showing};
 pub use command::{Commands, Desk, Intake, NotTaken, Order, Orders};
 pub use counters::DropCounters;
 pub use destination::{

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Accepted, AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx,
     Exploring, Memory, Nearby, Probe, Problem, Reviews, Rung, Scanning, Secrets, SettingsError,
-    Trust, settings,
+    Showing, Trust, settings,
 };
 
 /// The longest a test of settings may take.
@@ -78,6 +78,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// Whether it listens to a radio, and offers what it hears ([`SourceCtx::scanning`]).
     const SCANS: bool = false;
+
+    /// Whether it is a camera, and offers its pictures ([`SourceCtx::showing`]).
+    const SHOWS: bool = false;
 
     /// Opens a session for looking around, offers it, and keeps it until shutdown (`Ok`) or until it is lost. Keeps nothing.
     fn explore(
@@ -143,6 +146,8 @@ pub struct SourceCtx {
     pub exploring: Exploring,
     /// Where it offers what its radio hears, if it has one.
     pub scanning: Scanning,
+    /// Where it offers its pictures, if it has any.
+    pub showing: Showing,
     /// Where it tells what is new at its far side, if it follows that.
     pub reviews: Reviews,
     pub shutdown: CancellationToken,
@@ -223,6 +228,8 @@ pub struct SourceKind {
     pub explores: bool,
     /// Whether it listens to a radio, and can be asked who is near.
     pub scans: bool,
+    /// Whether it is a camera, and can be watched.
+    pub shows: bool,
     /// Opens the kind's certificates in the folder that its sources share; none when its peers show none.
     pub trust: Option<fn(PathBuf) -> Box<dyn Trust>>,
     schema: fn() -> Json,
@@ -373,6 +380,7 @@ impl SourceKind {
             commands: S::COMMANDS,
             explores: S::EXPLORES,
             scans: S::SCANS,
+            shows: S::SHOWS,
             trust: S::TRUST,
             schema: || schemars::schema_for!(S::Settings).to_value(),
             check: |table| typed::<S>(table).map(|_| ()),

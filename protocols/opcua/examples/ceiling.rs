@@ -69,6 +69,7 @@ async fn measure(settings: Json, folder: &std::path::Path, time: Duration) {
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -45,6 +45,7 @@ fn start(folder: &TempDir, settings: Json) -> Rig {
         alarms: alarms.clone(),
         exploring: Default::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: Default::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),

@@ -44,6 +44,7 @@ async fn attempt(folder: &Path, port: u16) -> Result<(), SourceError> {
         alarms: Default::default(),
         exploring: Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -59,6 +59,7 @@ impl Rig {
             alarms: Default::default(),
             exploring: Exploring::default(),
             scanning: fieldgate_kit::Scanning::default(),
+            showing: fieldgate_kit::Showing::default(),
             reviews: fieldgate_kit::Reviews::default(),
             shutdown: shutdown.clone(),
             secrets: Secrets::new(folder.path().into(), folder.path().into()),

@@ -56,6 +56,7 @@ fn start(folder: &Path, id: &str, memory: &Memory, settings: Json) -> Rig {
         alarms: Default::default(),
         exploring: Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -58,6 +58,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         alarms: Default::default(),
         exploring: exploring.clone(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: reviews.clone(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),

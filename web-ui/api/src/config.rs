@@ -37,6 +37,9 @@ pub struct Kind {
     /// Whether it listens to a radio, and can be asked who is near.
     #[serde(default)]
     pub scans: bool,
+    /// Whether it is a camera, and can be watched.
+    #[serde(default)]
+    pub shows: bool,
 }
 
 /// A source, destination or route as configured, or as someone wants it to be.

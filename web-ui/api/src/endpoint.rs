@@ -3,8 +3,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    alarm, command, config, dead, discovery, explore, queue, receipt, review, scanner, selection,
-    state, trust,
+    alarm, camera, command, config, dead, discovery, explore, queue, receipt, review, scanner,
+    selection, state, trust,
 };
 
 /// The HTTP methods in use.
@@ -220,6 +220,10 @@ endpoints! {
     /// Watches for some seconds which points of rules change, and how often.
     SampleRules: Post "/api/v1/explore/sample", explore::ExploreTest => explore::ExploreSample;
 
+    /// The cameras, and how each one is.
+    GetCameras: Get "/api/v1/cameras", () => Vec<camera::CameraRow>;
+    /// Everything that is known of a camera.
+    GetCamera: Get "/api/v1/cameras/{id}", () => camera::CameraView;
     /// The sources that listen to a radio.
     GetScanners: Get "/api/v1/scanners", () => Vec<scanner::ScannerView>;
     /// Who is near, what they say, and how the radio is.

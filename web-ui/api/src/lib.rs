@@ -4,6 +4,7 @@
 //! written from them. Nothing here does I/O; it builds for `wasm32-unknown-unknown`.
 
 pub mod alarm;
+pub mod camera;
 pub mod command;
 pub mod config;
 pub mod dead;

@@ -19,6 +19,8 @@ pub struct Watch {
     pub overview: bool,
     /// Ids of points, at most four updates a second each.
     pub points: Vec<String>,
+    /// Sources whose cameras are watched: their pictures come as binary messages (see `camera::live_message`).
+    pub cameras: Vec<String>,
 }
 
 /// To the tab.

@@ -118,6 +118,7 @@ fn ctx(commands: Commands) -> SourceCtx {
         alarms: Default::default(),
         exploring: Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: Default::default(),
         memory: Default::default(),
         accepted: Default::default(),

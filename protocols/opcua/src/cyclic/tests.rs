@@ -44,6 +44,7 @@ fn start(count: usize, wish: fn(&mut Item)) -> Rig {
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: fieldgate_kit::Reviews::default(),
         memory: fieldgate_kit::Memory::default(),
         accepted: fieldgate_kit::Accepted::default(),

@@ -21,6 +21,7 @@ fn ctx(folder: &std::path::Path) -> SourceCtx {
         alarms: Default::default(),
         exploring: Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: Reviews::default(),
         shutdown: CancellationToken::new(),
         secrets: Secrets::new("/".into(), "/".into()),

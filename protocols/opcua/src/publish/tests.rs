@@ -113,6 +113,7 @@ fn start_in(setting: Setting) -> Rig {
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: shutdown.clone(),
         secrets: Secrets::new("/".into(), "/".into()),

@@ -87,6 +87,7 @@ impl Rig {
             alarms: Default::default(),
             exploring: fieldgate_kit::Exploring::default(),
             scanning: fieldgate_kit::Scanning::default(),
+            showing: fieldgate_kit::Showing::default(),
             reviews: fieldgate_kit::Reviews::default(),
             shutdown: CancellationToken::new(),
             secrets: Secrets::new("/".into(), "/".into()),

@@ -47,6 +47,7 @@ fn start() -> Rig {
         alarms: Default::default(),
         exploring: Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: CancellationToken::new(),
         secrets: Secrets::new("/".into(), "/".into()),

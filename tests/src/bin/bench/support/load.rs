@@ -127,6 +127,7 @@ pub fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -
         alarms: Default::default(),
         exploring: fieldgate_kit::Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown,
         secrets: Secrets::new(folder.into(), folder.into()),

@@ -1,8 +1,10 @@
 //! The one WebSocket of the tab: says what is looked at, and takes what comes.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
+use fieldgate_api::camera::{LiveHead, MAX_WATCHED, live_parts};
 use fieldgate_api::endpoint::GetOverview;
 use fieldgate_api::live::{MAX_POINTS, PATH, Update, Watch};
 use fieldgate_api::state::{LiveValue, Overview};
@@ -11,7 +13,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::{MessageEvent, VisibilityState, WebSocket};
+use web_sys::{BinaryType, MessageEvent, VisibilityState, WebSocket};
 
 use crate::client;
 
@@ -41,6 +43,16 @@ pub struct Live {
     state: StoredValue<State, LocalStorage>,
 }
 
+/// Takes what comes of a camera.
+pub type Pictures = Rc<dyn Fn(&LiveHead, &[u8])>;
+
+/// A place on a page that watches a camera.
+struct Watching {
+    ticket: u32,
+    camera: String,
+    pictures: Pictures,
+}
+
 #[derive(Default)]
 struct State {
     socket: Option<WebSocket>,
@@ -48,6 +60,8 @@ struct State {
     handlers: Vec<Closure<dyn FnMut(MessageEvent)>>,
     watched: Vec<String>,
     values: HashMap<String, RwSignal<Option<LiveValue>>>,
+    watching: Vec<Watching>,
+    tickets: u32,
     attempts: usize,
     /// When the gateway was heard last, or was not expected to say anything.
     heard: i64,
@@ -115,6 +129,45 @@ impl Live {
         }
     }
 
+    /// Hands what comes of a camera to `pictures`, until it is left.
+    pub fn watch_camera(self, camera: &str, pictures: Pictures) -> u32 {
+        let ticket = self.state.try_update_value(|state| {
+            state.tickets += 1;
+            state.watching.push(Watching {
+                ticket: state.tickets,
+                camera: camera.to_owned(),
+                pictures,
+            });
+            state.tickets
+        });
+        self.tell();
+        ticket.unwrap_or_default()
+    }
+
+    /// The place that got this ticket watches no more.
+    pub fn leave_camera(self, ticket: u32) {
+        self.state
+            .update_value(|state| state.watching.retain(|place| place.ticket != ticket));
+        self.tell();
+    }
+
+    fn take_pictures(self, message: &[u8]) {
+        let Some((head, bytes)) = live_parts(message) else {
+            return;
+        };
+        // What is handed over may watch something else; so nothing is borrowed meanwhile.
+        let places = self.state.with_value(|state| {
+            let places = state.watching.iter();
+            let of_it = places.filter(|place| place.camera == head.camera);
+            of_it
+                .map(|place| Rc::clone(&place.pictures))
+                .collect::<Vec<_>>()
+        });
+        for pictures in places {
+            pictures(&head, bytes);
+        }
+    }
+
     fn connect(self) {
         let location = window().location();
         let secure = location
@@ -128,11 +181,15 @@ impl Live {
         let opened = Closure::new(move |_| self.opened());
         let message = Closure::new(move |event: MessageEvent| {
             self.state.update_value(|state| state.heard = clock());
-            if let Some(text) = event.data().as_string() {
+            let data = event.data();
+            if let Some(text) = data.as_string() {
                 self.take(&text);
+            } else if let Ok(bytes) = data.dyn_into::<js_sys::ArrayBuffer>() {
+                self.take_pictures(&js_sys::Uint8Array::new(&bytes).to_vec());
             }
         });
         let closed = Closure::new(move |_| self.closed());
+        socket.set_binary_type(BinaryType::Arraybuffer);
         socket.set_onopen(Some(opened.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(closed.as_ref().unchecked_ref()));
@@ -184,10 +241,17 @@ impl Live {
                 return;
             };
             let points = state.watched.iter().take(MAX_POINTS).cloned().collect();
+            let mut cameras: Vec<String> = Vec::new();
+            for place in &state.watching {
+                if !cameras.contains(&place.camera) && cameras.len() < MAX_WATCHED {
+                    cameras.push(place.camera.clone());
+                }
+            }
             let watch = if visible {
                 Watch {
                     overview: true,
                     points,
+                    cameras,
                 }
             } else {
                 Watch::default()

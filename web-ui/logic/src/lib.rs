@@ -24,6 +24,7 @@ pub mod form;
 pub mod import;
 pub mod pace;
 pub mod place;
+pub mod playing;
 pub mod radio;
 pub mod schema;
 pub mod spark;

@@ -17,6 +17,10 @@ pub enum Place {
     Heard(String),
     /// Its packets are explained by examples.
     Teach(String),
+    /// All cameras, as they see now.
+    Cameras,
+    /// One of them, by its source.
+    Camera(String),
     Queue,
     Trust,
     Configuration,
@@ -45,7 +49,7 @@ impl Place {
             ("devices", None) => Self::Devices,
             ("devices", Some(id)) => Self::Device(id),
             ("explore", None) => Self::Explore,
-            ("explore", Some(rest)) => Self::radio(&rest),
+            ("explore", Some(rest)) => Self::explored(&rest),
             ("queue", None) => Self::Queue,
             ("trust", None) => Self::Trust,
             ("config", None) => Self::Configuration,
@@ -58,13 +62,15 @@ impl Place {
         }
     }
 
-    /// What is below `/explore/`, unescaped; addresses have no slash in them.
-    fn radio(rest: &str) -> Self {
+    /// What is below `/explore/`, unescaped; addresses and sources have no slash in them.
+    fn explored(rest: &str) -> Self {
         let parts: Vec<&str> = rest.split('/').collect();
         match parts[..] {
             ["bluetooth"] => Self::Bluetooth,
             ["bluetooth", address] => Self::Heard(address.to_owned()),
             ["bluetooth", address, "teach"] => Self::Teach(address.to_owned()),
+            ["cameras"] => Self::Cameras,
+            ["cameras", source] => Self::Camera(source.to_owned()),
             _ => Self::Unknown,
         }
     }
@@ -83,6 +89,8 @@ impl Place {
             Self::Bluetooth => "/explore/bluetooth".to_owned(),
             Self::Heard(address) => format!("/explore/bluetooth/{}", encode(address)),
             Self::Teach(address) => format!("/explore/bluetooth/{}/teach", encode(address)),
+            Self::Cameras => "/explore/cameras".to_owned(),
+            Self::Camera(source) => format!("/explore/cameras/{}", encode(source)),
             Self::Queue => "/queue".to_owned(),
             Self::Trust => "/trust".to_owned(),
             Self::Configuration => "/config".to_owned(),
@@ -102,6 +110,8 @@ impl Place {
             Self::Bluetooth => "Explore Bluetooth".to_owned(),
             Self::Heard(address) => address.clone(),
             Self::Teach(address) => format!("Teach {address}"),
+            Self::Cameras => "Explore cameras".to_owned(),
+            Self::Camera(source) => source.clone(),
             Self::Queue => "Queue".to_owned(),
             Self::Trust => "Trust".to_owned(),
             Self::Configuration => "Configuration".to_owned(),
@@ -114,7 +124,9 @@ impl Place {
     pub fn shelf(&self) -> Self {
         match self {
             Self::Device(_) => Self::Devices,
-            Self::Bluetooth | Self::Heard(_) | Self::Teach(_) => Self::Explore,
+            Self::Bluetooth | Self::Heard(_) | Self::Teach(_) | Self::Cameras | Self::Camera(_) => {
+                Self::Explore
+            }
             Self::New(section) | Self::Item(section, _) => Self::Items(*section),
             other => other.clone(),
         }

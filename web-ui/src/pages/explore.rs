@@ -3,6 +3,7 @@
 
 mod basket;
 pub mod bluetooth;
+pub mod cameras;
 mod commands;
 mod detail;
 mod file;

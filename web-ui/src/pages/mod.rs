@@ -40,6 +40,8 @@ pub fn page(place: &Place) -> AnyView {
         Place::Bluetooth => explore::bluetooth::page(),
         Place::Heard(address) => explore::bluetooth::heard(address),
         Place::Teach(address) => explore::bluetooth::teach(address),
+        Place::Cameras => explore::cameras::page(),
+        Place::Camera(source) => explore::cameras::camera(source),
         Place::Queue => queue::page(),
         Place::Trust => trust::page(),
         Place::Configuration => configuration::page(),

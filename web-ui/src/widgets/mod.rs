@@ -11,6 +11,7 @@ pub mod empty;
 pub mod hop_ladder;
 pub mod icon;
 pub mod job_progress;
+pub mod live_picture;
 pub mod page;
 pub mod problems;
 pub mod schema_form;

@@ -82,6 +82,7 @@ pub fn ways(here: &Place) -> AnyView {
         <nav class="ways" aria-label="Explore">
             {way(Place::Explore, "OPC UA")}
             {way(Place::Bluetooth, "Bluetooth")}
+            {way(Place::Cameras, "Cameras")}
         </nav>
     }
     .into_any()

@@ -91,6 +91,9 @@ enum Verb {
     /// What a source reads, as a CSV or JSON file.
     #[command(subcommand)]
     Selection(selection::Verb),
+    /// Decodes pictures for the gateway, which starts it by itself.
+    #[command(hide = true, name = fieldgate_camera::MEDIA_WORKER)]
+    MediaWorker,
 }
 
 impl Cli {
@@ -99,6 +102,11 @@ impl Cli {
     pub fn act(self) -> ExitCode {
         match self.verb {
             Verb::Run(args) => run::run(args),
+            Verb::MediaWorker => output::exit_code(
+                fieldgate_camera::serve_worker()
+                    .map(|()| ExitCode::SUCCESS)
+                    .map_err(anyhow::Error::from),
+            ),
             Verb::Check { files } => check::run(&files),
             Verb::Queue(verb) => output::exit_code(verb.act()),
             Verb::Read(verb) => output::exit_code(verb.act()),

@@ -102,11 +102,13 @@ impl Cli {
     pub fn act(self) -> ExitCode {
         match self.verb {
             Verb::Run(args) => run::run(args),
-            Verb::MediaWorker => output::exit_code(
-                fieldgate_camera::serve_worker()
-                    .map(|()| ExitCode::SUCCESS)
-                    .map_err(anyhow::Error::from),
-            ),
+            Verb::MediaWorker => match fieldgate_camera::serve_worker() {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("fieldgate: {error}");
+                    ExitCode::FAILURE
+                }
+            },
             Verb::Check { files } => check::run(&files),
             Verb::Queue(verb) => output::exit_code(verb.act()),
             Verb::Read(verb) => output::exit_code(verb.act()),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fieldgate_model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// How pictures or sound are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Codec {
     /// ISO/IEC 14496-10.
     H264,

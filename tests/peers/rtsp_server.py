@@ -88,7 +88,7 @@ class Camera:
         factory.set_shared(True)
         factory.set_latency(0)
         factory.set_protocols(GstRtsp.RTSPLowerTrans.TCP | GstRtsp.RTSPLowerTrans.UDP)
-        if options["user"]:
+        if self.auth:
             permissions = GstRtspServer.RTSPPermissions()
             for right in ("media.factory.access", "media.factory.construct"):
                 permissions.add_permission_for_role(ROLE, right, True)
@@ -120,19 +120,12 @@ class Camera:
             self.admit(self.options["user"][1])
         else:
             # TLS alone: everybody may look.
-            token = self.token()
-            self.auth.set_default_token(token)
+            self.auth.set_default_token(self.token())
         self.server.set_auth(self.auth)
 
     def token(self):
-        structure = Gst.Structure.new_from_string(
-            f"token, media.factory.role=(string){ROLE}"
-        )
         token = GstRtspServer.RTSPToken()
-        writable = token.writable_structure()
-        for index in range(structure.n_fields()):
-            name = structure.nth_field_name(index)
-            writable.set_value(name, structure.get_value(name))
+        token.set_string("media.factory.role", ROLE)
         return token
 
     def admit(self, password):

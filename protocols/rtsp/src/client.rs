@@ -63,7 +63,7 @@ pub(crate) async fn open(
     let source = Playing {
         demuxed,
         tracks: choices.into_iter().map(|choice| (choice, None)).collect(),
-        relay: attempt.relay,
+        relay: Some(attempt.relay),
         url: attempt.url,
         teardown: limits.teardown,
     };
@@ -82,7 +82,8 @@ struct Playing {
     demuxed: Demuxed,
     /// What was set up, and the parameters of each that hold now.
     tracks: Vec<(Choice, Option<Arc<Track>>)>,
-    relay: RelayFuture,
+    /// `None` after it ended.
+    relay: Option<RelayFuture>,
     url: String,
     teardown: Duration,
 }
@@ -143,7 +144,10 @@ impl Attempt<'_> {
 
 impl Source for Playing {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arrived, StreamError>> {
-        if let Poll::Ready(ended) = self.relay.poll_unpin(cx) {
+        if let Some(relay) = &mut self.relay
+            && let Poll::Ready(ended) = relay.poll_unpin(cx)
+        {
+            self.relay = None;
             return Poll::Ready(Err(ended.err().unwrap_or_else(hung_up)));
         }
         loop {
@@ -174,7 +178,9 @@ impl Source for Playing {
         drop(demuxed);
         Box::pin(async move {
             // A camera that does not answer forgets the session by itself.
-            let _ = timeout(teardown * 2, relay).await;
+            if let Some(relay) = relay {
+                let _ = timeout(teardown * 2, relay).await;
+            }
         })
     }
 }

@@ -131,21 +131,22 @@ async fn encrypt(
     address: &Address,
     options: &Options,
 ) -> Result<Connection, StreamError> {
-    let failed = |fault: TlsFault| StreamError::Tls {
+    let failed = |fault: TlsFault, fingerprint: Option<String>| StreamError::Tls {
         place: address.place(),
         fault,
+        fingerprint,
     };
     let trust = options.trust.clone();
-    let config = spawn_blocking(move || tls::client_config(&trust))
+    let (config, seen) = spawn_blocking(move || tls::client_config(&trust))
         .await
-        .map_err(|error| failed(TlsFault::Other(error.to_string())))?
-        .map_err(failed)?;
+        .map_err(|error| failed(TlsFault::Other(error.to_string()), None))?
+        .map_err(|fault| failed(fault, None))?;
     let name = ServerName::try_from(address.host())
-        .map_err(|_| failed(TlsFault::Other("its name is none for TLS".to_owned())))?;
+        .map_err(|_| failed(TlsFault::Other("its name is none for TLS".to_owned()), None))?;
     let handshake = TlsConnector::from(config).connect(name, stream);
     let stream = within(options.limits.tls, Step::Tls, address, handshake)
         .await?
-        .map_err(|error| failed(tls::fault(&error)))?;
+        .map_err(|error| failed(tls::fault(&error), seen.get().cloned()))?;
     let io = Box::new(stream);
     Ok(Connection { io, peer, local })
 }

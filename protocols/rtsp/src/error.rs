@@ -57,9 +57,13 @@ pub enum TlsFault {
     )]
     OtherName,
     #[error(
-        "its certificate is not the pinned one: the camera was exchanged or renewed its certificate, or somebody is in between; its SHA-256 fingerprint is {fingerprint}"
+        "its certificate is not the pinned one: the camera was exchanged or renewed its certificate, or somebody is in between"
     )]
-    NotPinned { fingerprint: String },
+    NotPinned,
+    #[error(
+        "it signed its certificate itself, as cameras do; compare its fingerprint at the camera and pin it"
+    )]
+    SelfSigned,
     #[error("it does not speak TLS at this port; use rtsp:// or http://, or its TLS port")]
     NoTls,
     #[error("the trust given here is of no use: {0}")]
@@ -87,8 +91,13 @@ pub enum StreamError {
         step: Step,
         limit: Duration,
     },
-    #[error("TLS with {place} failed: {fault}")]
-    Tls { place: String, fault: TlsFault },
+    #[error("TLS with {place} failed: {fault}{}", told(fingerprint.as_deref()))]
+    Tls {
+        place: String,
+        fault: TlsFault,
+        /// The SHA-256 of the certificate that it showed, if it came so far: 64 hexadecimal digits to compare and to pin.
+        fingerprint: Option<String>,
+    },
     #[error("the camera asks for a user and a password, and none are set")]
     NoCredentials,
     #[error(
@@ -143,6 +152,10 @@ pub enum StreamError {
     Garbage(String),
 }
 
+fn told(fingerprint: Option<&str>) -> String {
+    fingerprint.map_or_else(String::new, |digits| format!(" (SHA-256 {digits})"))
+}
+
 // === impl StreamError ===
 
 impl StreamError {
@@ -163,7 +176,7 @@ impl StreamError {
             Self::NoCredentials | Self::WrongPassword | Self::Locked { .. } => Kind::Refused,
             Self::Tls { fault, .. } => match fault {
                 TlsFault::Other(_) => Kind::Lost,
-                TlsFault::NotPinned { .. } => Kind::Refused,
+                TlsFault::NotPinned => Kind::Refused,
                 _ => Kind::Misconfigured,
             },
             Self::Forbidden { .. }

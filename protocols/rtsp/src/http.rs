@@ -125,16 +125,13 @@ impl Camera {
     }
 
     async fn ask(&mut self) -> Result<Response<Incoming>, StreamError> {
-        // The connection has limits of its own for each of its steps, which are longer together than that of the request.
-        let limits = self.options.limits;
-        let limit = limits.request + limits.resolve + limits.connect + limits.tls;
-        let asking = get(
+        get(
             &self.address,
             &self.options,
             &mut self.signer,
             &mut self.exchange,
-        );
-        within(limit, Step::Request, &self.address, asking).await?
+        )
+        .await
     }
 
     /// The whole JPEG of an answer.

@@ -1,10 +1,16 @@
 //! TLS to a camera: whom to believe, and what went wrong in words. Verification cannot be switched off.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+};
 
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
 };
@@ -12,29 +18,43 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{error::TlsFault, options::Trust};
 
-/// What TLS needs to know. Reading the system's authorities reads files: not for the async executor.
-pub(crate) fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, TlsFault> {
+/// What TLS needs to know, and where the fingerprint of the camera's certificate is written. Reading the system's authorities reads
+/// files: not for the async executor.
+pub(crate) fn client_config(trust: &Trust) -> Result<(Arc<ClientConfig>, Seen), TlsFault> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TlsFault::Other(error.to_string()))?;
-    let config = match trust {
-        Trust::System => builder
-            .with_root_certificates(system_roots()?)
-            .with_no_client_auth(),
-        Trust::Authority(pem) => builder
-            .with_root_certificates(own_roots(pem)?)
-            .with_no_client_auth(),
-        Trust::Pinned(fingerprint) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pin {
-                fingerprint: *fingerprint,
-                provider,
-            }))
-            .with_no_client_auth(),
+    let roots = match trust {
+        Trust::System => Some(system_roots()?),
+        Trust::Authority(pem) => Some(own_roots(pem)?),
+        Trust::Pinned(_) => None,
     };
-    Ok(Arc::new(config))
+    let chain = roots.map(|roots| {
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build()
+    });
+    let judge = match (chain, trust) {
+        (Some(chain), _) => {
+            Judge::Chain(chain.map_err(|error| TlsFault::Trust(error.to_string()))?)
+        }
+        (None, Trust::Pinned(fingerprint)) => Judge::Pin(*fingerprint),
+        (None, _) => return Err(TlsFault::Trust("nobody is trusted".to_owned())),
+    };
+    let seen = Seen::default();
+    let verifier = Verifier {
+        judge,
+        seen: Arc::clone(&seen),
+        provider: Arc::clone(&provider),
+    };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| TlsFault::Other(error.to_string()))?
+        // Its verification is that of rustls, or stricter: one certificate only.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    Ok((Arc::new(config), seen))
 }
+
+/// The SHA-256 of the certificate that the camera showed, as hexadecimal digits.
+pub(crate) type Seen = Arc<OnceLock<String>>;
 
 /// What a failed handshake means.
 pub(crate) fn fault(error: &io::Error) -> TlsFault {
@@ -51,7 +71,8 @@ pub(crate) fn fault(error: &io::Error) -> TlsFault {
 
 fn certificate(why: &CertificateError) -> TlsFault {
     match why {
-        CertificateError::UnknownIssuer => TlsFault::UnknownIssuer,
+        // An authority of the same name with another key is another one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::UnknownIssuer,
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
@@ -59,17 +80,11 @@ fn certificate(why: &CertificateError) -> TlsFault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             TlsFault::OtherName
         }
-        CertificateError::Other(other) => match other.0.downcast_ref::<OtherFingerprint>() {
-            Some(found) => TlsFault::NotPinned {
-                fingerprint: found.0.clone(),
-            },
-            // The camera's own certificate given as the authority: it may lack the mark of one.
-            None if other.to_string().contains("CaUsedAsEndEntity") => TlsFault::Trust(
-                "the camera shows an authority's certificate as its own; pin its fingerprint"
-                    .to_owned(),
-            ),
-            None => TlsFault::Other(other.to_string()),
-        },
+        CertificateError::ApplicationVerificationFailure => TlsFault::NotPinned,
+        // Self-signed ones are often marked as an authority's.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            TlsFault::SelfSigned
+        }
         other => TlsFault::Other(other.to_string()),
     }
 }
@@ -103,37 +118,44 @@ fn own_roots(pem: &[u8]) -> Result<RootCertStore, TlsFault> {
     Ok(roots)
 }
 
-/// Believes one certificate, and that its key signed the handshake.
+/// Believes what it is told to, and that the certificate's key signed the handshake.
 #[derive(Debug)]
-struct Pin {
-    fingerprint: [u8; 32],
+struct Verifier {
+    judge: Judge,
+    seen: Seen,
     provider: Arc<CryptoProvider>,
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("another certificate than the pinned one")]
-struct OtherFingerprint(String);
+#[derive(Debug)]
+enum Judge {
+    Chain(Arc<WebPkiServerVerifier>),
+    Pin([u8; 32]),
+}
 
-// === impl Pin ===
+// === impl Verifier ===
 
-impl ServerCertVerifier for Pin {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let found: [u8; 32] = Sha256::digest(end_entity.as_ref()).into();
-        if found == self.fingerprint {
-            return Ok(ServerCertVerified::assertion());
+        let told = found.iter().map(|byte| format!("{byte:02x}")).collect();
+        // Once for each connection.
+        let _ = self.seen.set(told);
+        match &self.judge {
+            Judge::Chain(chain) => {
+                chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
+            Judge::Pin(pinned) if *pinned == found => Ok(ServerCertVerified::assertion()),
+            Judge::Pin(_) => Err(rustls::Error::InvalidCertificate(
+                CertificateError::ApplicationVerificationFailure,
+            )),
         }
-        let fingerprint = found.iter().map(|byte| format!("{byte:02x}")).collect();
-        let other = rustls::OtherError(Arc::new(OtherFingerprint(fingerprint)));
-        Err(rustls::Error::InvalidCertificate(CertificateError::Other(
-            other,
-        )))
     }
 
     fn verify_tls12_signature(

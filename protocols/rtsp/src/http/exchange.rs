@@ -21,8 +21,8 @@ use hyper_util::rt::TokioIo;
 
 use crate::{
     address::Address,
-    connect::connect,
-    error::StreamError,
+    connect::{connect, within},
+    error::{Step, StreamError},
     mask::tame,
     options::Options,
     sign::{Signer, is_stale},
@@ -136,7 +136,9 @@ pub(super) async fn get(
                 Exchange::open(address, options).await?
             }
         };
-        let answer = match exchange.get(address, signer).await {
+        let asking = exchange.get(address, signer);
+        let asked = within(options.limits.request, Step::Request, address, asking);
+        let answer = match asked.await.and_then(|answer| answer) {
             // A camera may hang up between two requests; that is no fault.
             Err(_) if reused => continue,
             answer => answer?,

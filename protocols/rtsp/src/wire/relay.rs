@@ -90,7 +90,12 @@ impl Relay {
             match event {
                 Event::Ours(Ok(0) | Err(_)) => break,
                 Event::Camera(Ok(0)) => return Err(self.hung_up()),
-                Event::Camera(Err(error)) => return Err(StreamError::broken(&error)),
+                Event::Camera(Err(error)) => {
+                    return Err(match StreamError::broken(&error) {
+                        StreamError::Ended(_) => self.hung_up(),
+                        broken => broken,
+                    });
+                }
                 Event::Ours(Ok(_)) | Event::Camera(Ok(_)) => {}
                 Event::Datagram(channel, length) => {
                     self.packet(channel, &datagram[..length])?;
@@ -184,7 +189,7 @@ impl Relay {
         };
         let transport = head.get("Transport").unwrap_or_default();
         let first = channel(transport)
-            .ok_or_else(|| StreamError::TransportRefused("TCP, but over something else"))?;
+            .ok_or(StreamError::TransportRefused("TCP, but over something else"))?;
         self.media.add(first, order);
         Ok(())
     }

@@ -25,6 +25,7 @@ pub mod proxy;
 pub mod received;
 pub mod relay;
 pub mod review;
+pub mod rtsp_server;
 pub mod scripted_broker;
 pub mod shim;
 pub mod subscriber;

@@ -44,6 +44,18 @@ pub fn python() -> PathBuf {
     find("FIELDGATE_VENV", None).join("bin/python")
 }
 
+/// The system's own Python, which has the bindings of GStreamer.
+#[must_use]
+pub fn system_python() -> PathBuf {
+    find("FIELDGATE_PYTHON3", Some(Path::new("/usr/bin/python3")))
+}
+
+/// What judges clips and streams.
+#[must_use]
+pub fn ffprobe() -> PathBuf {
+    find("FIELDGATE_FFPROBE", Some(Path::new("/usr/bin/ffprobe")))
+}
+
 /// The message bus.
 #[must_use]
 pub fn dbus_daemon() -> PathBuf {

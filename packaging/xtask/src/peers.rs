@@ -11,12 +11,33 @@ use anyhow::{Context as _, Result, bail};
 use crate::workspace::{Workspace, program, step};
 
 /// Debian package, the program that shows it is there, the variable that names the program to the tests.
-const PROGRAMS: [(&str, &str, &str); 4] = [
+const PROGRAMS: [(&str, &str, &str); 5] = [
     ("mosquitto", "mosquitto", "FIELDGATE_MOSQUITTO"),
     ("dbus-daemon", "dbus-daemon", "FIELDGATE_DBUS_DAEMON"),
     ("chromium", "chromium", "FIELDGATE_CHROMIUM"),
     ("chromium-driver", "chromedriver", "FIELDGATE_CHROMEDRIVER"),
+    ("ffmpeg", "ffprobe", "FIELDGATE_FFPROBE"),
 ];
+
+/// Debian packages of the camera, and what its Python has to find of each: a module, or an element of GStreamer.
+const CAMERA: [(&str, &str); 7] = [
+    ("python3-gi", "import gi"),
+    (
+        "gir1.2-gst-rtsp-server-1.0",
+        "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer",
+    ),
+    ("gstreamer1.0-plugins-base", "videotestsrc"),
+    ("gstreamer1.0-plugins-good", "rtph264pay"),
+    ("gstreamer1.0-x", "timeoverlay"),
+    ("gstreamer1.0-plugins-ugly", "x264enc"),
+    ("gstreamer1.0-plugins-bad", "x265enc"),
+];
+
+/// GStreamer's TLS comes as a module of GLib, which is asked for its back end.
+const CAMERA_TLS: (&str, &str) = (
+    "glib-networking",
+    "from gi.repository import Gio; assert Gio.TlsBackend.get_default().supports_tls()",
+);
 
 /// Installs what is missing; returns the variables to give to tests and benches.
 pub fn install(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
@@ -47,14 +68,38 @@ fn missing_packages() -> Vec<&'static str> {
         .map(|(package, ..)| *package)
         .collect();
     // Debian's python3 comes without the module that fills a new environment.
-    let ready = Command::new(python())
-        .args(["-c", "import ensurepip, venv"])
-        .stderr(Stdio::null())
-        .status();
-    if !ready.is_ok_and(|status| status.success()) {
+    if !runs("import ensurepip, venv") {
         missing.push("python3-venv");
     }
+    let camera = CAMERA.iter().chain([&CAMERA_TLS]);
+    missing.extend(
+        camera
+            .filter(|(_, sign)| !runs(&script_for(sign)))
+            .map(|(package, _)| *package),
+    );
     missing
+}
+
+/// Whether the system's Python runs this to its end.
+fn runs(script: &str) -> bool {
+    let status = Command::new(python())
+        .args(["-c", script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// A sign that is no script is an element of GStreamer.
+fn script_for(sign: &str) -> String {
+    if sign.contains("import ") {
+        return sign.to_owned();
+    }
+    format!(
+        "import gi; gi.require_version('Gst', '1.0'); from gi.repository import Gst; \
+         Gst.init(None); assert Gst.ElementFactory.find('{sign}')"
+    )
 }
 
 /// Debian's own Python first: `python3-venv` belongs to it, not to another that comes earlier in `PATH`.

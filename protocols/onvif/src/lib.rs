@@ -14,6 +14,8 @@ mod imaging;
 mod media;
 mod ptz;
 mod reach;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod soap;
 mod words;
 mod xml;

@@ -270,7 +270,7 @@ async fn movement(onvif: &Onvif, name: &str, given: &Given<'_>) -> Result<Answer
 }
 
 /// What is wished; an axis that is not named is not moved.
-fn wish(given: &Given<'_>, _ranges: &PtzRanges) -> Result<Wish, Answer> {
+fn wish(given: &Given<'_>) -> Result<Wish, Answer> {
     let (pan, tilt) = (given.number("pan")?, given.number("tilt")?);
     let turns = pan.is_some_and(|pan| pan != 0.0) || tilt.is_some_and(|tilt| tilt != 0.0);
     let named = pan.is_some() || tilt.is_some();

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use fieldgate_kit::camera::LivePart;
-use fieldgate_media::{Codec, Frame, Track, TrackKind, fmp4, fmp4::Fmp4};
+use fieldgate_media::{Codec, Frame, Fmp4, Track, TrackKind, mime};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::broadcast::{self, error::RecvError};
 
@@ -72,7 +72,7 @@ impl Writer {
             let last = group.iter().rev().find_map(picture);
             return last.into_iter().collect();
         }
-        let Some(mime) = fmp4::mime(&tracks) else {
+        let Some(mime) = mime(&tracks) else {
             let codecs: Vec<_> = tracks.iter().map(|track| track.codec.title()).collect();
             return vec![LivePart::None(format!(
                 "no browser plays this stream ({})",

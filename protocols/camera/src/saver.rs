@@ -1,10 +1,8 @@
 //! `Saver`: the ring of what was, and the clip that is being taken. Pure: frames and wishes in, finished clips out.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
 use fieldgate_media::{
-    Clip, ClipEnd, ClipLimits, ClipStep, ClipSummary, Frame, Ring, RingLimits, Track, segment_name,
+    Clip, ClipEnd, ClipLimits, ClipStep, ClipSummary, Frame, Ring, RingLimits, segment_name,
 };
 use fieldgate_model::Timestamp;
 

@@ -1,13 +1,13 @@
 //! One attempt: find the camera, open its stream once, and hand it to all that consume it until it is lost.
 
-use std::{convert::Infallible, future::pending, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use fieldgate_kit::{
     SourceCtx, SourceError,
     camera::{ClipReport, Happening, Movement, Preset},
 };
 use fieldgate_media::{
-    Motion, MotionChange, MotionSettings, TrackKind, Zone,
+    Motion, MotionChange, MotionSettings, Zone,
     worker::Decoder,
 };
 use fieldgate_model::{DropReason, Reading, Timestamp};

@@ -1,0 +1,11 @@
+//! WS-Discovery: who is there, asked for or overheard. Nothing is ever answered, and nothing is sent that was not asked for.
+
+mod message;
+mod network;
+mod rows;
+
+pub use message::{Announcement, Said};
+pub use network::{Listener, Networks, Overheard, Search, SearchError, Where, search};
+pub use rows::{Findings, Found};
+
+pub(crate) use message::endpoint_reference;

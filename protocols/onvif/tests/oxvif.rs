@@ -1,0 +1,1 @@
+//! Tests against devices and clients of oxvif.

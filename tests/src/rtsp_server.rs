@@ -81,7 +81,11 @@ impl RtspServer {
     /// A path of it.
     #[must_use]
     pub fn url_of(&self, path: &str) -> String {
-        let scheme = if self.options.tls.is_some() { "rtsps" } else { "rtsp" };
+        let scheme = if self.options.tls.is_some() {
+            "rtsps"
+        } else {
+            "rtsp"
+        };
         format!("{scheme}://127.0.0.1:{}/{path}", self.port)
     }
 
@@ -148,7 +152,8 @@ impl RtspServer {
         self.process.say(line);
         let word = line.split(' ').next().unwrap_or_default();
         let done = format!("done {word}");
-        self.process.line(&done, from, |said| (said == done).then_some(()));
+        self.process
+            .line(&done, from, |said| (said == done).then_some(()));
     }
 }
 
@@ -158,8 +163,12 @@ fn launch(options: &Options) -> (Process, u16) {
     let script = peers::root().join("tests/peers/rtsp_server.py");
     let mut process = Process::start(
         "rtsp_server.py",
-        Command::new(peers::system_python()).arg(script).arg(argument),
+        Command::new(peers::system_python())
+            .arg(script)
+            .arg(argument),
     );
-    let port = process.line("its port", 0, |line| line.strip_prefix("READY ")?.parse().ok());
+    let port = process.line("its port", 0, |line| {
+        line.strip_prefix("READY ")?.parse().ok()
+    });
     (process, port)
 }

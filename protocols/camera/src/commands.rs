@@ -52,7 +52,11 @@ const METHODS: [Method; 9] = [
             ("pan", "Double", "speed to the right, -1 to 1"),
             ("tilt", "Double", "speed upwards, -1 to 1"),
             ("zoom", "Double", "speed towards near, -1 to 1"),
-            ("seconds", "Double", "how long, 10 at most; 0.5 when left out"),
+            (
+                "seconds",
+                "Double",
+                "how long, 10 at most; 0.5 when left out",
+            ),
         ],
     },
     Method {
@@ -232,7 +236,10 @@ async fn movement(onvif: &Onvif, name: &str, given: &Given<'_>) -> Result<Answer
     let refused = |no: fieldgate_onvif::WishError| Answer::refused(no.to_string());
     let done = match name {
         "move" => {
-            let seconds = given.number("seconds")?.unwrap_or(0.5).clamp(0.05, LONGEST_S);
+            let seconds = given
+                .number("seconds")?
+                .unwrap_or(0.5)
+                .clamp(0.05, LONGEST_S);
             let wish = wish(given)?;
             let velocity = ranges.with_velocity(&wish).map_err(refused)?;
             client
@@ -253,13 +260,19 @@ async fn movement(onvif: &Onvif, name: &str, given: &Given<'_>) -> Result<Answer
             let wanted = given
                 .text("preset")
                 .ok_or_else(|| Answer::refused("say which `preset`, by its token or its name"))?;
-            let presets = client.presets(token).await.map_err(|error| failed(&error))?;
+            let presets = client
+                .presets(token)
+                .await
+                .map_err(|error| failed(&error))?;
             let preset = presets
                 .iter()
                 .find(|preset| preset.token == wanted || preset.name == wanted);
             let preset = preset.ok_or_else(|| {
                 let names: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
-                Answer::refused(format!("there is no such preset; there are {}", names.join(", ")))
+                Answer::refused(format!(
+                    "there is no such preset; there are {}",
+                    names.join(", ")
+                ))
             })?;
             client.go_to_preset(token, &preset.token).await
         }
@@ -367,7 +380,11 @@ impl Given<'_> {
                 Err(Answer::refused(format!(
                     "`{}` is not taken; this method takes {}",
                     unknown.escape_debug(),
-                    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+                    if names.is_empty() {
+                        "nothing".to_owned()
+                    } else {
+                        names.join(", ")
+                    }
                 )))
             }
         }
@@ -375,7 +392,10 @@ impl Given<'_> {
 
     fn value(&self, name: &str) -> Option<&Value> {
         let value = match self.arguments {
-            Arguments::Named(named) => named.iter().find(|(of, _)| of == name).map(|(_, value)| value),
+            Arguments::Named(named) => named
+                .iter()
+                .find(|(of, _)| of == name)
+                .map(|(_, value)| value),
             Arguments::Ordered(ordered) => {
                 let place = self.takes.iter().position(|(takes, ..)| *takes == name)?;
                 ordered.get(place)
@@ -415,7 +435,11 @@ mod tests {
 
     fn named(arguments: &[(&str, f64)]) -> Arguments {
         let pairs = arguments.iter();
-        Arguments::Named(pairs.map(|(name, value)| ((*name).to_owned(), (*value).into())).collect())
+        Arguments::Named(
+            pairs
+                .map(|(name, value)| ((*name).to_owned(), (*value).into()))
+                .collect(),
+        )
     }
 
     #[test]
@@ -423,9 +447,21 @@ mod tests {
         for (arguments, pan_tilt, zoom) in [
             (named(&[("pan", 0.5)]), Some((0.5, 0.0)), None),
             (named(&[("zoom", -1.0)]), None, Some(-1.0)),
-            (named(&[("pan", 0.0), ("tilt", 0.0), ("zoom", 0.5)]), None, Some(0.5)),
-            (named(&[("pan", 0.2), ("tilt", 0.1), ("zoom", 0.0)]), Some((0.2, 0.1)), None),
-            (named(&[("pan", 0.2), ("zoom", 0.3)]), Some((0.2, 0.0)), Some(0.3)),
+            (
+                named(&[("pan", 0.0), ("tilt", 0.0), ("zoom", 0.5)]),
+                None,
+                Some(0.5),
+            ),
+            (
+                named(&[("pan", 0.2), ("tilt", 0.1), ("zoom", 0.0)]),
+                Some((0.2, 0.1)),
+                None,
+            ),
+            (
+                named(&[("pan", 0.2), ("zoom", 0.3)]),
+                Some((0.2, 0.0)),
+                Some(0.3),
+            ),
             (
                 Arguments::Ordered(vec![Value::Float(0.1), Value::Int(-1)]),
                 Some((0.1, -1.0)),
@@ -437,7 +473,11 @@ mod tests {
                 takes: MOVE,
             };
             let wish = wish(&given).unwrap();
-            assert_eq!((wish.pan_tilt, wish.zoom), (pan_tilt, zoom), "{arguments:?}");
+            assert_eq!(
+                (wish.pan_tilt, wish.zoom),
+                (pan_tilt, zoom),
+                "{arguments:?}"
+            );
         }
     }
 
@@ -452,7 +492,10 @@ mod tests {
         };
         assert_eq!(check(named(&[("pan", 1.0)])), Ok(()));
         let words = check(named(&[("roll", 1.0)])).unwrap_err();
-        assert!(words.contains("`roll`") && words.contains("pan, tilt, zoom"), "{words}");
+        assert!(
+            words.contains("`roll`") && words.contains("pan, tilt, zoom"),
+            "{words}"
+        );
         assert!(check(Arguments::Ordered(vec![Value::Null; 5])).is_err());
     }
 }

@@ -5,7 +5,9 @@ use fieldgate_onvif::{
     Client, Device as _, DeviceError, Next, Place, Profile, PtzRanges, Services, StreamTransport,
     candidates,
 };
-use fieldgate_rtsp::{Address, Basic, Credentials, Kind, Limits, Options, Reach, StreamError, Trust};
+use fieldgate_rtsp::{
+    Address, Basic, Credentials, Kind, Limits, Options, Reach, StreamError, Trust,
+};
 
 use crate::settings::{Settings, Transport, User};
 
@@ -59,7 +61,8 @@ pub(crate) async fn find(settings: &Settings, secrets: &Secrets) -> Result<Found
     };
     let url = settings.url.clone().or(told).ok_or_else(|| {
         SourceError::Misconfigured(
-            "the camera's ONVIF service names no stream on the camera itself; write its `url`".to_owned(),
+            "the camera's ONVIF service names no stream on the camera itself; write its `url`"
+                .to_owned(),
         )
     })?;
     let address = Address::parse(&url).map_err(|no| SourceError::Misconfigured(no.to_string()))?;
@@ -141,7 +144,10 @@ async fn ask(
         None => ranked.first().map(|candidate| &candidate.profile),
     };
     if let (Some(wanted), None) = (wanted, chosen) {
-        let names: Vec<_> = profiles.iter().map(|profile| profile.name.as_str()).collect();
+        let names: Vec<_> = profiles
+            .iter()
+            .map(|profile| profile.name.as_str())
+            .collect();
         return Err(DeviceError::Misconfigured(format!(
             "the camera has no media profile `{}`; it has {}",
             wanted.escape_debug(),

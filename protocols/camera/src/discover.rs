@@ -20,7 +20,8 @@ pub(crate) async fn discover(address: &str) -> Result<Vec<Discovered>, String> {
         true => address.trim().to_owned(),
         false => format!("http://{host}/onvif/device_service"),
     };
-    let local = host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+    let local =
+        host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
     let mut settings = fieldgate_onvif::Settings::new(&service).map_err(|no| no.to_string())?;
     if local {
         settings.reach = Reach::ThisMachineToo;
@@ -70,7 +71,9 @@ pub(crate) async fn discover(address: &str) -> Result<Vec<Discovered>, String> {
                 "a stream whose path you know; write it behind the address",
                 json!({ "url": rtsp }),
             )],
-            silent: Some(format!("no ONVIF service answers ({error}); its stream's path stands in its manual")),
+            silent: Some(format!(
+                "no ONVIF service answers ({error}); its stream's path stands in its manual"
+            )),
         },
     }])
 }
@@ -121,7 +124,11 @@ mod tests {
             "rtsp://192.168.0.40:554/stream1",
             " http://192.168.0.40:8899/onvif ",
         ] {
-            assert_eq!(place(address).as_deref(), Some("camera 192.168.0.40"), "{address}");
+            assert_eq!(
+                place(address).as_deref(),
+                Some("camera 192.168.0.40"),
+                "{address}"
+            );
         }
         assert_eq!(place("two words"), None);
     }

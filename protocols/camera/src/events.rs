@@ -47,12 +47,18 @@ pub(crate) async fn follow(attempt: &Attempt, onvif: Option<&Onvif>) -> Result<(
             }
             Ok(Happening::Up) => note(attempt, "the camera reports its events"),
             Ok(Happening::Down { why }) => {
-                note(attempt, &format!("the camera does not report its events: {why}"));
+                note(
+                    attempt,
+                    &format!("the camera does not report its events: {why}"),
+                );
             }
             Err(error) if error.is_denial() => return Err(device_error(&error)),
             Err(error) => {
                 // A camera without events is a camera all the same.
-                note(attempt, &format!("the camera's events are not followed: {error}"));
+                note(
+                    attempt,
+                    &format!("the camera's events are not followed: {error}"),
+                );
                 return pending().await;
             }
         }
@@ -97,5 +103,13 @@ fn reading(attempt: &Attempt, event: &DeviceEvent, seen: Timestamp) -> fieldgate
     ];
     let id = format!("{}-{}", event.id, event.at.millis());
     let points = &attempt.points;
-    points.event("event", id, &event.title, event.active, fields, event.at, seen)
+    points.event(
+        "event",
+        id,
+        &event.title,
+        event.active,
+        fields,
+        event.at,
+        seen,
+    )
 }

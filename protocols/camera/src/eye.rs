@@ -163,7 +163,11 @@ impl Camera for Eye {
     }
 
     fn picture(&self, at_most: Duration) -> Explored<'_, Picture> {
-        Box::pin(async move { self.ask(at_most, false).await.map_err(ExploreError::Refused) })
+        Box::pin(async move {
+            self.ask(at_most, false)
+                .await
+                .map_err(ExploreError::Refused)
+        })
     }
 }
 

@@ -79,11 +79,6 @@ impl Hub {
         self.group().last_seen
     }
 
-    /// Consumers right now.
-    pub(crate) fn consumers(&self) -> usize {
-        self.sender.receiver_count()
-    }
-
     fn group(&self) -> MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -30,9 +30,7 @@ use fieldgate_kit::{Discovered, Probe, ProbeCtx, Problem, Source, SourceCtx, Sou
 
 pub use decoders::MEDIA_WORKER;
 pub use fieldgate_media::worker::serve as serve_worker;
-pub use settings::{
-    Allowed, Clips, Motion, PassOn, Record, Settings, Snapshots, Transport, User,
-};
+pub use settings::{Allowed, Clips, Motion, PassOn, Record, Settings, Snapshots, Transport, User};
 
 /// A camera.
 #[derive(Debug, Clone, Copy)]
@@ -41,8 +39,7 @@ pub struct Camera;
 impl Source for Camera {
     const KIND: &'static str = "camera";
     const TITLE: &'static str = "Camera";
-    const ABOUT: &'static str =
-        "Shows a camera live, sends its pictures, clips and events, and moves it: RTSP, ONVIF, and pictures over HTTP";
+    const ABOUT: &'static str = "Shows a camera live, sends its pictures, clips and events, and moves it: RTSP, ONVIF, and pictures over HTTP";
     type Settings = Settings;
 
     const COMMANDS: bool = true;

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use fieldgate_kit::camera::LivePart;
-use fieldgate_media::{Codec, Frame, Fmp4, Track, TrackKind, mime};
+use fieldgate_media::{Codec, Fmp4, Frame, Track, TrackKind, mime};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::sync::broadcast::{self, error::RecvError};
 
@@ -31,11 +31,7 @@ struct Writer {
 }
 
 /// What a camera shows from now on. `tracks` are those of the stream.
-pub(crate) fn live(
-    hub: &Hub,
-    tracks: Vec<Arc<Track>>,
-    seat: Seat,
-) -> BoxStream<'static, LivePart> {
+pub(crate) fn live(hub: &Hub, tracks: Vec<Arc<Track>>, seat: Seat) -> BoxStream<'static, LivePart> {
     let joined = hub.join();
     let mut writer = Writer::default();
     let parts = writer.begin(tracks, &joined.group);

@@ -97,8 +97,9 @@ impl Pictures {
             }
         };
         let next = timeout_at(until, next).await.ok().flatten();
-        next.or(there)
-            .ok_or_else(|| "no key frame came yet; shorten the camera's key frame interval".to_owned())
+        next.or(there).ok_or_else(|| {
+            "no key frame came yet; shorten the camera's key frame interval".to_owned()
+        })
     }
 
     async fn decode(&self, key: &Frame, form: Form) -> Result<Picture, String> {
@@ -156,14 +157,21 @@ impl Pictures {
 ///
 /// # Errors
 /// In words.
-pub(crate) async fn luma(decoder: &Decoder, camera: &str, key: &Frame, size: (u16, u16)) -> Result<Luma, String> {
+pub(crate) async fn luma(
+    decoder: &Decoder,
+    camera: &str,
+    key: &Frame,
+    size: (u16, u16),
+) -> Result<Luma, String> {
     let want = Want {
         picture: None,
         luma: Some(size),
     };
     let decoded = decoder.decode(camera, &job(key, want)).await;
     let decoded = decoded.map_err(|error| error.to_string())?;
-    decoded.luma.ok_or_else(|| "the decoder gave no picture".to_owned())
+    decoded
+        .luma
+        .ok_or_else(|| "the decoder gave no picture".to_owned())
 }
 
 fn job(key: &Frame, want: Want) -> Job {

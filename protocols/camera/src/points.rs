@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fieldgate_kit::camera::{Picture, TrackReport};
-use fieldgate_model::{Class, Device, DeviceId, Event, Point, PointId, Quality, Reading, Timestamp, Value};
+use fieldgate_model::{
+    Class, Device, DeviceId, Event, Point, PointId, Quality, Reading, Timestamp, Value,
+};
 
 /// The name of a camera source's one device.
 pub(crate) const DEVICE: &str = "camera";
@@ -77,7 +79,8 @@ impl Points {
     }
 
     pub(crate) fn id(&self, point: &str) -> PointId {
-        PointId::new(&self.source, DEVICE, point).expect("the names of a camera's points are segments")
+        PointId::new(&self.source, DEVICE, point)
+            .expect("the names of a camera's points are segments")
     }
 
     pub(crate) fn device(&self, facts: &Facts<'_>) -> Device {
@@ -159,7 +162,10 @@ impl Points {
     ) -> Vec<Reading> {
         let pictures = tracks.iter().find(|track| track.width > 0);
         let sum = tracks.iter().map(|track| track.bits_per_s).sum::<f64>();
-        #[expect(clippy::cast_precision_loss, reason = "a clock's error in milliseconds")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a clock's error in milliseconds"
+        )]
         let ahead = clock_ahead_ms.map(|ahead| ahead as f64 / 1e3);
         let lost: u64 = tracks.iter().map(|track| track.lost).sum();
         let numbers: [(&str, Option<Value>); 6] = [

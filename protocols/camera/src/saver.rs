@@ -63,18 +63,19 @@ impl Saver {
         self.ring.push(frame);
         let active = self.active.as_mut()?;
         let ended = active.push(frame);
-        if ended {
-            self.finish()
-        } else {
-            None
-        }
+        if ended { self.finish() } else { None }
     }
 
     /// Begins a clip for what happened at `at`, or lets the one that is being taken go on.
     ///
     /// # Errors
     /// In words, when there is nothing to save.
-    pub(crate) fn begin(&mut self, source: &str, why: &str, at: Timestamp) -> Result<Begun, String> {
+    pub(crate) fn begin(
+        &mut self,
+        source: &str,
+        why: &str,
+        at: Timestamp,
+    ) -> Result<Begun, String> {
         let until = later(at, self.settings.after.0);
         if let Some(active) = &mut self.active {
             active.clip.extend(until);

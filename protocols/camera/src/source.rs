@@ -6,10 +6,7 @@ use fieldgate_kit::{
     SourceCtx, SourceError,
     camera::{ClipReport, Happening, Movement, Preset},
 };
-use fieldgate_media::{
-    Motion, MotionChange, MotionSettings, Zone,
-    worker::Decoder,
-};
+use fieldgate_media::{Motion, MotionChange, MotionSettings, Zone, worker::Decoder};
 use fieldgate_model::{DropReason, Reading, Timestamp};
 use fieldgate_onvif::{Device as _, now};
 use fieldgate_rtsp::{Item, Stream, open};
@@ -89,7 +86,10 @@ pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), S
     drop(offer);
     if let Err(error) = &outcome {
         let at = now();
-        attempt.ctx.readings.offer(attempt.points.lost(&error.to_string(), at));
+        attempt
+            .ctx
+            .readings
+            .offer(attempt.points.lost(&error.to_string(), at));
     }
     outcome
 }
@@ -120,7 +120,9 @@ impl Attempt {
             motion: self.settings.motion.is_some(),
             events: onvif.is_some_and(|onvif| onvif.services.events),
         };
-        self.ctx.devices.announce_all(vec![self.points.device(&facts)]);
+        self.ctx
+            .devices
+            .announce_all(vec![self.points.device(&facts)]);
         let mut state = self.eye.state();
         state.address = address;
         if let Some(onvif) = onvif {
@@ -131,10 +133,18 @@ impl Attempt {
     }
 
     /// Until the stream is lost, or the gateway stops.
-    async fn serve(&self, mut stream: Stream, found: &Found, wishes: Wishes) -> Result<(), SourceError> {
+    async fn serve(
+        &self,
+        mut stream: Stream,
+        found: &Found,
+        wishes: Wishes,
+    ) -> Result<(), SourceError> {
         let (save, wanted) = mpsc::channel(CLIPS);
         let (finish, finished) = mpsc::channel(CLIPS);
-        let own = found.onvif.as_ref().and_then(|onvif| onvif.snapshot.clone());
+        let own = found
+            .onvif
+            .as_ref()
+            .and_then(|onvif| onvif.snapshot.clone());
         let own = own.map(|address| (address, found.options.clone()));
         let pictures = Pictures::new(
             Arc::clone(&self.ctx.id),
@@ -240,7 +250,9 @@ impl Attempt {
             && let Err(refused) = finish.try_send(done)
         {
             let id = match &refused {
-                mpsc::error::TrySendError::Full(done) | mpsc::error::TrySendError::Closed(done) => &done.id,
+                mpsc::error::TrySendError::Full(done) | mpsc::error::TrySendError::Closed(done) => {
+                    &done.id
+                }
             };
             tracing::warn!(source = %self.ctx.id, clip = %id, "a clip is dropped: others wait to be queued");
             self.ctx.readings.dropped(DropReason::NoRoom, 1);
@@ -329,8 +341,16 @@ impl Attempt {
         mut triggers: mpsc::Receiver<Trigger>,
         save: &mpsc::Sender<Wanted>,
     ) -> Infallible {
-        let shot = self.settings.snapshots.as_ref().is_some_and(|shots| shots.on_event);
-        let clip = self.settings.clips.as_ref().is_some_and(|clips| clips.on_event);
+        let shot = self
+            .settings
+            .snapshots
+            .as_ref()
+            .is_some_and(|shots| shots.on_event);
+        let clip = self
+            .settings
+            .clips
+            .as_ref()
+            .is_some_and(|clips| clips.on_event);
         loop {
             let Some(trigger) = triggers.recv().await else {
                 return pending().await;
@@ -355,14 +375,21 @@ impl Attempt {
             let Some(done) = finished.recv().await else {
                 return pending().await;
             };
-            let hash: String = done.summary.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash: String = done
+                .summary
+                .sha256
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             let mut last = None;
             for part in parts(&done.id, &done.name, &hash, &done.bytes) {
                 let reading = self.points.clip(part, done.at);
                 last = Some(self.ctx.readings.send_durable(vec![reading]).await?);
             }
             if let Some(durable) = last {
-                durable.await.map_err(|no| SourceError::Lost(no.to_string()))?;
+                durable
+                    .await
+                    .map_err(|no| SourceError::Lost(no.to_string()))?;
             }
             let seconds = done.summary.duration.as_secs_f64();
             let fields = [
@@ -446,19 +473,26 @@ impl Attempt {
         if active != Some(false) {
             self.eye.trigger(words, at);
         }
-        let event = self.points.event(point, id, words, active, fields, at, now());
+        let event = self
+            .points
+            .event(point, id, words, active, fields, at, now());
         // An error is the gateway's stop, which every part sees for itself.
         let _ = self.send(vec![event]).await;
     }
 
     /// Where it looks, and its presets.
     async fn places(&self, onvif: Option<&Onvif>) -> Infallible {
-        let moves = onvif.and_then(|onvif| Some((onvif, onvif.profile.as_ref()?, onvif.ranges.as_ref()?)));
+        let moves =
+            onvif.and_then(|onvif| Some((onvif, onvif.profile.as_ref()?, onvif.ranges.as_ref()?)));
         let Some((onvif, profile, ranges)) = moves else {
             return pending().await;
         };
         loop {
-            let presets = onvif.client.presets(&profile.token).await.unwrap_or_default();
+            let presets = onvif
+                .client
+                .presets(&profile.token)
+                .await
+                .unwrap_or_default();
             let status = onvif.client.ptz_status(&profile.token).await.ok();
             let at = status.as_ref().map(|status| {
                 let wish = ranges.place_of(status.pan_tilt.as_ref(), status.zoom.as_ref());

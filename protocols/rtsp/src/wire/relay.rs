@@ -188,8 +188,9 @@ impl Relay {
             None => Order::of_bytes(),
         };
         let transport = head.get("Transport").unwrap_or_default();
-        let first = channel(transport)
-            .ok_or(StreamError::TransportRefused("TCP, but over something else"))?;
+        let first = channel(transport).ok_or(StreamError::TransportRefused(
+            "TCP, but over something else",
+        ))?;
         self.media.add(first, order);
         Ok(())
     }

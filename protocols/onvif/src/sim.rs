@@ -22,6 +22,8 @@ use std::{
 
 use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
 
+#[cfg(test)]
+pub(crate) use self::fault::billion_laughs;
 use self::{
     clock::SimClock, door::Door, encoders::Encoders, events::Bell, imaging::Imager, ptz::Motors,
 };

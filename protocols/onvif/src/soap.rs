@@ -236,6 +236,10 @@ impl Fault {
         if denied {
             return Meaning::NotAuthorized;
         }
+        // An argument is not supported, and the operation is.
+        if is(&["InvalidArgVal", "InvalidArgs"]) && !is(&["ActionNotSupported"]) {
+            return Meaning::Refused;
+        }
         if is(&[
             "ActionNotSupported",
             "OptionalActionNotImplemented",

@@ -34,6 +34,8 @@ pub(super) struct Addresses {
     told_elsewhere: bool,
 }
 
+const CAPABILITIES: &str =
+    "<tds:GetCapabilities><tds:Category>All</tds:Category></tds:GetCapabilities>";
 /// Services of one device that are read.
 const MAX_SERVICES: usize = 64;
 
@@ -127,6 +129,15 @@ impl Addresses {
         place.get_or_insert(address);
     }
 
+    /// Takes over what is not known yet.
+    fn complete(&mut self, other: Self) {
+        self.media = self.media.take().or(other.media);
+        self.ptz = self.ptz.take().or(other.ptz);
+        self.imaging = self.imaging.take().or(other.imaging);
+        self.events = self.events.take().or(other.events);
+        self.told_elsewhere |= other.told_elsewhere;
+    }
+
     fn of(&self, service: Service) -> Option<&Url> {
         match service {
             Service::Device => None,
@@ -190,12 +201,21 @@ impl Client {
         };
         let asked = ask("GetServices", body).await;
         let addresses = match asked {
-            Ok(response) => read_services(&response, device),
+            Ok(response) => {
+                let mut addresses = read_services(&response, device);
+                // There are devices that leave out what they have, and tell it in the older way.
+                if !addresses.has(Service::Media) || !addresses.has(Service::Events) {
+                    match ask("GetCapabilities", CAPABILITIES).await {
+                        Ok(response) => addresses.complete(read_capabilities(&response, device)),
+                        Err(error) if error.next() == Next::Skip => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                addresses
+            }
             // Devices before ONVIF 2.1.
             Err(error) if error.next() == Next::Skip => {
-                let body =
-                    "<tds:GetCapabilities><tds:Category>All</tds:Category></tds:GetCapabilities>";
-                read_capabilities(&ask("GetCapabilities", body).await?, device)
+                read_capabilities(&ask("GetCapabilities", CAPABILITIES).await?, device)
             }
             Err(error) => return Err(error),
         };

@@ -97,6 +97,8 @@ struct Live {
     /// When the device last told how long it lives from then on.
     told: Duration,
     lifetime: Duration,
+    /// So much before its end it is replaced, where it cannot be renewed.
+    margin: Duration,
     synchronized: bool,
     /// Pulls that were answered since the states were asked for.
     pulls: u32,
@@ -110,6 +112,10 @@ struct Live {
 
 /// A device that tells a shorter life is asked no faster than this.
 const SHORTEST_LIFE: Duration = Duration::from_secs(4);
+/// Nor one whose subscriptions were lost again and again.
+const DISTRUSTED_LIFE: Duration = Duration::from_secs(20);
+/// Of a time in whole seconds, and the way of the answer.
+const CUT_OFF_MILLIS: i64 = 1_500;
 /// Longer lives are not believed, whatever was wished.
 const LONGEST_LIFE: Duration = Duration::from_secs(24 * 3_600);
 /// An answer that comes faster than this, with nothing new in it, did not wait.
@@ -193,12 +199,17 @@ impl PullPoint {
             return Step::Pause(self.rest_until - now);
         }
         self.note_abandoned();
-        if self.live.as_ref().is_some_and(|live| now >= live.expires()) {
-            // Its time is over by the device's own word; it was not renewed, or not in time.
+        let renews = self.renews;
+        if self
+            .live
+            .as_ref()
+            .is_some_and(|live| now >= live.over_at(renews))
+        {
+            // Its time is over by the device's own word.
             self.live = None;
+            self.early_deaths = 0;
         }
         let lifetime = self.lifetime(wall);
-        let renews = self.renews;
         let (unacknowledged, plan) = (self.unacknowledged, self.plan);
         let Some(live) = &mut self.live else {
             return Step::Create(lifetime);
@@ -206,12 +217,12 @@ impl PullPoint {
         if renews && now >= live.renew_at() {
             return Step::Renew(live.reference.clone(), lifetime);
         }
-        let left = if renews {
+        let due = if renews {
             live.renew_at()
         } else {
-            live.expires()
-        }
-        .saturating_sub(now);
+            live.over_at(renews)
+        };
+        let left = due.saturating_sub(now);
         if unacknowledged {
             return Step::AwaitAcknowledgement(left);
         }
@@ -257,6 +268,7 @@ impl PullPoint {
             born: now,
             told: now,
             lifetime,
+            margin: lifetime / 10,
             synchronized: false,
             pulls: 0,
             settling: self.counters.created > 1,
@@ -278,6 +290,8 @@ impl PullPoint {
     ) -> Result<Vec<Happening>, DeviceError> {
         if let Err(error) = outcome
             && error.next() != Next::Skip
+            // Those that do not have it answer with any fault.
+            && !matches!(error, DeviceError::Busy { .. })
         {
             return self.failed(error, now);
         }
@@ -285,7 +299,7 @@ impl PullPoint {
             live.synchronized = true;
             live.pulls = 0;
         }
-        Ok(Vec::new())
+        Ok(self.tell(true, String::new()).into_iter().collect())
     }
 
     /// What came of [`Step::Renew`].
@@ -302,6 +316,7 @@ impl PullPoint {
             Ok(times) => {
                 self.counters.renewed += 1;
                 self.failures = 0;
+                self.early_deaths = 0;
                 let lifetime = self.told_lifetime(times, wall);
                 if let Some(live) = &mut self.live {
                     live.told = now;
@@ -381,12 +396,9 @@ impl PullPoint {
                 live.hasty = 0;
                 BETWEEN_PULLS
             };
-        if live.pulls >= 2 && now.saturating_sub(live.born) >= SETTLED {
-            // It has proved that it lives.
-            self.early_deaths = 0;
-            if std::mem::take(&mut live.settling) {
-                return self.states.forget_untold(wall);
-            }
+        let settled = live.pulls >= 2 && now.saturating_sub(live.born) >= SETTLED;
+        if settled && std::mem::take(&mut live.settling) {
+            return self.states.forget_untold(wall);
         }
         Vec::new()
     }
@@ -395,14 +407,18 @@ impl PullPoint {
         let Some(device_now) = times.device_now else {
             return;
         };
-        self.drift_millis = device_now.nanos().saturating_sub(wall.nanos()) / 1_000_000;
-        if times.terminates.is_none() {
+        let drift_millis = device_now.nanos().saturating_sub(wall.nanos()) / 1_000_000;
+        // Most devices tell whole seconds, cut off: of two that differ by less the larger is nearer to the truth.
+        let behind = self.drift_millis.saturating_sub(drift_millis);
+        if !(0..CUT_OFF_MILLIS).contains(&behind) {
+            self.drift_millis = drift_millis;
+        }
+        if self.renews || times.terminates.is_none() {
             return;
         }
+        // Where it lives by being pulled.
         let lifetime = self.told_lifetime(times, wall);
-        if let Some(live) = &mut self.live
-            && now + lifetime > live.expires()
-        {
+        if let Some(live) = &mut self.live {
             live.told = now;
             live.lifetime = lifetime;
         }
@@ -433,7 +449,7 @@ impl PullPoint {
             self.early_deaths += 1;
             // One death is a restart of the device; several in a row are its habit.
             if self.early_deaths >= 3 {
-                self.believed = self.believed.min(lived).max(SHORTEST_LIFE);
+                self.believed = self.believed.min(lived).max(DISTRUSTED_LIFE);
             }
             if now.saturating_sub(live.born) < SETTLED {
                 self.rest(now);
@@ -498,8 +514,14 @@ impl PullPoint {
 // === impl Live ===
 
 impl Live {
-    fn expires(&self) -> Duration {
-        self.told + self.lifetime
+    fn over_at(&self, renews: bool) -> Duration {
+        let end = self.told + self.lifetime;
+        if renews {
+            end
+        } else {
+            // So that nothing happens unseen.
+            end.saturating_sub(self.margin)
+        }
     }
 
     fn renew_at(&self) -> Duration {

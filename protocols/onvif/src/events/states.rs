@@ -14,8 +14,6 @@ use crate::clock::shifted;
 const MAX_STATES: usize = 512;
 /// Happenings without a state that are remembered, so that one that is delivered again is not told again.
 const MAX_MOMENTS: usize = 256;
-/// A time of the device that lies further in our future makes no sense.
-const AHEAD_MILLIS: i64 = 60_000;
 
 /// The properties of one device.
 #[derive(Debug, Default)]
@@ -145,11 +143,8 @@ impl States {
 }
 
 fn at(device: Option<Timestamp>, drift_millis: i64, seen: Timestamp) -> Timestamp {
-    let Some(device) = device else { return seen };
-    let at = shifted(device, drift_millis.saturating_neg());
-    if at > shifted(seen, AHEAD_MILLIS) {
-        seen
-    } else {
-        at
-    }
+    device.map_or(seen, |device| {
+        // Nothing is seen before it happens.
+        shifted(device, drift_millis.saturating_neg()).min(seen)
+    })
 }

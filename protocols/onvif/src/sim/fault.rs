@@ -51,7 +51,7 @@ pub(super) fn take(planned: &mut Vec<Planned>, operation: &str) -> Option<Fault>
 }
 
 /// A document whose entities would be gigabytes.
-pub(super) fn billion_laughs() -> String {
+pub(crate) fn billion_laughs() -> String {
     let mut out = String::from("<?xml version=\"1.0\"?><!DOCTYPE lolz [<!ENTITY lol \"lol\">");
     for level in 1..10 {
         let before = if level == 1 {

@@ -102,6 +102,32 @@ impl Air {
         (table, mem::take(&mut state.recorder))
     }
 
+    /// Removes the bond of a device that is not heard: it may be broken or stolen, and no connection has to be closed for it. None: there
+    /// is no such bond.
+    async fn forget_unheard(&self, address: Address) -> Result<Option<String>, ExploreError> {
+        let adapters: Vec<String> = {
+            let state = self.state();
+            if state.table.route(address).is_some() {
+                return Ok(None);
+            }
+            let adapters = state.adapters.iter();
+            adapters.map(|adapter| adapter.id.to_string()).collect()
+        };
+        let mut forgotten = false;
+        for adapter in adapters {
+            let bonds = self.radio.bonds(&adapter).await.map_err(gone)?;
+            if bonds.contains(&address) {
+                self.radio.forget(&adapter, address).await.map_err(gone)?;
+                forgotten = true;
+            }
+        }
+        Ok(forgotten.then(|| {
+            format!(
+                "{address}: its bond is forgotten, though it is not heard; it can be paired anew"
+            )
+        }))
+    }
+
     fn prompts(state: &State) -> Vec<PairingPrompt> {
         let prompts = state.prompts.iter();
         let prompt = |prompt: &Prompt| PairingPrompt {
@@ -137,6 +163,10 @@ impl State {
 fn address_of(text: &str) -> Result<Address, ExploreError> {
     text.parse()
         .map_err(|no: crate::NoAddress| ExploreError::Refused(no.to_string()))
+}
+
+fn gone(error: RadioError) -> ExploreError {
+    ExploreError::Gone(error.to_string())
 }
 
 fn unheard(address: Address) -> ExploreError {
@@ -213,7 +243,10 @@ impl Scanner for Air {
     fn unpair(&self, address: String) -> Explored<'_, String> {
         Box::pin(async move {
             let address = address_of(&address)?;
-            let words = self.gatt.unpair(address).await?;
+            let words = match self.forget_unheard(address).await? {
+                Some(words) => words,
+                None => self.gatt.unpair(address).await?,
+            };
             self.state().bonds.retain(|bond| *bond != address);
             Ok(words)
         })
@@ -221,9 +254,7 @@ impl Scanner for Air {
 
     fn answer(&self, prompt: u64, reply: PairingReply) -> Result<(), ExploreError> {
         self.state().prompts.retain(|other| other.id != prompt);
-        self.radio
-            .answer(prompt, reply)
-            .map_err(|error: RadioError| ExploreError::Gone(error.to_string()))
+        self.radio.answer(prompt, reply).map_err(gone)
     }
 
     fn capture(&self, address: Option<&str>, time: Duration) -> Result<CaptureState, ExploreError> {

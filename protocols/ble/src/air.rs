@@ -95,10 +95,18 @@ impl Air {
         u32::try_from(making.count()).unwrap_or(u32::MAX)
     }
 
+    /// Devices with an open connection.
+    pub(crate) fn connected(&self) -> Vec<Address> {
+        let statuses = self.gatt.status().into_iter();
+        let open = statuses.filter(|status| status.phase == Phase::Connected);
+        open.map(|status| status.address).collect()
+    }
+
     /// Takes out what outlives the attempt.
     pub(crate) fn leave(&self) -> (Table, Recorder) {
         let mut state = self.state();
-        let table = mem::replace(&mut state.table, Table::empty(Instant::now()));
+        let mut table = mem::replace(&mut state.table, Table::empty(Instant::now()));
+        table.rest();
         (table, mem::take(&mut state.recorder))
     }
 
@@ -216,7 +224,7 @@ impl Scanner for Air {
     fn try_key(&self, address: &str, key: &str) -> Result<(), ExploreError> {
         let address = address_of(address)?;
         let key = Key::parse(key).map_err(ExploreError::Refused)?;
-        let tried = self.state().table.try_key(address, key);
+        let tried = self.state().table.try_key(address, key, Instant::now());
         if tried { Ok(()) } else { Err(unheard(address)) }
     }
 

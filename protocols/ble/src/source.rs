@@ -316,7 +316,11 @@ impl<'a> Listen<'a> {
     /// Time has passed.
     fn beat(&mut self) {
         let now_at = Instant::now();
+        let connected = self.air.connected();
         let mut state = self.air.state();
+        for address in connected {
+            state.table.held(address, now_at);
+        }
         let readings = state.table.tick(now_at, now());
         let changed = state.table.changed();
         state.expire_prompts();

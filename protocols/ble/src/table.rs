@@ -90,6 +90,13 @@ impl Table {
         }
     }
 
+    /// Keeps who was heard, and nothing of the settings.
+    pub(crate) fn rest(&mut self) {
+        self.rules = Rules::default();
+        self.identities = Identities::default();
+        self.entries.values_mut().for_each(Entry::rest);
+    }
+
     /// One more packet, and the readings that it comes to.
     pub(crate) fn heard(&mut self, heard: &Heard, now: Instant) -> (Option<Address>, Vec<Reading>) {
         self.packets += 1;
@@ -159,6 +166,13 @@ impl Table {
             .collect()
     }
 
+    /// A device is connected, and many do not advertise meanwhile.
+    pub(crate) fn held(&mut self, address: Address, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(&address) {
+            entry.rhythm.held(now);
+        }
+    }
+
     /// Values of a device of the settings, which came over a connection.
     pub(crate) fn connected(
         &mut self,
@@ -179,10 +193,10 @@ impl Table {
     }
 
     /// Tries a key on the next packets of a device.
-    pub(crate) fn try_key(&mut self, address: Address, key: Key) -> bool {
+    pub(crate) fn try_key(&mut self, address: Address, key: Key, now: Instant) -> bool {
         let entry = self.entries.get_mut(&address);
         entry.is_some_and(|entry| {
-            entry.trial = Some(Trial::new(key));
+            entry.trial = Some(Trial::new(key, now));
             true
         })
     }

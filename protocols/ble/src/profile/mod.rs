@@ -154,6 +154,15 @@ impl Profile {
         &self.id
     }
 
+    pub(crate) fn shared_id(&self) -> Arc<str> {
+        Arc::clone(&self.id)
+    }
+
+    /// Devices send it beside their own format.
+    pub(crate) fn is_general(&self) -> bool {
+        self.general
+    }
+
     /// What such devices are called.
     #[must_use]
     pub fn title(&self) -> &str {

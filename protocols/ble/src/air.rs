@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::{
     Address, Key, Profile,
     clock::now,
-    gatt::{Gatt, Phase, Route, Routes},
+    gatt::{DeviceStatus, Gatt, Phase, Route, Routes},
     radio::{Prompt, Radio, RadioError},
     recorder::Recorder,
     table::Table,
@@ -95,11 +95,9 @@ impl Air {
         u32::try_from(making.count()).unwrap_or(u32::MAX)
     }
 
-    /// Devices with an open connection.
-    pub(crate) fn connected(&self) -> Vec<Address> {
-        let statuses = self.gatt.status().into_iter();
-        let open = statuses.filter(|status| status.phase == Phase::Connected);
-        open.map(|status| status.address).collect()
+    /// How the connections of all devices are.
+    pub(crate) fn links(&self) -> Vec<DeviceStatus> {
+        self.gatt.status()
     }
 
     /// Takes out what outlives the attempt.

@@ -1,5 +1,6 @@
 //! `Entry`: all that is kept of one advertiser, and what one more packet of it comes to.
 
+mod link;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -86,6 +87,8 @@ pub(crate) struct Entry {
     /// When its values were last told; none: they are to be told again.
     told: Option<Instant>,
     near: Option<bool>,
+    /// Connecting to it fails.
+    failing: Option<link::Failing>,
     tokens: f64,
     refilled: Instant,
 }
@@ -108,6 +111,8 @@ pub(crate) struct PointState {
     pub id: Option<PointId>,
     pub field: Field,
     told: Option<Instant>,
+    /// When it came over a connection; none: a packet said it.
+    read: Option<Instant>,
 }
 
 /// A packet that is kept.
@@ -165,6 +170,7 @@ impl Entry {
             says: Vec::new(),
             told: None,
             near: None,
+            failing: None,
             tokens: BURST,
             refilled: now,
         }
@@ -486,28 +492,20 @@ impl Entry {
                     id: device.and_then(|device| device.point(&field.id).ok()),
                     field: field.clone(),
                     told: None,
+                    read: None,
                 }
             });
             let news = state.is_due(now, repeat)
                 || field.nature == Nature::Happened
                 || state.field.value != field.value;
             state.field = field;
+            state.read = None;
             if news {
                 state.told = Some(now);
                 readings.extend(state.reading(at, Quality::Good));
             }
         }
         readings
-    }
-
-    /// Values that came over a connection: each was asked for, so each is told.
-    pub(crate) fn connected(
-        &mut self,
-        fields: Vec<Field>,
-        at: Timestamp,
-        now: Instant,
-    ) -> Vec<Reading> {
-        self.take(fields, at, now, Duration::ZERO)
     }
 
     /// A value of somebody who looks around.
@@ -541,6 +539,8 @@ impl Entry {
         let mut readings = Vec::new();
         if freshness == Freshness::Silent && self.freshness != Freshness::Silent {
             readings.extend(self.silent(now, at));
+        } else if freshness != Freshness::Silent {
+            readings.extend(self.out_of_reach(now, at));
         }
         self.freshness = freshness;
         if rules.presence && self.device.is_some() {

@@ -316,10 +316,10 @@ impl<'a> Listen<'a> {
     /// Time has passed.
     fn beat(&mut self) {
         let now_at = Instant::now();
-        let connected = self.air.connected();
+        let links = self.air.links();
         let mut state = self.air.state();
-        for address in connected {
-            state.table.held(address, now_at);
+        for link in &links {
+            state.table.linked(link, now_at);
         }
         let readings = state.table.tick(now_at, now());
         let changed = state.table.changed();

@@ -15,7 +15,7 @@ use crate::{
     Address, Field, Key, advert,
     capture::to_hex,
     entry::{Came, Entry, Trial},
-    gatt::{Route, service_name},
+    gatt::{DeviceStatus, Phase, Route, service_name},
     identity::{Identities, Passing, Who},
     profile::Profiles,
     radio::Heard,
@@ -166,10 +166,15 @@ impl Table {
             .collect()
     }
 
-    /// A device is connected, and many do not advertise meanwhile.
-    pub(crate) fn held(&mut self, address: Address, now: Instant) {
-        if let Some(entry) = self.entries.get_mut(&address) {
-            entry.rhythm.held(now);
+    /// How the connection of a device is.
+    pub(crate) fn linked(&mut self, status: &DeviceStatus, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(&status.address) {
+            if status.phase == Phase::Connected {
+                // Many do not advertise meanwhile.
+                entry.rhythm.held(now);
+            }
+            let fails = status.failures > 0;
+            entry.fails(status.cause.as_deref().filter(|_| fails), now);
         }
     }
 

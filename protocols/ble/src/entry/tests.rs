@@ -139,6 +139,36 @@ fn only_what_a_packet_says_is_told_again() {
 }
 
 #[test]
+fn what_was_read_is_uncertain_when_the_device_cannot_be_connected_any_more() {
+    let mut world = World::new(json!({}));
+    let at = Timestamp::from_millis(0);
+    let setpoint = || vec![Field::measured("setpoint", 180.0, Some("Cel"))];
+    world.service(OPEN);
+    world.entry.connected(setpoint(), at, world.now);
+    let during = |world: &mut World, beats: u64, why: Option<&str>| {
+        let mut all = Vec::new();
+        for beat in 0..beats {
+            world.service(&format!("400161{:02x}", beat % 2));
+            world.entry.fails(why, world.now);
+            all.extend(world.pass(1));
+        }
+        all.retain(|word| word.starts_with("setpoint") || word.starts_with("temperature"));
+        all
+    };
+    assert_eq!(during(&mut world, 300, None), [""; 0]);
+    assert_eq!(
+        during(&mut world, 300, Some("it does not answer")),
+        ["setpoint 180?"],
+        "once, and nothing of what packets said"
+    );
+    assert_eq!(world.entry.connected(setpoint(), at, world.now).len(), 1);
+    assert_eq!(during(&mut world, 100, Some("it does not answer")), [""; 0]);
+    assert_eq!(during(&mut world, 2, None), [""; 0]);
+    assert_eq!(during(&mut world, 100, Some("it does not answer")), [""; 0]);
+    assert_eq!(during(&mut world, 100, Some("it does not answer")).len(), 1);
+}
+
+#[test]
 fn who_sends_under_the_address_of_a_sealed_device_is_no_sign_of_life() {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::sealed(&folder, json!({ "sealed_only": true, "interval_s": 5.0 }));

@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
         }
         let profiles = Profiles::default().with(profile);
         for profile in profiles.all() {
-            profile.check(&profiles);
+            let _ = profile.check(&profiles);
         }
     }
 });

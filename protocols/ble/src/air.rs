@@ -81,6 +81,11 @@ impl Air {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How the connections of all devices are.
+    pub(crate) fn links(&self) -> Vec<DeviceStatus> {
+        self.gatt.status()
+    }
+
     /// Connections that are open on an adapter.
     pub(crate) fn connections(&self, adapter: &str) -> u32 {
         self.gatt.connections(adapter)
@@ -93,11 +98,6 @@ impl Air {
             .iter()
             .filter(|status| status.phase == Phase::Connecting);
         u32::try_from(making.count()).unwrap_or(u32::MAX)
-    }
-
-    /// How the connections of all devices are.
-    pub(crate) fn links(&self) -> Vec<DeviceStatus> {
-        self.gatt.status()
     }
 
     /// Takes out what outlives the attempt.

@@ -316,7 +316,11 @@ impl<'a> Listen<'a> {
     /// Time has passed.
     fn beat(&mut self) {
         let now_at = Instant::now();
+        let links = self.air.links();
         let mut state = self.air.state();
+        for link in &links {
+            state.table.linked(link, now_at);
+        }
         let readings = state.table.tick(now_at, now());
         let changed = state.table.changed();
         state.expire_prompts();

@@ -95,6 +95,14 @@ impl Air {
         u32::try_from(making.count()).unwrap_or(u32::MAX)
     }
 
+    /// Devices that are connected.
+    pub(crate) fn connected(&self) -> Vec<Address> {
+        let statuses = self.gatt.status().into_iter();
+        let connected =
+            statuses.filter(|status| matches!(status.phase, Phase::Connected | Phase::Pairing));
+        connected.map(|status| status.address).collect()
+    }
+
     /// Takes out what outlives the attempt.
     pub(crate) fn leave(&self) -> (Table, Recorder) {
         let mut state = self.state();

@@ -365,6 +365,11 @@ impl<'a> Listen<'a> {
         if all > 0 {
             words = format!("{words}; {there} of {all} devices are heard");
         }
+        match state.table.nearby() {
+            0 => {}
+            1 => words += "; one is nearby that was not added",
+            near => words += &format!("; {near} are nearby that were not added"),
+        }
         state.adapters = adapters;
         state.words.clone_from(&words);
         drop(state);

@@ -100,6 +100,14 @@ impl Air {
         u32::try_from(making.count()).unwrap_or(u32::MAX)
     }
 
+    /// Devices that are connected.
+    pub(crate) fn connected(&self) -> Vec<Address> {
+        let statuses = self.gatt.status().into_iter();
+        let connected =
+            statuses.filter(|status| matches!(status.phase, Phase::Connected | Phase::Pairing));
+        connected.map(|status| status.address).collect()
+    }
+
     /// Takes out what outlives the attempt.
     pub(crate) fn leave(&self) -> (Table, Recorder) {
         let mut state = self.state();
@@ -289,15 +297,7 @@ impl Scanner for Air {
     fn learn(&self, taught: Taught) -> Result<String, ExploreError> {
         let (id, text) = teach::learn(&taught).map_err(ExploreError::Refused)?;
         let profile = Profile::parse(&id, &text).map_err(ExploreError::Refused)?;
-        let file = self.taught.join(format!("{id}.toml"));
-        std::fs::create_dir_all(&self.taught)
-            .and_then(|()| std::fs::write(&file, &text))
-            .map_err(|error| {
-                ExploreError::Refused(format!(
-                    "cannot write the profile {}: {error}; is the disk full, or the folder read-only?",
-                    file.display()
-                ))
-            })?;
+        teach::keep(&self.taught, &id, &text).map_err(ExploreError::Refused)?;
         self.state().table.learn(profile);
         Ok(text)
     }

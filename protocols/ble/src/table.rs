@@ -259,6 +259,15 @@ impl Table {
         (there.count(), self.rules.all().count())
     }
 
+    /// How many are there whose readings go nowhere, though nobody ignores them.
+    pub(crate) fn nearby(&self) -> usize {
+        let entries = self.entries.values();
+        entries
+            .filter(|entry| entry.device.is_none() && !entry.ignored)
+            .filter(|entry| entry.freshness != Freshness::Silent)
+            .count()
+    }
+
     pub(crate) fn knows(&self, address: Address) -> bool {
         self.entries.contains_key(&address)
     }

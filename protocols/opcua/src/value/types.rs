@@ -7,8 +7,8 @@ use std::{
 };
 
 use opcua::types::{
-    DataTypeId, EnumDefinition, NodeId, StructureDefinition, StructureField, StructureType,
-    VariantScalarTypeId,
+    DataTypeId, EnumDefinition, Identifier, NodeId, StructureDefinition, StructureField,
+    StructureType, VariantScalarTypeId,
 };
 
 use super::standard;
@@ -69,7 +69,7 @@ pub(crate) struct Types {
     encodings: HashMap<NodeId, NodeId>,
     /// Those that the server was asked for in vain, so that it is not asked again.
     strangers: HashSet<NodeId>,
-    /// For their names.
+    /// For their names and ids.
     room: Room,
 }
 
@@ -132,20 +132,23 @@ impl Types {
 
     pub(crate) fn add(&mut self, data_type: NodeId, kind: Kind) {
         if self.kinds.len() < MAX_TYPES && !self.room.is_over() {
-            self.room.take(kind.bytes());
+            self.room.take(id_bytes(&data_type) + kind.bytes());
             self.kinds.insert(data_type, kind);
         }
     }
 
     pub(crate) fn add_encoding(&mut self, encoding: NodeId, data_type: NodeId) {
-        if !encoding.is_null() && self.encodings.len() < 2 * MAX_TYPES {
+        let has_room = self.encodings.len() < 2 * MAX_TYPES && !self.room.is_over();
+        if !encoding.is_null() && has_room {
+            self.room.take(id_bytes(&encoding) + id_bytes(&data_type));
             self.encodings.insert(encoding, data_type);
         }
     }
 
     /// The server was asked and does not say.
     pub(crate) fn add_stranger(&mut self, id: NodeId) {
-        if self.strangers.len() < MAX_TYPES {
+        if self.strangers.len() < MAX_TYPES && !self.room.is_over() {
+            self.room.take(id_bytes(&id));
             self.strangers.insert(id);
         }
     }
@@ -200,6 +203,15 @@ impl Structure {
             fields: fields.collect(),
         })
     }
+}
+
+fn id_bytes(id: &NodeId) -> usize {
+    let text = match &id.identifier {
+        Identifier::Numeric(_) | Identifier::Guid(_) => 0,
+        Identifier::String(text) => text.as_ref().len(),
+        Identifier::ByteString(bytes) => bytes.value.as_ref().map_or(0, Vec::len),
+    };
+    size_of::<NodeId>() + text
 }
 
 /// The names of an EnumDefinition; `meaning` follows from the data type's supertype.
@@ -276,5 +288,16 @@ mod tests {
         assert!(types.kind(&id(most - 1)).is_some());
         assert!(types.kind(&id(most + 1)).is_none());
         assert!(!types.is_news(&id(5 * most)), "no more are asked for");
+    }
+
+    #[test]
+    fn ids_that_nobody_knows_are_bounded_in_bytes_as_well() {
+        let mut types = Types::default();
+        let id = |at: usize| NodeId::new(2, format!("{at}{}", "x".repeat(1 << 20)));
+        for at in 0..60 {
+            types.add_stranger(id(at));
+        }
+        assert!(types.strangers.len() < 40, "{}", types.strangers.len());
+        assert!(!types.is_news(&id(99)));
     }
 }

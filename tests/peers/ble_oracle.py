@@ -56,7 +56,9 @@ from qingping_ble import QingpingBluetoothDeviceData  # noqa: E402
 from ruuvitag_ble import RuuvitagBluetoothDeviceData  # noqa: E402
 from sensorpush_ble import SensorPushBluetoothDeviceData  # noqa: E402
 from thermopro_ble import ThermoProBluetoothDeviceData  # noqa: E402
+from ruuvitag_ble.df5_decoder import DataFormat5Decoder  # noqa: E402
 from victron_ble.devices import detect_device_type  # noqa: E402
+from victron_ble.devices.base import AlarmReason, ChargerError  # noqa: E402
 from xiaomi_ble import XiaomiBluetoothDeviceData  # noqa: E402
 
 # Of this one only the readers are wanted; the package itself begins with connections.
@@ -65,38 +67,41 @@ _switchbot.__path__ = [path + "/switchbot" for path in sys.path if "site-package
 sys.modules["switchbot"] = _switchbot
 from switchbot.adv_parser import _parse_data as read_switchbot_data  # noqa: E402
 
-# What ours reads differently on purpose. The key is one of ours; such a field is not compared.
+# What only one of the two tells, so that it cannot be compared; where both tell a number, it is compared all the same. What both tell
+# and one of them against the format's own document is in `by_the_document`, as the document has it.
 DIFFERENCES = {
     "xiaomi": {
         "voltage": "the package makes it up from the battery's percentage; the packet has none",
-        "lock_error": "the same faults by other names; the package's are sentences",
-        "key_id": "the package's is a sentence about the number, ours is the number that was sent",
-        "timestamp": "the package leaves it out",
-        "idle_for": "the package only tells whether it is more than 30 s",
-        "illuminance": "the package leaves it out for products that it does not know to have it",
-        "mode": "the package leaves it out",
+        "key_id": "the package's is a sentence about the number, ours is the number of the object 0x000b that was sent",
+        "timestamp": "the package leaves it out; the object 0x000b ends with it",
+        "idle_for": "the package only tells whether it is more than 30 s; the objects 0x1017 and 0x4818 are the seconds",
         "impedance": "the package leaves it out once the weight was taken off the scale",
     },
     "ruuvi": {
         "acceleration_total": "computed from three that are told",
         "iaqs": "computed from two that are told",
-        "tx_power": "the package leaves it out",
-        "calibrating": "the package leaves it out",
+        "calibrating": "the package leaves it out; it is the lowest bit of the flags of the formats 6 and E1",
     },
-    "govee": {"temperature_alarm_probe_2": "no limit is set: the package leaves a zero out"},
+    "govee": {"temperature_alarm_probe_2": "no limit is set: the package leaves a zero out; Govee has published nothing"},
     "mopeka": {
         "quality_percent": "computed from one of four that is told",
-        "tank_level_raw": "the package leaves it out",
+        "tank_level_raw": "the package leaves it out, which computes the level from it",
     },
-    "bthome": {"packet_id": "the packet's number is no measurement", "device_type": "the package keeps it beside the fields", "firmware_version": "as above"},
-    "victron": {
-        "error": "numbers with names that differ; the package has an enumeration of some",
-        "alarm": "in the records of inverters and energy meters the package has the plain number",
-        "bms_flags": "nobody has published what the bits mean",
-        "io_status": "as above",
-        "alarm_flags": "as above",
-    },
-    "qingping": {"externally_powered": "the package calls a battery on mains full", "battery": "as above"},
+}
+
+# How far a number of ours may be off, by the family and the name without its number, where the package rounds: half of its last digit, or
+# all of it where both round. Everything else is compared exactly.
+WITHIN = {
+    # Hundredths, of steps of 0.0098 m/s2, 0.005 K and 0.0025 %.
+    "ruuvi": {"acceleration_x": 0.005, "acceleration_y": 0.005, "acceleration_z": 0.005, "temperature": 0.005, "humidity": 0.005},
+    # Both round steps of 0.0025 to hundredths.
+    "sensorpush": {"temperature": 0.01, "humidity": 0.01},
+    # Both round what was in degrees Fahrenheit.
+    "inkbird": {"temperature": 0.01},
+    # The charge is a curve, which the package rounds to hundredths before it rounds it to wholes.
+    "thermopro": {"battery_probe": 1},
+    # Ours rounds floats of four bytes to what the displays show; the temperature of a body is a formula.
+    "xiaomi": {"illuminance": 0.005, "humidity": 0.005, "temperature": 0.01},
 }
 
 # The package cuts these two products' humidity to whole percents, since it jumps; ours hands on what was sent.
@@ -162,7 +167,7 @@ def uuid(short):
     return f"0000{short:04x}-0000-1000-8000-00805f9b34fb"
 
 
-def readings(family, update):
+def readings(family, packet, update):
     """Fields of an update of sensor_state_data, in our names and units."""
     fields = []
     descriptions = update.entity_descriptions
@@ -189,7 +194,7 @@ def readings(family, update):
             number = number.removesuffix("_method")
         if name == "charging_state":
             number = number.lower().replace(" ", "_")
-        if family == "govee" and "_probe_" in name and number == 0:
+        if family == "govee" and "_probe_" in name and number == 0 and "H5112" not in packet["name"]:
             # A probe that is not there has a negative number, of which the package makes 0 °C.
             continue
         fields.append([number_name(name, which) + ("_remote" if remote else ""), number, unit])
@@ -276,7 +281,7 @@ BTHOME = {
     0x63: -4, 0x64: 1, 0x65: 1, 0xF0: 2, 0xF1: 4, 0xF2: 3,
 }
 # Of these the package keeps one in a packet, since they have one name and several units.
-ONE_NAME = ({0x06, 0x07}, {0x40, 0x41}, {0x47, 0x48, 0x4E})
+ONE_NAME = ({0x06, 0x07}, {0x40, 0x41}, {0x47, 0x48, 0x4E}, {0xF1, 0xF2})
 PRESSES = [0, 1, 2, 3, 4, 5, 6, 0x80, 0x81]
 
 
@@ -288,6 +293,8 @@ def bthome_ids(rng, version):
         # Version 1 has no others (bthome.io/v1).
         ids = [number for number in ids if number <= 0x3C and number not in (0x2E, 0x2F, 0x3B)]
     chosen = sorted(rng.choice(ids) for _ in range(rng.randint(1, 4)))
+    # What a device is, it says once.
+    chosen = [number for place, number in enumerate(chosen) if number < 0xF0 or number not in chosen[:place]]
     for names in ONE_NAME:
         inside = [number for number in chosen if number in names]
         chosen = [number for number in chosen if number not in names or number == inside[0]]
@@ -299,9 +306,6 @@ def bthome_value(rng, number):
         return bytes([rng.choice(PRESSES)])
     if number == 0x3C:
         return bytes([rng.choice([0, 1, 2]), rng.randrange(256)])
-    if number == 0x58:
-        # Even counts: the package rounds 0.35 K a count to tenths, which the specification does not say.
-        return struct.pack("b", rng.randrange(-64, 64) * 2)
     if number in BTHOME:
         return some(rng, abs(BTHOME[number]))
     return bytes([rng.randrange(2)])
@@ -313,7 +317,8 @@ def bthome(rng):
     objects = b""
     if version == 2 and rng.random() < 0.5:
         objects += bytes([0, rng.randrange(256)])
-    for number in bthome_ids(rng, version):
+    numbers = bthome_ids(rng, version)
+    for number in numbers:
         if number in (0x53, 0x54):
             text = bytes(rng.choice(b"abcdef 123") for _ in range(rng.randint(1, 8))) if number == 0x53 else some(rng, rng.randint(1, 8))
             objects += bytes([number, len(text)]) + text
@@ -344,7 +349,11 @@ def bthome(rng):
         service = [uuid(0x181E), (whole[:-4] + counter + whole[-4:]).hex()]
     else:
         service = [uuid(0x181C), objects.hex()]
-    return {"address": where, "service_data": [service], "key": key.hex() if sealed else None}
+    packet = {"address": where, "service_data": [service], "key": key.hex() if sealed else None}
+    if 0x58 in numbers:
+        # 0.35 K a count (bthome.io/format), which the package rounds to tenths.
+        packet["within"] = {"temperature": 0.05}
+    return packet
 
 
 XIAOMI_PLAIN = [0x01AA, 0x045B, 0x0098, 0x03BC, 0x02DF, 0x0997, 0x2832, 0x55B5, 0x1889, 0x066F]
@@ -355,7 +364,7 @@ def f32(number):
 
 
 def xiaomi_object(rng):
-    """A product, an object id, its bytes, and how far ours may be off."""
+    """A product, an object id, and its bytes."""
     byte = lambda: bytes([rng.randrange(256)])  # noqa: E731
     bit = lambda: bytes([rng.randrange(2)])  # noqa: E731
     any_one = rng.choice(XIAOMI_PLAIN)
@@ -405,17 +414,15 @@ def xiaomi_object(rng):
         (0x6375, 0x4806, bit()), (0x6375, 0x487B, bit()), (0x6375, 0x4A68, bytes([rng.randrange(4)])), (0x7712, 0x4806, bit()),
     ]
     if rng.random() < 0.4:
-        return *rng.choice(bound), 0
+        return rng.choice(bound)
     number = rng.choice(list(plain))
-    # Floats are told with as many decimals as the displays show; the body's temperature is rounded.
-    within = 0.006 if number in (0x4805, 0x4A08, 0x4C08, 0x2000, 0x4808, 0x4801) else 0
-    return any_one, number, plain[number](), within
+    return any_one, number, plain[number]()
 
 
 def xiaomi(rng):
     if rng.random() < 0.1:
         return xiaomi_other(rng)
-    product, number, value, within = xiaomi_object(rng)
+    product, number, value = xiaomi_object(rng)
     where, key, how = address(rng), None, rng.choice(["plain", "old", "new", "new"])
     control = {"plain": 0x5040, "old": 0x3048, "new": 0x5048}[how] | rng.choice([0, 0x10]) | rng.choice([0, 0x20])
     head = struct.pack("<HHB", control, product, rng.randrange(256))
@@ -433,7 +440,7 @@ def xiaomi(rng):
         first = b"\x01" + head + high + backwards(where)[:5] + b"\x00\x01"
         cipher = Cipher(algorithms.AES(whole), modes.CTR(first)).encryptor()
         data = head + middle + cipher.update(objects) + high + b"\x99"
-    return {"address": where, "service_data": [[uuid(0xFE95), data.hex()]], "key": key and key.hex(), "within": within}
+    return {"address": where, "service_data": [[uuid(0xFE95), data.hex()]], "key": key and key.hex()}
 
 
 def xiaomi_other(rng):
@@ -460,15 +467,13 @@ def ruuvi(rng):
         data = bytes([3, rng.randrange(201), rng.randrange(256), rng.randrange(100)]) + struct.pack(
             ">HhhhH", rng.randrange(0xFFFF), *(rng.randrange(-32767, 32767) for _ in range(3)), rng.randrange(1, 0xFFFF))
     elif kind == 5:
-        # All or none of the accelerations: the package tells none when one is missing.
-        acceleration = half(rng, struct.pack(">hhh", *(rng.randrange(-32767, 32767) for _ in range(3))), b"\x80\x00" * 3)
-        data = b"\x05" + signed() + word() + word() + acceleration + word() + bytes([rng.randrange(255)]) + some(rng, 8)
+        acceleration = b"".join(signed() for _ in range(3))
+        data = b"\x05" + signed() + word() + word() + acceleration + word() + half(rng, some(rng, 1), b"\xff") + some(rng, 8)
     elif kind == 6:
         data = b"\x06" + signed() + b"".join(word() for _ in range(4)) + some(rng, 9)
     else:
         data = b"\xe1" + signed() + b"".join(word() for _ in range(7)) + some(rng, 2) + half(rng, some(rng, 3), b"\xff" * 3) + some(rng, 18)
-    # The package rounds accelerations to hundredths, and in format 6 temperature and humidity to them, too.
-    return {"address": address(rng), "manufacturer": [[0x0499, data.hex()]], "key": None, "within": 0.006}
+    return {"address": address(rng), "manufacturer": [[0x0499, data.hex()]], "key": None}
 
 
 def packed(rng):
@@ -478,8 +483,8 @@ def packed(rng):
 
 def govee(rng):
     hundredths = lambda: struct.pack("<hHB", rng.randrange(-4000, 10000), rng.randrange(10000), rng.randrange(101))  # noqa: E731
-    probe = lambda: struct.pack(">h", rng.randrange(0, 30000))  # noqa: E731
-    alarm = lambda: struct.pack(">h", rng.randrange(0, 30000))  # noqa: E731
+    probe = lambda: struct.pack(">h", rng.randrange(1, 30000))  # noqa: E731
+    alarm = lambda: struct.pack(">h", rng.randrange(1, 30000))  # noqa: E731
     five = rng.choice(["GVH5100_1234", "GVH5101_1234", "Govee_H5102_1", "GVH5103_1", "GVH5104_1", "GVH5105_1", "GVH5174_1", "GVH5177_1", "GVH5110_1", "GV5179_1"])
     co2 = struct.pack(">I", rng.randrange(0, 1_000_000))[1:] + struct.pack(">H", rng.randrange(5000)) + bytes([half(rng, 0, 1)])
     choices = [
@@ -547,7 +552,7 @@ def inkbird(rng):
         name = "Ink@IAM-T2"
         data = struct.pack("<H", 12884) + b"\x00\x62" + some(rng, 5) + bytes([rng.choice([0, 2])]) + struct.pack(">hHH", rng.randrange(-400, 1200), rng.randrange(1001), rng.randrange(5000)) + b"\x91"
     company, rest = struct.unpack("<H", data[:2])[0], data[2:]
-    return {"address": address(rng), "name": name, "manufacturer": [[company, rest.hex()]], "services": services, "key": None, "within": 0.006}
+    return {"address": address(rng), "name": name, "manufacturer": [[company, rest.hex()]], "services": services, "key": None}
 
 
 def sensorpush(rng):
@@ -565,7 +570,7 @@ def sensorpush(rng):
         for base in reversed(bases):
             number = number * base + rng.randrange(base)
         data = bytes([head << 2]) + number.to_bytes(length, "little")
-    return {"address": address(rng), "name": name, "manufacturer": [[struct.unpack("<H", data[:2])[0], data[2:].hex()]], "services": services, "key": None, "within": 0.011}
+    return {"address": address(rng), "name": name, "manufacturer": [[struct.unpack("<H", data[:2])[0], data[2:].hex()]], "services": services, "key": None}
 
 
 def thermopro(rng):
@@ -581,27 +586,22 @@ def thermopro(rng):
         name = "TP972 (1)"
         floats = [rng.uniform(80, 400) for _ in range(3)]
         data = struct.pack("<BHHfffHHH", rng.randrange(3), rng.randrange(100, 600), rng.randrange(1800, 3300), *floats, 1, 2, 3)
-    # The battery of a probe is computed in percents, and rounded another way.
-    return {"address": address(rng), "name": name, "manufacturer": [[struct.unpack("<H", data[:2])[0], data[2:].hex()]], "key": None, "within": 1.01 if choice > 1 else 0}
+    return {"address": address(rng), "name": name, "manufacturer": [[struct.unpack("<H", data[:2])[0], data[2:].hex()]], "key": None}
 
 
 def mopeka(rng):
     model = rng.choice([3, 4, 5, 6, 8, 9, 0xA, 0xB, 0xC, 0x12])
     data = bytes([model]) + some(rng, 9)
-    return {"address": address(rng), "manufacturer": [[0x59, data.hex()]], "services": [uuid(0xFEE5)], "key": None, "within": 1}
+    return {"address": address(rng), "manufacturer": [[0x59, data.hex()]], "services": [uuid(0xFEE5)], "key": None}
 
 
 def qingping(rng):
     objects = b""
     values = {1: 4, 2: 1, 4: 1, 7: 2, 8: 4, 9: 4, 0x11: 1, 0x12: 4, 0x13: 2, 0x15: 2, 0x19: 1}
-    # Two of them tell the light; no device sends both.
-    numbers = rng.sample(list(values), rng.randint(1, 3))
-    if 8 in numbers and 9 in numbers:
-        numbers.remove(9)
-    for number in numbers:
+    for number in rng.sample(list(values), rng.randint(1, 3)):
         value = some(rng, values[number])
         if number == 2:
-            value = bytes([rng.randrange(101)])
+            value = bytes([half(rng, rng.randrange(101), 0xFF)])
         objects += bytes([number, len(value)]) + value
     device = rng.choice([1, 4, 7, 9, 0xC, 0xE, 0xF, 0x10, 0x12, 0x15, 0x18, 0x1E, 0x33])
     data = bytes([rng.choice([0x08, 0x48, 0x88]), device]) + some(rng, 6) + objects
@@ -652,6 +652,8 @@ def read_switchbot(packet):
     return fields
 
 
+# What Victron's chargers can have, but for 255, which is no value.
+ERRORS = [error.value for error in ChargerError if error.value < 0xFF]
 STATES = [0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 245, 246, 247, 248, 252]
 ALARMS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192]
 
@@ -669,42 +671,48 @@ def victron(rng):
     def state():
         put(8, rng.choice(STATES[:14] if record != 0xB else STATES[:10]))
 
+    def error():
+        if record == 0xB:
+            # The package fails at those that would be negative numbers; the document has no negative ones.
+            put(8, rng.choice([number for number in ERRORS if number < 0x80]))
+        else:
+            put(8, half(rng, rng.choice(ERRORS), 0xFF))
+
     def none(bits, missing):
         put(bits, half(rng, rng.randrange((1 << bits) - 2), missing))
 
     off = rng.choice([0, 1, 2, 4, 8, 16, 32, 64, 128, 256])
     if record == 1:
-        state(), put(8, 0), none(16, 0x7FFF), none(16, 0x7FFF), none(16, 0xFFFF), none(16, 0xFFFF), none(9, 0x1FF)
+        state(), error(), none(16, 0x7FFF), none(16, 0x7FFF), none(16, 0xFFFF), none(16, 0xFFFF), none(9, 0x1FF)
     elif record == 2:
-        none(16, 0xFFFF), none(16, 0x7FFF), put(16, rng.choice(ALARMS)), put(16, rng.randrange(0xFFFF)), put(2), put(22), none(20, 0xFFFFF), none(10, 0x3FF)
+        none(16, 0xFFFF), none(16, 0x7FFF), put(16, rng.choice(ALARMS)), put(16, rng.randrange(0xFFFF)), put(2, rng.randrange(4)), none(22, 0x3FFFFF), none(20, 0xFFFFF), none(10, 0x3FF)
     elif record == 3:
         state(), put(16, rng.choice(ALARMS)), none(16, 0x7FFF), none(16, 0xFFFF), none(15, 0x7FFF), none(11, 0x7FF)
     elif record == 4:
-        state(), put(8, 0), none(16, 0xFFFF), none(16, 0x7FFF), put(32, off)
+        state(), error(), none(16, 0xFFFF), none(16, 0x7FFF), put(32, off)
     elif record == 5:
         put(32), put(16)
         for _ in range(8):
-            # The ends are infinite in the package and the nearest voltage here: no number of ours is infinite.
-            put(7, half(rng, rng.randrange(1, 0x7E), 0x7F))
+            put(7, half(rng, rng.randrange(0x7F), 0x7F))
         none(12, 0xFFF), put(4, rng.choice([0, 1, 2, 3, 0xF])), none(7, 0x7F)
     elif record == 8:
-        state(), put(8, 0)
+        state(), error()
         for _ in range(3):
             none(13, 0x1FFF), none(11, 0x7FF)
         none(7, 0x7F), none(9, 0x1FF)
     elif record == 9:
-        state(), put(8, rng.choice([0, 1, 4])), put(8, 0), put(16, rng.choice(ALARMS)), put(16, rng.choice(ALARMS)), none(16, 0x7FFF), none(16, 0xFFFF), put(32, off)
+        state(), put(8, rng.choice([0, 1, 4])), error(), put(16, rng.choice(ALARMS)), put(16, rng.choice(ALARMS)), none(16, 0x7FFF), none(16, 0xFFFF), put(32, off)
     elif record == 0xA:
-        put(8), none(16, 0xFFFF), none(16, 0x7FFF), none(16, 0x7FFF), put(16), put(18), put(10), none(20, 0xFFFFF), none(7, 0x7F)
+        put(8), none(16, 0xFFFF), none(16, 0x7FFF), none(16, 0x7FFF), put(16), put(18), none(10, 0x3FF), none(20, 0xFFFFF), none(7, 0x7F)
     elif record == 0xB:
-        state(), put(8, 0), none(16, 0x7FFF), put(14), put(2), none(16, 0x7FFF), none(16, 0x7FFF), none(16, 0xFFFF), none(16, 0xFFFF)
+        state(), error(), none(16, 0x7FFF), put(14), put(2), none(16, 0x7FFF), none(16, 0x7FFF), none(16, 0xFFFF), none(16, 0xFFFF)
     elif record == 0xC:
-        state(), put(8, 0), none(16, 0x7FFF), none(14, 0x3FFF), put(2), none(19, 0x3FFFF), none(19, 0x3FFFF), put(2), none(7, 0x7F), none(7, 0x7F)
+        state(), error(), none(16, 0x7FFF), none(14, 0x3FFF), put(2), none(19, 0x3FFFF), none(19, 0x3FFFF), put(2), none(7, 0x7F), none(7, 0x7F)
     elif record == 0xD:
         put(16, rng.choice([-9, -8, -7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7, 8])), none(16, 0x7FFF), put(16, rng.choice(ALARMS))
-        put(16, rng.randrange(0xFFFF)), put(2, rng.choice([0, 2, 3])), put(22)
+        put(16, rng.randrange(0xFFFF)), put(2, rng.randrange(4)), none(22, 0x3FFFFF)
     else:
-        state(), put(8, 0), none(16, 0xFFFF), none(16, 0xFFFF), none(16, 0xFFFF), none(16, 0xFFFF), put(32, off)
+        state(), error(), none(16, 0xFFFF), none(16, 0xFFFF), none(16, 0xFFFF), none(16, 0xFFFF), put(32, off)
     plain = number.to_bytes((place + 7) // 8, "little")
     key, nonce = some(rng, 16), some(rng, 2)
     stream = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()  # the first block only: replaced below
@@ -715,7 +723,7 @@ def victron(rng):
     pad = block.update(first + second)
     sealed = bytes(a ^ b for a, b in zip(plain, pad))
     data = bytes.fromhex("100289a3") + bytes([record]) + nonce + key[:1] + sealed
-    return {"address": address(rng), "manufacturer": [[0x02E1, data.hex()]], "key": key.hex(), "within": 0.0051}
+    return {"address": address(rng), "manufacturer": [[0x02E1, data.hex()]], "key": key.hex()}
 
 
 # What the packages read. -------------------------------------------------------------------------------------------------------
@@ -732,11 +740,17 @@ def read_victron(packet):
         values = {name: value for name, value in values.items() if name in ("voltage", "temperature_kelvin")}
     fields = []
     for name, value in values.items():
-        if value is None or name in ("aux_mode", "error", "charger_error", "error_code", "error_flags", "bms_flags", "io_status", "alarm_flags"):
+        # What is on the auxiliary input is told by the name of its value.
+        if value is None or name == "aux_mode":
+            continue
+        if name in ("error", "charger_error", "error_code", "error_flags"):
+            fields.append(["error", getattr(value, "value", value), None])
             continue
         if name == "cell_voltages":
             for cell, volts in enumerate(value, 1):
                 if volts is not None:
+                    # Beyond its range the package has an infinity, the document 2.60 V and 3.86 V.
+                    volts = min(max(volts, 2.60), 3.86)
                     fields.append([number_name("cell_voltage", cell), volts, "V"])
             continue
         fields.append(victron_field(record, name, value))
@@ -775,8 +789,11 @@ def victron_field(record, name, value):
     if name == "consumed_ah" and record == 0xA:
         # Victron's document: the charge is the record's number with the other sign, as in a battery monitor.
         value = -value
-    if record == 3 and name == "alarm" or record == 0xD and name == "alarm":
+    if (record in (2, 0xD) and our == "current" and value == -0.001) or (record == 0xA and our == "state_of_charge" and value == 102.3):
+        # All bits set is no value in Victron's document; the package looks for another number than it has then.
         return None
+    if record in (3, 0xD) and name == "alarm":
+        value = AlarmReason(value)
     if hasattr(value, "name"):
         word = value.name.lower()
         return [our, WORDS.get(word, word), None]
@@ -804,7 +821,41 @@ def read(family, packet):
         return read_victron(packet)
     if family == "switchbot":
         return read_switchbot(packet)
-    return readings(family, parser(family, packet).update(Info(packet)))
+    reader = parser(family, packet)
+    update = reader.update(Info(packet))
+    return by_the_document(family, packet, reader, update, readings(family, packet, update))
+
+
+def by_the_document(family, packet, reader, update, fields):
+    """The fields, with those as the format's own document has them where the package's are others, and those that it keeps elsewhere."""
+    if family == "bthome":
+        firmware = (update.devices[None].sw_version or "") if update.devices else ""
+        if firmware[:1].isdigit():
+            fields.append(["firmware_version", firmware, None])
+        if reader.device_type_id is not None:
+            fields.append(["device_type", reader.device_type_id, None])
+        # The packet's number is none of the measurements (bthome.io/format, "Misc data").
+        return [field for field in fields if field[0] != "packet_id"]
+    if family == "qingping":
+        # A battery on mains is no full one: 0xff is no percentage.
+        data = bytes.fromhex(packet["service_data"][0][1])[8:]
+        while len(data) >= 2:
+            if data[:3] == b"\x02\x01\xff":
+                fields = [field for field in fields if field[0] != "battery"] + [["externally_powered", True, None]]
+            data = data[2 + data[1]:]
+        return fields
+    data = bytes.fromhex(packet["manufacturer"][0][1]) if packet.get("manufacturer") else b""
+    if family == "ruuvi" and data[:1] == b"\x05" and len(data) == 24:
+        axes = [axis for axis in zip("xyz", struct.unpack(">hhh", data[7:13])) if axis[1] != -0x8000]
+        if 0 < len(axes) < 3:
+            # Each axis has its own mark for no value (Ruuvi, data format 5); the package tells none of them when one has it.
+            fields += [[f"acceleration_{axis}", milli * 0.00980665, "m/s2"] for axis, milli in axes]
+        power = DataFormat5Decoder(data).tx_power_dbm
+        if power is not None:
+            fields.append(["tx_power", power, "dB[mW]"])
+        # 255 is no count (Ruuvi, data format 5).
+        fields = [field for field in fields if field[:2] != ["movement_counter", 255]]
+    return fields
 
 
 FAMILIES = {
@@ -831,10 +882,11 @@ def main():
             if product in CUT_HUMIDITY:
                 expected = [field for field in expected if field[0] != "humidity"]
                 free.append("humidity")
+        within = {**WITHIN.get(family, {}), **packet.pop("within", {})}
         if family == "xiaomi" and packet["service_data"][0][0] in (uuid(0x181D), uuid(0x181B)):
             # As the bit in the packet says; the package asks for more.
             free += ["stabilized", "weight_removed"]
-        print(json.dumps({"family": family, "source": source, "packet": packet, "expected": expected, "free": free}))
+        print(json.dumps({"family": family, "source": source, "packet": packet, "expected": expected, "free": free, "within": within}))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ stops; a read that needs a bond never answers when nobody registered an agent, a
 import asyncio
 import json
 import os
+import random
 import select
 import sys
 import time
@@ -64,11 +65,15 @@ class PatientSocket:
         self.sock = sock
 
     def send(self, data):
-        while True:
+        """All of it: what comes by another way must not land in the middle of a message."""
+        data = memoryview(data)
+        left = data
+        while left:
             try:
-                return self.sock.send(data)
+                left = left[self.sock.send(left):]
             except BlockingIOError:
                 select.select([], [self.sock], [], 1.0)
+        return len(data)
 
 
 class Device:
@@ -79,6 +84,8 @@ class Device:
         self.every_ms, self.connectable = 0, False
         self.pairing, self.number = None, 0
         self.muted = self.bonded = self.lost_bond = self.stuck = False
+        # A BTHome packet with the number of what it said, so that no two are alike.
+        self.counts = False
         self.values = {}
         self.said = 0
 
@@ -91,6 +98,8 @@ class Device:
 
     def properties(self):
         """What one advertisement of it becomes."""
+        if self.counts:
+            self.service_data = {uuid16(0xFCD2): "403d" + (self.said & 0xFFFF).to_bytes(2, "little").hex()}
         out = {"RSSI": V("n", self.rssi)}
         if self.name is not None:
             out["Name"] = V("s", self.name)
@@ -113,8 +122,10 @@ class Adapter:
         self.powered = options.get("powered", True)
         self.plugged = options.get("plugged", True)
         self.refuses = self.blocked = self.frozen = False
+        # It freezes after so many reports of advertisements, whoever is quick enough to see that.
+        self.freezes_after = options.get("freezes_after")
         # A switch off and on brings it back, or only another discovery.
-        self.cured_by = None
+        self.cured_by = options.get("cured_by")
         self.clients, self.monitors = {}, {}
         self.filters = {}
 
@@ -125,6 +136,8 @@ class BlueZ:
         self.adapters = {name: Adapter(name, o) for name, o in options.get("adapters", {"hci0": {}}).items()}
         self.devices, self.tasks = {}, {}
         self.objects, self.gathered = {}, {}
+        # Devices of a flood by their paths, with the kind of their addresses.
+        self.strangers = {}
         self.agents, self.default_agent = {}, None
         self.notifying, self.connecting, self.stuck = {}, {}, set()
         self.calls = []
@@ -188,6 +201,9 @@ class BlueZ:
                 waits.set_result(True)
             if (adapter.clients or adapter.monitors) and not adapter.frozen:
                 self.report(adapter, device, path)
+                if adapter.freezes_after:
+                    adapter.freezes_after -= 1
+                    adapter.frozen = adapter.freezes_after == 0
 
     def report(self, adapter, device, path):
         said = device.properties()
@@ -209,12 +225,15 @@ class BlueZ:
             self.change(path, DEVICE, said)
 
     def add_device(self, adapter, device, said):
-        self.add(self.path(adapter, device), {DEVICE: {
+        self.add(self.path(adapter, device), {DEVICE: self.device(adapter, device, said)})
+
+    def device(self, adapter, device, said):
+        return {
             "Address": V("s", device.address), "AddressType": V("s", "random" if device.random else "public"),
             "Alias": V("s", device.name or device.address.replace(":", "-")), "Adapter": V("o", adapter.path),
             "Paired": V("b", device.bonded), "Bonded": V("b", device.bonded), "Trusted": V("b", device.bonded),
             "Blocked": V("b", False), "LegacyPairing": V("b", False), "Connected": V("b", False),
-            "ServicesResolved": V("b", False), "UUIDs": V("as", []), **said}})
+            "ServicesResolved": V("b", False), "UUIDs": V("as", []), **said}
 
     async def beat(self, device):
         while device.every_ms:
@@ -355,6 +374,8 @@ class BlueZ:
             return "a{oa{sa{sv}}}", [self.objects]
         if m.interface == PROPERTIES and m.body[0] in interfaces:
             return self.property(m, interfaces[m.body[0]])
+        if m.interface == PROPERTIES and m.path in self.strangers:
+            return self.property(m, {"AddressType": V("s", self.strangers[m.path])})
         handlers = {ADAPTER: self.adapter_call, DEVICE: self.device_call, CHARACTERISTIC: self.characteristic_call,
                     AGENTS: self.agents_call, MONITORS: self.monitors_call}
         if m.interface not in interfaces or m.interface not in handlers:
@@ -584,7 +605,7 @@ class BlueZ:
 
     async def do_adapter(self, command):
         adapter = self.adapters[command["name"]]
-        for name in ("refuses", "frozen", "cured_by"):
+        for name in ("refuses", "frozen", "freezes_after", "cured_by"):
             if name in command:
                 setattr(adapter, name, command[name])
         if "blocked" in command:
@@ -618,6 +639,8 @@ class BlueZ:
             "bonded": sorted(d.address for d in self.devices.values() if d.bonded),
             "values": {a: {c: v.hex() for c, v in d.values.items()} for a, d in self.devices.items()},
             "said": {a: d.said for a, d in self.devices.items()},
+            "stuck": sorted(self.stuck),
+            "frozen": sorted(name for name, a in self.adapters.items() if a.frozen),
         }
 
     async def do_flood(self, command):
@@ -652,13 +675,59 @@ class BlueZ:
                 await asyncio.sleep(0.002)
                 continue
             due = min(due, 64)
-            chunk = memoryview(b"".join(ready[(sent + i) % len(ready)] for i in range(due)))
-            while chunk:
-                chunk = chunk[out.send(chunk):]
+            out.send(b"".join(ready[(sent + i) % len(ready)] for i in range(due)))
             sent += due
             if sent % 640 < 64:
                 await asyncio.sleep(0)
         return {"sent": sent, "seconds": time.monotonic() - begin}
+
+    async def do_strangers(self, command):
+        """So many advertisements a second (0: as many as the bus takes) of so many devices with addresses by chance, a quarter of them
+        public ones, all with the same name and in the format of a thermometer. Each is a new object first and a change of it
+        later. What is sent is made by replacing in a message, so that this program is not what is measured; all else goes on."""
+        devices, seconds, per_s = command["devices"], command["seconds"], command["per_s"]
+        adapter = self.adapters[command.get("name", "hci0")]
+        chance = random.Random(command.get("seed", 1))
+        fake = Device("AA:BB:CC:DD:EE:FF")
+        fake.name, fake.manufacturer = command.get("claims"), {0x0499: "05" + "5A" * 23}
+        path, said = self.path(adapter, fake), fake.properties()
+        new = Message(path="/", interface=OBJECTS, member="InterfacesAdded", signature="oa{sa{sv}}", message_type=MessageType.SIGNAL,
+                      body=[path, {INTROSPECTABLE: {}, PROPERTIES: {}, DEVICE: self.device(adapter, fake, said)}])
+        del said["RSSI"]
+        said.pop("Name", None)
+        again = Message(path=path, interface=PROPERTIES, member="PropertiesChanged", signature="sa{sv}as",
+                        body=[DEVICE, said, []], message_type=MessageType.SIGNAL)
+        # Their serials are never answered.
+        new.serial = again.serial = 1 << 24
+        templates = [bytes(message._marshall(False)) for message in (new, again)]
+        known = []
+        for number in range(devices):
+            hexes = "%012X" % chance.getrandbits(48)
+            parts = [hexes[i:i + 2] for i in range(0, 12, 2)]
+            kind = "public" if number % 4 == 0 else "random"
+            known.append(("_".join(parts).encode(), ":".join(parts).encode(), "-".join(parts).encode(), kind.encode()))
+            self.strangers[path.replace("AA_BB_CC_DD_EE_FF", "_".join(parts))] = kind
+            if number % 1000 == 0:
+                await asyncio.sleep(0)
+
+        def made(sent):
+            under, colons, dashes, kind = known[sent % devices]
+            out = templates[min(sent // devices, 1)].replace(b"AA_BB_CC_DD_EE_FF", under)
+            out = out.replace(b"\x5a" * 4, sent.to_bytes(4, "big"), 1)
+            if sent < devices:
+                out = out.replace(b"AA:BB:CC:DD:EE:FF", colons).replace(b"AA-BB-CC-DD-EE-FF", dashes).replace(b"random", kind)
+            return out
+
+        out, sent, begin = PatientSocket(self.bus._sock), 0, time.monotonic()
+        while (since := time.monotonic() - begin) < seconds:
+            due = min(int(since * per_s) - sent, 32) if per_s else 32
+            if due <= 0:
+                await asyncio.sleep(0.002)
+                continue
+            out.send(b"".join(made(sent + i) for i in range(due)))
+            sent += due
+            await asyncio.sleep(0)
+        return {"sent": sent, "seconds": time.monotonic() - begin, "addresses": min(sent, devices)}
 
     async def take(self, line):
         try:

@@ -13,7 +13,13 @@ use std::{
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::{gateway::folder, peers, process::Process, wait::SOON, wait::until, wait::until_true};
+use crate::{
+    flood::Flood,
+    gateway::folder,
+    peers,
+    process::Process,
+    wait::{SOON, until, until_true},
+};
 
 /// The bus and the stand-in. `tests/peers/bluez.py` says what its commands mean.
 #[derive(Debug)]
@@ -114,6 +120,24 @@ impl Bluez {
         self.stand_in.say(&command.to_string());
         let parse = |line: &str| serde_json::from_str::<Json>(line).ok();
         let answer = self.stand_in.line("the answer to a command", said, parse);
+        assert_eq!(answer["error"], Json::Null, "{command}");
+        answer["ok"].clone()
+    }
+
+    /// A flood, and what was sent; looks around `meanwhile`, some times a second.
+    #[track_caller]
+    pub fn strangers(&mut self, flood: Flood, claims: &str, mut meanwhile: impl FnMut()) -> Json {
+        let command = json!({
+            "do": "strangers", "devices": flood.strangers, "per_s": flood.per_s, "seconds": flood.seconds, "claims": claims,
+        });
+        let said = self.stand_in.out.count();
+        self.stand_in.say(&command.to_string());
+        let answer = until("the end of the flood", flood.limit(), || {
+            meanwhile();
+            let line = self.stand_in.out.find(said, |line| Some(line.to_owned()));
+            line.ok_or("it goes on")
+        });
+        let answer: Json = serde_json::from_str(&answer).expect("it says JSON lines");
         assert_eq!(answer["error"], Json::Null, "{command}");
         answer["ok"].clone()
     }

@@ -14,6 +14,7 @@ pub mod browser;
 pub mod certificates;
 pub mod discovery_peers;
 pub mod disk;
+pub mod flood;
 pub mod gateway;
 pub mod line;
 pub mod opcua_server;

@@ -31,6 +31,8 @@ use super::Asker;
 
 /// A value that is larger than this is described instead of written down.
 const MAX_VALUE_BYTES: usize = 4096;
+/// Words that are longer are cut off: they can be a far side's.
+const MAX_WORDS_BYTES: usize = 4096;
 /// So many full files of what may have changed something are kept beside the one that is written: an hour of twenty each second.
 const KEPT_DEEDS: usize = 12;
 /// So many of the others.
@@ -295,10 +297,17 @@ fn ended(id: &str, answer: &Answer, at: Timestamp) -> Ended {
         id: id.to_owned(),
         at,
         outcome: answer.outcome,
-        words: answer.words.clone(),
+        words: cut_off(&answer.words),
         status: answer.status.clone(),
         value: written(&answer.value),
         old: written(&answer.old),
+    }
+}
+
+fn cut_off(words: &str) -> String {
+    match words.len() {
+        ..=MAX_WORDS_BYTES => words.to_owned(),
+        _ => format!("{}…", &words[..words.floor_char_boundary(MAX_WORDS_BYTES)]),
     }
 }
 

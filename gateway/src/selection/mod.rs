@@ -174,9 +174,14 @@ pub fn parse_json(text: &str) -> Result<Vec<Row>, Vec<RowProblem>> {
 fn lines(list: &str) -> Vec<usize> {
     let mut lines = Vec::new();
     let mut rest = list.trim_start().strip_prefix('[').unwrap_or_default();
+    // Counted on from the item before: a file can have a hundred thousand.
+    let (mut line, mut counted) = (1, 0);
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-        lines.push(1 + list[..list.len() - rest.len()].matches('\n').count());
+        let begins = list.len() - rest.len();
+        line += list[counted..begins].matches('\n').count();
+        counted = begins;
+        lines.push(line);
         let mut items = serde_json::Deserializer::from_str(rest).into_iter::<Json>();
         match items.next() {
             Some(Ok(_)) => rest = &rest[items.byte_offset()..],
@@ -251,6 +256,12 @@ pub(crate) mod tests {
             ]
         );
         assert_eq!(parse_json(" [ ]"), Ok(vec![]));
+        // As large as the API takes one.
+        let many = format!("[{}\"a\"]", "\"a\",\n".repeat(200_000));
+        let began = std::time::Instant::now();
+        let rows = parse_json(&many).unwrap();
+        assert_eq!(rows.last().map(|row| row.line), Some(200_001));
+        assert!(began.elapsed().as_secs() < 15, "{:?}", began.elapsed());
         for (text, at) in [
             ("{}", &[1][..]),
             ("[7]", &[1]),

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::{
     Address, Key, Profile,
     clock::now,
-    gatt::{Gatt, Phase, Route, Routes},
+    gatt::{DeviceStatus, Gatt, Phase, Route, Routes},
     radio::{Prompt, Radio, RadioError},
     recorder::Recorder,
     table::Table,
@@ -81,6 +81,11 @@ impl Air {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How the connections of all devices are.
+    pub(crate) fn links(&self) -> Vec<DeviceStatus> {
+        self.gatt.status()
+    }
+
     /// Connections that are open on an adapter.
     pub(crate) fn connections(&self, adapter: &str) -> u32 {
         self.gatt.connections(adapter)
@@ -95,11 +100,46 @@ impl Air {
         u32::try_from(making.count()).unwrap_or(u32::MAX)
     }
 
+    /// Devices that are connected.
+    pub(crate) fn connected(&self) -> Vec<Address> {
+        let statuses = self.gatt.status().into_iter();
+        let connected =
+            statuses.filter(|status| matches!(status.phase, Phase::Connected | Phase::Pairing));
+        connected.map(|status| status.address).collect()
+    }
+
     /// Takes out what outlives the attempt.
     pub(crate) fn leave(&self) -> (Table, Recorder) {
         let mut state = self.state();
-        let table = mem::replace(&mut state.table, Table::empty(Instant::now()));
+        let mut table = mem::replace(&mut state.table, Table::empty(Instant::now()));
+        table.rest();
         (table, mem::take(&mut state.recorder))
+    }
+
+    /// Removes the bond of a device that is not heard: it may be broken or stolen, and no connection has to be closed for it. None: there
+    /// is no such bond.
+    async fn forget_unheard(&self, address: Address) -> Result<Option<String>, ExploreError> {
+        let adapters: Vec<String> = {
+            let state = self.state();
+            if state.table.route(address).is_some() {
+                return Ok(None);
+            }
+            let adapters = state.adapters.iter();
+            adapters.map(|adapter| adapter.id.to_string()).collect()
+        };
+        let mut forgotten = false;
+        for adapter in adapters {
+            let bonds = self.radio.bonds(&adapter).await.map_err(gone)?;
+            if bonds.contains(&address) {
+                self.radio.forget(&adapter, address).await.map_err(gone)?;
+                forgotten = true;
+            }
+        }
+        Ok(forgotten.then(|| {
+            format!(
+                "{address}: its bond is forgotten, though it is not heard; it can be paired anew"
+            )
+        }))
     }
 
     fn prompts(state: &State) -> Vec<PairingPrompt> {
@@ -137,6 +177,10 @@ impl State {
 fn address_of(text: &str) -> Result<Address, ExploreError> {
     text.parse()
         .map_err(|no: crate::NoAddress| ExploreError::Refused(no.to_string()))
+}
+
+fn gone(error: RadioError) -> ExploreError {
+    ExploreError::Gone(error.to_string())
 }
 
 fn unheard(address: Address) -> ExploreError {
@@ -186,7 +230,7 @@ impl Scanner for Air {
     fn try_key(&self, address: &str, key: &str) -> Result<(), ExploreError> {
         let address = address_of(address)?;
         let key = Key::parse(key).map_err(ExploreError::Refused)?;
-        let tried = self.state().table.try_key(address, key);
+        let tried = self.state().table.try_key(address, key, Instant::now());
         if tried { Ok(()) } else { Err(unheard(address)) }
     }
 
@@ -213,7 +257,10 @@ impl Scanner for Air {
     fn unpair(&self, address: String) -> Explored<'_, String> {
         Box::pin(async move {
             let address = address_of(&address)?;
-            let words = self.gatt.unpair(address).await?;
+            let words = match self.forget_unheard(address).await? {
+                Some(words) => words,
+                None => self.gatt.unpair(address).await?,
+            };
             self.state().bonds.retain(|bond| *bond != address);
             Ok(words)
         })
@@ -221,9 +268,7 @@ impl Scanner for Air {
 
     fn answer(&self, prompt: u64, reply: PairingReply) -> Result<(), ExploreError> {
         self.state().prompts.retain(|other| other.id != prompt);
-        self.radio
-            .answer(prompt, reply)
-            .map_err(|error: RadioError| ExploreError::Gone(error.to_string()))
+        self.radio.answer(prompt, reply).map_err(gone)
     }
 
     fn capture(&self, address: Option<&str>, time: Duration) -> Result<CaptureState, ExploreError> {
@@ -252,15 +297,7 @@ impl Scanner for Air {
     fn learn(&self, taught: Taught) -> Result<String, ExploreError> {
         let (id, text) = teach::learn(&taught).map_err(ExploreError::Refused)?;
         let profile = Profile::parse(&id, &text).map_err(ExploreError::Refused)?;
-        let file = self.taught.join(format!("{id}.toml"));
-        std::fs::create_dir_all(&self.taught)
-            .and_then(|()| std::fs::write(&file, &text))
-            .map_err(|error| {
-                ExploreError::Refused(format!(
-                    "cannot write the profile {}: {error}; is the disk full, or the folder read-only?",
-                    file.display()
-                ))
-            })?;
+        teach::keep(&self.taught, &id, &text).map_err(ExploreError::Refused)?;
         self.state().table.learn(profile);
         Ok(text)
     }

@@ -1,16 +1,24 @@
 //! `Entry`: all that is kept of one advertiser, and what one more packet of it comes to.
 
+mod link;
+#[cfg(test)]
+mod tests;
+mod trial;
+
 use std::{
     collections::{BTreeMap, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
 };
 
-use fieldgate_kit::scanner::{Freshness, GattValue, KeyTrial, Seal};
+use fieldgate_kit::scanner::{Freshness, GattValue, Seal};
 use fieldgate_model::{
     Class, Device, DeviceId, Point, PointId, Quality, Reading, Timestamp, Value,
 };
 use tokio::time::Instant;
+
+pub(crate) use trial::Trial;
 
 use crate::{
     Address, Advertisement, Decoded, Field, Key, Memory, Nature, Profile,
@@ -27,6 +35,8 @@ const RECENT: usize = 16;
 const NOTIFIED: usize = 32;
 /// Points that a device may have; what it says beyond that is passed over.
 const POINTS: usize = 64;
+/// Formats of a device that are told apart; most send one, some two or three in turn.
+const FORMATS: usize = 8;
 /// The longest name that is kept, in characters; the air has room for 248 bytes.
 const LONGEST_NAME: usize = 64;
 /// Packets a second of one device that are looked at, and how many may come at once.
@@ -44,6 +54,9 @@ pub(crate) struct Entry {
     pub name: Option<String>,
     pub vendor: Option<String>,
     pub known: Option<Arc<Known>>,
+    /// What tells its key from another one, and which profile the settings chose.
+    keyed: Option<u64>,
+    chosen: Option<String>,
     /// Where its readings go; none: nowhere.
     pub device: Option<DeviceId>,
     pub ignored: bool,
@@ -62,17 +75,35 @@ pub(crate) struct Entry {
     pub notified: VecDeque<GattValue>,
     /// Its device is another than was announced.
     pub changed: bool,
-    memory: Memory,
+    /// By the profiles that its packets belong to, since one device may send several formats in turn.
+    formats: Vec<Format>,
+    /// The device itself said that it sends only when something happens.
+    sleeps: Option<bool>,
     /// The last packet's data, to know it again.
     payload: Option<Payload>,
+    /// The last packet was believed; what it said is told again when it comes again.
+    believed: bool,
+    says: Vec<Arc<str>>,
     /// When its values were last told; none: they are to be told again.
     told: Option<Instant>,
     near: Option<bool>,
+    /// Connecting to it fails.
+    failing: Option<link::Failing>,
     tokens: f64,
     refilled: Instant,
 }
 
 type Payload = (Vec<(u16, Vec<u8>)>, Vec<(uuid::Uuid, Vec<u8>)>);
+
+/// What is kept of one format of a device.
+#[derive(Debug)]
+struct Format {
+    /// The id of its profile.
+    profile: Arc<str>,
+    memory: Memory,
+    /// The points of its last packet.
+    says: Vec<Arc<str>>,
+}
 
 /// A point, its last value, and when it was told.
 #[derive(Debug, Clone)]
@@ -80,6 +111,8 @@ pub(crate) struct PointState {
     pub id: Option<PointId>,
     pub field: Field,
     told: Option<Instant>,
+    /// When it came over a connection; none: a packet said it.
+    read: Option<Instant>,
 }
 
 /// A packet that is kept.
@@ -90,15 +123,6 @@ pub(crate) struct Recent {
     pub manufacturer: Vec<(u16, Vec<u8>)>,
     pub service_data: Vec<(uuid::Uuid, Vec<u8>)>,
     pub words: String,
-}
-
-/// A key that is tried.
-#[derive(Debug, Clone)]
-pub(crate) struct Trial {
-    pub key: Key,
-    memory: Memory,
-    tried: u32,
-    opened: u32,
 }
 
 /// What a packet came to.
@@ -121,6 +145,8 @@ impl Entry {
             name: None,
             vendor: None,
             known: None,
+            keyed: None,
+            chosen: None,
             device: None,
             ignored: false,
             connectable: None,
@@ -137,10 +163,14 @@ impl Entry {
             trial: None,
             notified: VecDeque::new(),
             changed: false,
-            memory: Memory::default(),
+            formats: Vec::new(),
+            sleeps: None,
             payload: None,
+            believed: false,
+            says: Vec::new(),
             told: None,
             near: None,
+            failing: None,
             tokens: BURST,
             refilled: now,
         }
@@ -149,9 +179,30 @@ impl Entry {
     /// What the settings say of it, also when they are others than before.
     pub(crate) fn obey(&mut self, rules: &Rules) {
         self.known = rules.known(self.address).cloned();
+        let known = self.known.as_deref();
+        let keyed = known.and_then(|known| known.key.as_ref()).map(mark);
+        if self.keyed != keyed {
+            // Nothing that was sealed with another key can be played back to this one, and its counter may begin anywhere.
+            for format in &mut self.formats {
+                format.memory.counter = None;
+                format.memory.restart = None;
+            }
+            self.keyed = keyed;
+        }
+        let chosen = known.and_then(|known| known.profile.clone());
+        if self.chosen != chosen {
+            self.profile = None;
+            self.chosen = chosen;
+        }
         self.decide(rules);
         self.payload = None;
         self.told = None;
+    }
+
+    /// Keeps nothing of the settings, which may be others or gone the next time, and no key.
+    pub(crate) fn rest(&mut self) {
+        self.known = None;
+        self.trial = None;
     }
 
     /// Whether its readings go on, and where.
@@ -168,7 +219,8 @@ impl Entry {
         let profile = self.profile.as_ref();
         self.rhythm.tell(
             told.or_else(|| profile.and_then(|profile| profile.expected_interval())),
-            told.is_none() && profile.is_some_and(|profile| profile.sleeps()),
+            told.is_none()
+                && (self.sleeps == Some(true) || profile.is_some_and(|profile| profile.sleeps())),
         );
         if self.device != before {
             for (id, state) in &mut self.points {
@@ -199,9 +251,12 @@ impl Entry {
             return Came::default();
         }
         if self.is_same(advertisement) {
+            if self.believed && self.only_sealed() {
+                self.lives(heard, now, rules);
+            }
             return match self.told {
                 Some(told) if now.saturating_duration_since(told) < rules.repeat => Came::default(),
-                _ => Came::readings(self.tell_again(heard.at, now)),
+                _ => Came::readings(self.tell_again(heard.at, now, rules.repeat)),
             };
         }
         self.payload = Some((
@@ -232,17 +287,9 @@ impl Entry {
         if self.adapter != heard.adapter {
             self.adapter = Arc::clone(&heard.adapter);
         }
-        self.rhythm.heard(now);
-        if self.freshness == Freshness::Silent {
-            // It is back: its values are news again.
-            self.told = None;
-            self.points.values_mut().for_each(|state| state.told = None);
-        }
-        if let Some(rssi) = advertisement.rssi {
-            self.presence.heard(rssi, rules.limits);
-        }
-        if let Some(dbm) = advertisement.tx_power {
-            self.presence.sends_with(dbm);
+        // Anybody can send under its address: where that is not believed, it is no sign of life either.
+        if !self.only_sealed() {
+            self.lives(heard, now, rules);
         }
         if advertisement.connectable.is_some() {
             self.connectable = advertisement.connectable;
@@ -264,8 +311,28 @@ impl Entry {
         }
     }
 
+    /// It was heard itself: that is when, and so near it is.
+    fn lives(&mut self, heard: &Heard, now: Instant, rules: &Rules) {
+        self.rhythm.heard(now);
+        if self.freshness == Freshness::Silent {
+            // It is back: its values are news again.
+            self.told = None;
+            self.points.values_mut().for_each(|state| state.told = None);
+        }
+        if let Some(rssi) = heard.advertisement.rssi {
+            self.presence.heard(rssi, rules.limits);
+        }
+        if let Some(dbm) = heard.advertisement.tx_power {
+            self.presence.sends_with(dbm);
+        }
+    }
+
+    fn only_sealed(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| known.sealed_only)
+    }
+
     fn is_same(&self, advertisement: &Advertisement) -> bool {
-        self.trial.is_none()
+        self.trial.as_ref().is_none_or(Trial::has_ended)
             && self
                 .payload
                 .as_ref()
@@ -288,19 +355,20 @@ impl Entry {
             .known
             .as_ref()
             .and_then(|known| known.profile.as_deref());
-        let found = match wanted.and_then(|id| profiles.named(id)) {
-            Some(profile) => Some(profile),
-            None => profiles.find(advertisement),
-        };
+        let chosen = wanted.and_then(|id| profiles.named(id));
+        let is_chosen = chosen.is_some();
+        let found = chosen.or_else(|| profiles.find(advertisement));
+        self.believed = false;
+        self.says.clear();
         let Some(profile) = found else {
             self.remember(heard, "no profile fits".to_owned());
             return Came::default();
         };
-        if self
-            .profile
-            .as_ref()
-            .is_none_or(|before| before.id() != profile.id())
-        {
+        // A device that also sends a beacon's format stays what it is.
+        if self.profile.as_ref().is_none_or(|before| {
+            let sooner = is_chosen || before.is_general() || !profile.is_general();
+            before.id() != profile.id() && sooner
+        }) {
             self.profile = Some(Arc::clone(&profile));
             self.vendor = profile.vendor().map(str::to_owned).or(self.vendor.take());
             self.changed = true;
@@ -310,11 +378,19 @@ impl Entry {
             trial.packet(&profile, advertisement);
         }
         let key = self.known.as_ref().and_then(|known| known.key.as_ref());
-        let decoded = profile.decode(advertisement, key, &mut self.memory);
-        self.decoded(decoded, heard, now, rules)
+        let format = format_of(&mut self.formats, &profile);
+        let decoded = profile.decode(advertisement, key, &mut format.memory);
+        self.decoded(decoded, &profile, heard, now, rules)
     }
 
-    fn decoded(&mut self, decoded: Decoded, heard: &Heard, now: Instant, rules: &Rules) -> Came {
+    fn decoded(
+        &mut self,
+        decoded: Decoded,
+        profile: &Profile,
+        heard: &Heard,
+        now: Instant,
+        rules: &Rules,
+    ) -> Came {
         let (seal, words, ignored) = match &decoded {
             Decoded::Fields { sealed: true, .. } => (Some(Seal::Opened), None, None),
             Decoded::Fields { .. } => (Some(Seal::Open), None, None),
@@ -339,20 +415,38 @@ impl Entry {
         if let Some(seal) = seal {
             self.seal = seal;
         }
+        let only_sealed = self.only_sealed();
         let Decoded::Fields { fields, sealed } = decoded else {
+            let repeated = decoded == Decoded::Repeated;
             let words = match decoded {
                 Decoded::Unfit(why) => why,
                 _ => words.unwrap_or_default().to_owned(),
             };
             self.remember(heard, words);
-            return Came {
-                readings: Vec::new(),
-                ignored,
-            };
+            let mut readings = Vec::new();
+            // It does not say whether a key opened it.
+            if repeated && !only_sealed {
+                self.believed = true;
+                self.says
+                    .clone_from(&format_of(&mut self.formats, profile).says);
+                readings = self.tell_again(heard.at, now, rules.repeat);
+            }
+            return Came { readings, ignored };
         };
         self.remember(heard, in_words(&fields));
-        if !sealed && self.known.as_ref().is_some_and(|known| known.sealed_only) {
+        if !sealed && only_sealed {
             return Came::ignored("in the clear, where only sealed packets count");
+        }
+        if only_sealed {
+            self.lives(heard, now, rules);
+        }
+        self.believed = true;
+        self.says = fields.iter().map(|field| Arc::clone(&field.id)).collect();
+        let format = format_of(&mut self.formats, profile);
+        format.says.clone_from(&self.says);
+        if format.memory.sleeps.is_some() && format.memory.sleeps != self.sleeps {
+            self.sleeps = format.memory.sleeps;
+            self.decide(rules);
         }
         self.told = Some(now);
         Came::readings(self.take(fields, heard.at, now, rules.repeat))
@@ -398,13 +492,14 @@ impl Entry {
                     id: device.and_then(|device| device.point(&field.id).ok()),
                     field: field.clone(),
                     told: None,
+                    read: None,
                 }
             });
-            let told = state.told;
-            let news = told.is_none_or(|told| now.saturating_duration_since(told) >= repeat)
+            let news = state.is_due(now, repeat)
                 || field.nature == Nature::Happened
                 || state.field.value != field.value;
             state.field = field;
+            state.read = None;
             if news {
                 state.told = Some(now);
                 readings.extend(state.reading(at, Quality::Good));
@@ -413,44 +508,39 @@ impl Entry {
         readings
     }
 
-    /// Values that came over a connection: each was asked for, so each is told.
-    pub(crate) fn connected(
-        &mut self,
-        fields: Vec<Field>,
-        at: Timestamp,
-        now: Instant,
-    ) -> Vec<Reading> {
-        self.take(fields, at, now, Duration::ZERO)
-    }
-
     /// A value of somebody who looks around.
     pub(crate) fn looked(&mut self, value: GattValue) {
         self.notified.push_front(value);
         self.notified.truncate(NOTIFIED);
     }
 
-    fn tell_again(&mut self, at: Timestamp, now: Instant) -> Vec<Reading> {
+    /// What the last packet said, and nothing else: a value of another packet, or of a connection, was not heard again.
+    fn tell_again(&mut self, at: Timestamp, now: Instant, repeat: Duration) -> Vec<Reading> {
         self.told = Some(now);
-        if matches!(self.seal, Seal::NeedsKey | Seal::WrongKey) {
-            return Vec::new();
-        }
-        let measured = self.points.values_mut();
-        let measured = measured.filter(|state| state.field.nature == Nature::Measured);
-        measured
-            .filter_map(|state| {
+        let mut readings = Vec::new();
+        for id in &self.says {
+            let state = self.points.get_mut(id);
+            let state = state.filter(|state| state.field.nature == Nature::Measured);
+            if let Some(state) = state.filter(|state| state.is_due(now, repeat)) {
                 state.told = Some(now);
-                state.reading(at, Quality::Good)
-            })
-            .collect()
+                readings.extend(state.reading(at, Quality::Good));
+            }
+        }
+        readings
     }
 
     /// Time has passed: who fell silent says so, and who came or went.
     pub(crate) fn tick(&mut self, now: Instant, at: Timestamp, rules: &Rules) -> Vec<Reading> {
+        if let Some(trial) = &mut self.trial {
+            trial.expire(now);
+        }
         let freshness = self.rhythm.freshness(now);
         self.presence.freshness(freshness);
         let mut readings = Vec::new();
         if freshness == Freshness::Silent && self.freshness != Freshness::Silent {
             readings.extend(self.silent(now, at));
+        } else if freshness != Freshness::Silent {
+            readings.extend(self.out_of_reach(now, at));
         }
         self.freshness = freshness;
         if rules.presence && self.device.is_some() {
@@ -489,10 +579,7 @@ impl Entry {
         if self.near.replace(near) != Some(near) {
             fields.push(Field::measured("present", near, None));
         }
-        let due = |state: &PointState| {
-            let told = state.told;
-            told.is_none_or(|told| now.saturating_duration_since(told) >= repeat)
-        };
+        let due = |state: &PointState| state.is_due(now, repeat);
         if self.freshness != Freshness::Silent
             && let Some(rssi) = self.presence.rssi()
             && self.points.get("rssi").is_none_or(due)
@@ -575,6 +662,12 @@ impl Came {
 // === impl PointState ===
 
 impl PointState {
+    /// It was not told for so long, or never.
+    fn is_due(&self, now: Instant, repeat: Duration) -> bool {
+        self.told
+            .is_none_or(|told| now.saturating_duration_since(told) >= repeat)
+    }
+
     fn reading(&self, at: Timestamp, quality: Quality) -> Option<Reading> {
         Some(Reading {
             point: self.id.clone()?,
@@ -592,40 +685,35 @@ impl PointState {
     }
 }
 
-// === impl Trial ===
-
-impl Trial {
-    pub(crate) fn new(key: Key) -> Self {
-        Self {
-            key,
+/// What is kept of a format; where there is no room, another one goes, and of those that a key opened none: their counters tell what is
+/// played back.
+fn format_of<'f>(formats: &'f mut Vec<Format>, profile: &Profile) -> &'f mut Format {
+    let place = formats
+        .iter()
+        .position(|format| *format.profile == *profile.id());
+    let place = place.unwrap_or_else(|| {
+        if formats.len() >= FORMATS
+            && let Some(goes) = formats
+                .iter()
+                .position(|format| format.memory.counter.is_none())
+        {
+            formats.remove(goes);
+        }
+        formats.push(Format {
+            profile: profile.shared_id(),
             memory: Memory::default(),
-            tried: 0,
-            opened: 0,
-        }
-    }
+            says: Vec::new(),
+        });
+        formats.len() - 1
+    });
+    &mut formats[place]
+}
 
-    fn packet(&mut self, profile: &Profile, advertisement: &Advertisement) {
-        match profile.decode(advertisement, Some(&self.key), &mut self.memory) {
-            Decoded::Fields { sealed: true, .. } => {
-                self.tried += 1;
-                self.opened += 1;
-            }
-            Decoded::WrongKey => self.tried += 1,
-            _ => {}
-        }
-    }
-
-    pub(crate) fn state(&self) -> KeyTrial {
-        let words = match self.tried {
-            0 => "waiting for the next packet…".to_owned(),
-            tried => format!("{} of {tried} packets decrypted", self.opened),
-        };
-        KeyTrial {
-            tried: self.tried,
-            opened: self.opened,
-            words,
-        }
-    }
+/// The same for the same key, without being one.
+fn mark(key: &Key) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.bytes().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// `temperature 21.5 Cel, humidity 46 %`.

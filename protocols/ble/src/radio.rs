@@ -70,7 +70,7 @@ pub trait Radio: Send + Sync {
     fn forget(&self, adapter: &str, address: Address) -> Asked<'_, ()>;
 }
 
-/// An open connection. Dropping it closes it.
+/// An open connection. Dropping it closes it. When its link breaks, whatever is under way ends at once with [`RadioError::Broken`].
 pub trait Connection: Send + Sync {
     /// What the device has, as it was discovered.
     fn services(&self) -> Arc<[Service]>;
@@ -103,7 +103,7 @@ pub enum RadioEvent {
     Missed(u64),
     /// An adapter came, went, or is another than it was: ask for [`Radio::adapters`].
     AdaptersChanged,
-    /// A connection broke.
+    /// A connection broke. Whoever holds it has heard that already, from [`Connection`].
     Disconnected(Address),
     Pairing(Prompt),
     /// The system's Bluetooth is gone or restarted: this radio is of no use any more.

@@ -30,6 +30,8 @@ pub struct Rhythm {
     /// Where the next gap goes.
     next: usize,
     last: Option<Instant>,
+    /// When it was connected last.
+    held: Option<Instant>,
 }
 
 // === impl Rhythm ===
@@ -46,6 +48,10 @@ impl Rhythm {
         let Some(last) = self.last.replace(now) else {
             return;
         };
+        if self.held.is_some_and(|held| held > last) {
+            // While it was connected it may have had no reason to advertise.
+            return;
+        }
         let gap = now.saturating_duration_since(last);
         if gap < SAME {
             return;
@@ -56,6 +62,11 @@ impl Rhythm {
             self.gaps[self.next] = gap;
         }
         self.next = (self.next + 1) % GAPS;
+    }
+
+    /// It is connected now: whether it is heard beside that means nothing.
+    pub fn held(&mut self, now: Instant) {
+        self.held = Some(now);
     }
 
     /// How often it comes, once that is known: what was told, otherwise what three gaps of four do not exceed.
@@ -76,7 +87,7 @@ impl Rhythm {
     /// Whether it comes when it should.
     #[must_use]
     pub fn freshness(&self, now: Instant) -> Freshness {
-        let Some(last) = self.last else {
+        let Some(last) = self.last() else {
             return Freshness::Learning;
         };
         let away = now.saturating_duration_since(last);
@@ -95,10 +106,10 @@ impl Rhythm {
         }
     }
 
-    /// When it was heard last.
+    /// When it was there last, heard or connected.
     #[must_use]
     pub fn last(&self) -> Option<Instant> {
-        self.last
+        self.last.max(self.held)
     }
 }
 
@@ -152,6 +163,27 @@ mod tests {
         assert_eq!(rhythm.freshness(soon), Freshness::Learning);
         let late = start + Duration::from_secs(601);
         assert_eq!(rhythm.freshness(late), Freshness::Silent);
+    }
+
+    #[test]
+    fn who_is_connected_is_not_silent() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut rhythm = Rhythm::default();
+        (0..20).for_each(|beat| rhythm.heard(at(beat)));
+        (20..3_000).for_each(|beat| rhythm.held(at(beat)));
+        assert_eq!(rhythm.freshness(at(3_000)), Freshness::OnTime);
+        assert_eq!(
+            rhythm.freshness(at(3_200)),
+            Freshness::Silent,
+            "it left, and is not heard"
+        );
+        rhythm.heard(at(3_201));
+        assert_eq!(
+            rhythm.interval(),
+            Some(Duration::from_secs(1)),
+            "the connection is no gap"
+        );
     }
 
     #[test]

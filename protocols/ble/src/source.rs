@@ -246,11 +246,14 @@ impl<'a> Listen<'a> {
                 done = on(&mut self.doing) => {
                     self.doing = None;
                     self.done(done)?;
+                    self.do_next();
                 }
-                _ = beat.tick() => self.beat(),
+                _ = beat.tick() => {
+                    self.beat();
+                    self.do_next();
+                }
             }
             self.hand_over();
-            self.do_next();
         }
     }
 
@@ -261,21 +264,30 @@ impl<'a> Listen<'a> {
                 let Advertisement {
                     address, random, ..
                 } = heard.advertisement;
-                let lasting = address.kind(random).is_lasting();
-                self.watch
-                    .heard(now.into_std(), &heard.adapter, address, lasting);
                 let mut state = self.air.state();
                 let (who, readings) = state.table.heard(&heard, now);
                 if let Some(who) = who {
                     state.recorder.heard(who, &heard, now);
                 }
                 drop(state);
+                // A device whose address changes lasts as well, for whoever has its key.
+                let lasting = who.is_some() || address.kind(random).is_lasting();
+                self.watch.heard(
+                    now.into_std(),
+                    &heard.adapter,
+                    who.unwrap_or(address),
+                    lasting,
+                );
                 self.push(readings);
             }
             RadioEvent::Missed(count) => {
                 self.ctx.readings.dropped(DropReason::SourceOverflow, count);
             }
-            RadioEvent::AdaptersChanged => self.watch.look_soon(Instant::now().into_std()),
+            RadioEvent::AdaptersChanged => {
+                self.watch.look_soon(Instant::now().into_std());
+                self.do_next();
+            }
+            // The device's session has heard it from its connection.
             RadioEvent::Disconnected(_) => {}
             RadioEvent::Pairing(prompt) => self.air.state().ask(prompt),
             RadioEvent::Over(error) => return Err(source_error(error)),
@@ -316,7 +328,11 @@ impl<'a> Listen<'a> {
     /// Time has passed.
     fn beat(&mut self) {
         let now_at = Instant::now();
+        let links = self.air.links();
         let mut state = self.air.state();
+        for link in &links {
+            state.table.linked(link, now_at);
+        }
         let readings = state.table.tick(now_at, now());
         let changed = state.table.changed();
         state.expire_prompts();
@@ -333,6 +349,8 @@ impl<'a> Listen<'a> {
             self.watch.connecting(now_at.into_std(), false);
         }
         self.connecting = connecting;
+        self.watch
+            .connected(now_at.into_std(), self.air.connected());
         self.tell();
     }
 
@@ -350,6 +368,11 @@ impl<'a> Listen<'a> {
         let well = states.any(|state| state == AdapterState::Listening);
         if all > 0 {
             words = format!("{words}; {there} of {all} devices are heard");
+        }
+        match state.table.nearby() {
+            0 => {}
+            1 => words += "; one is nearby that was not added",
+            near => words += &format!("; {near} are nearby that were not added"),
         }
         state.adapters = adapters;
         state.words.clone_from(&words);
@@ -374,7 +397,7 @@ impl<'a> Listen<'a> {
         self.sending = Some(async move { readings.send(batch).await }.boxed());
     }
 
-    /// Does the next thing about the radio, if nothing is under way.
+    /// Does the next thing about the radio, if nothing is under way. Not asked with each advertisement: there may be thousands a second.
     fn do_next(&mut self) {
         if self.doing.is_some() {
             return;

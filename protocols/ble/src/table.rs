@@ -15,7 +15,7 @@ use crate::{
     Address, Field, Key, advert,
     capture::to_hex,
     entry::{Came, Entry, Trial},
-    gatt::{Route, service_name},
+    gatt::{DeviceStatus, Phase, Route, service_name},
     identity::{Identities, Passing, Who},
     profile::Profiles,
     radio::Heard,
@@ -90,6 +90,13 @@ impl Table {
         }
     }
 
+    /// Keeps who was heard, and nothing of the settings.
+    pub(crate) fn rest(&mut self) {
+        self.rules = Rules::default();
+        self.identities = Identities::default();
+        self.entries.values_mut().for_each(Entry::rest);
+    }
+
     /// One more packet, and the readings that it comes to.
     pub(crate) fn heard(&mut self, heard: &Heard, now: Instant) -> (Option<Address>, Vec<Reading>) {
         self.packets += 1;
@@ -159,6 +166,18 @@ impl Table {
             .collect()
     }
 
+    /// How the connection of a device is.
+    pub(crate) fn linked(&mut self, status: &DeviceStatus, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(&status.address) {
+            if status.phase == Phase::Connected {
+                // Many do not advertise meanwhile.
+                entry.rhythm.held(now);
+            }
+            let fails = status.failures > 0;
+            entry.fails(status.cause.as_deref().filter(|_| fails), now);
+        }
+    }
+
     /// Values of a device of the settings, which came over a connection.
     pub(crate) fn connected(
         &mut self,
@@ -179,10 +198,10 @@ impl Table {
     }
 
     /// Tries a key on the next packets of a device.
-    pub(crate) fn try_key(&mut self, address: Address, key: Key) -> bool {
+    pub(crate) fn try_key(&mut self, address: Address, key: Key, now: Instant) -> bool {
         let entry = self.entries.get_mut(&address);
         entry.is_some_and(|entry| {
-            entry.trial = Some(Trial::new(key));
+            entry.trial = Some(Trial::new(key, now));
             true
         })
     }
@@ -238,6 +257,15 @@ impl Table {
             entry.is_some_and(|entry| entry.freshness != Freshness::Silent)
         });
         (there.count(), self.rules.all().count())
+    }
+
+    /// How many are there whose readings go nowhere, though nobody ignores them.
+    pub(crate) fn nearby(&self) -> usize {
+        let entries = self.entries.values();
+        entries
+            .filter(|entry| entry.device.is_none() && !entry.ignored)
+            .filter(|entry| entry.freshness != Freshness::Silent)
+            .count()
     }
 
     pub(crate) fn knows(&self, address: Address) -> bool {

@@ -2,6 +2,7 @@
 
 mod learn;
 mod scales;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use fieldgate_kit::scanner::{Lesson, LessonExample, Proposal};
 
 pub use learn::learn;
 use scales::{Scale, scales};
+pub use shelf::keep;
 
 use crate::profile::{DataType, Form, Raw, Scaling, hex_of};
 

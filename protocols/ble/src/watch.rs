@@ -3,8 +3,9 @@
 //! A radio that says that it scans may hear nothing: a controller hangs, a driver lost it, another program changed something.
 //! So only what is heard counts. Of each device that stays, how often it is heard is learnt; one that falls silent has an empty
 //! battery, but when all do, it is the radio, and more and more is done about it: discovery is restarted, the adapter is switched off
-//! and on, another adapter takes over, the radio is opened anew. The pauses grow, since a room may also just be empty.
+//! and on, another adapter takes over, the radio is opened anew. How soon, and what in an empty room, `ladder.rs` says.
 
+mod ladder;
 mod population;
 mod report;
 
@@ -21,6 +22,7 @@ use crate::{
     Address, Scan,
     radio::{AdapterFacts, RadioError},
 };
+use ladder::{Expected, Ladder, Step};
 use population::{Population, Rate};
 
 /// One moment, by the clock that nobody sets and by the one that people read.
@@ -96,16 +98,6 @@ struct Chosen {
     since: Instant,
 }
 
-/// How far it went.
-#[derive(Debug)]
-struct Ladder {
-    rung: usize,
-    round: u32,
-    /// Not before.
-    next: Instant,
-    acted: Option<Instant>,
-}
-
 /// Something that is tried again and again, with growing pauses.
 #[derive(Debug, Clone, Copy)]
 struct Retry {
@@ -120,18 +112,6 @@ const ACTION: Duration = Duration::from_secs(30);
 const RETURN: Duration = Duration::from_secs(30);
 /// How long `auto` asks for names before it listens passively.
 const ACTIVE: Duration = Duration::from_secs(600);
-/// What a rung may take before the next one.
-const RUNGS: [Duration; 4] = [
-    Duration::from_secs(10),
-    Duration::from_secs(12),
-    Duration::from_secs(12),
-    Duration::from_secs(15),
-];
-/// Where nothing was ever heard, nobody knows whether there is anything.
-const EMPTY_ROOM: Duration = Duration::from_secs(30);
-const EMPTY_ROOM_MOST: Duration = Duration::from_secs(3600);
-const ROUND: Duration = Duration::from_secs(30);
-const ROUND_MOST: Duration = Duration::from_secs(900);
 const RETRY: Duration = Duration::from_secs(2);
 /// What is off may be on its way: a switch that is moved, a driver that loads.
 const POWER: Duration = Duration::from_secs(5);
@@ -193,7 +173,19 @@ impl Watch {
         if let Some(adapter) = self.adapters.get_mut(adapter) {
             adapter.rate.count(now);
         }
-        self.population.heard(now, address, lasting);
+        if let Some(before) = self.population.heard(now, address, lasting)
+            && self.ladder.met_again(now, before)
+        {
+            self.population.begin(now);
+        }
+    }
+
+    /// Who is connected right now: a connected device does not advertise, and is not waited for.
+    pub fn connected(&mut self, now: Instant, addresses: impl IntoIterator<Item = Address>) {
+        let somebody_left = self.population.connected(addresses);
+        if somebody_left && let Some(chosen) = &mut self.chosen {
+            chosen.since = now;
+        }
     }
 
     /// A connection begins to be made, or is done with: nothing is heard in between, and that is no silence.
@@ -445,11 +437,11 @@ impl Watch {
         if self.connecting > 0 {
             return;
         }
-        let Some(silent) = self.silence(now) else {
+        let Some((silent, expected)) = self.silence(now) else {
             self.hears(moment, &id);
             return;
         };
-        if now < self.ladder.next {
+        if !self.ladder.is_due(now) {
             return;
         }
         let words = format!("nothing heard for {} s", silent.as_secs());
@@ -458,16 +450,17 @@ impl Watch {
             adapter: id.clone(),
             mode,
         };
-        let mut rung = self.ladder.rung;
-        if rung == 2 && !self.has_other(&id) {
-            rung = 3;
-        }
-        let what = match rung {
-            0 => {
+        let others = self.has_other(&id);
+        let connections = self
+            .adapters
+            .get(&id)
+            .is_some_and(|adapter| adapter.facts.connections > 0);
+        let what = match self.ladder.climb(now, expected, others, connections) {
+            Step::Discovery => {
                 self.planned.push_back(listen);
                 "discovery is restarted"
             }
-            1 => {
+            Step::Power => {
                 for on in [false, true] {
                     self.planned.push_back(Action::Power {
                         adapter: id.clone(),
@@ -477,45 +470,35 @@ impl Watch {
                 self.planned.push_back(listen);
                 "it is switched off and on"
             }
-            2 => {
+            Step::Other => {
                 self.shun(now, &id);
                 self.choose(moment);
                 "another one takes over"
             }
-            _ => {
+            Step::Reopen => {
                 self.shun(now, &id);
                 self.planned.push_back(Action::Reopen);
                 "the radio is opened anew"
             }
         };
         self.step(moment.at, &id, format!("{words}: {what}"));
-        self.ladder.climbed(now, rung, self.population.is_empty());
     }
 
     /// It hears: what was done is over.
     fn hears(&mut self, moment: Moment, id: &Arc<str>) {
-        let again = self.ladder.acted.is_some_and(|acted| {
-            let last = self.population.last();
-            last.is_some_and(|last| last > acted)
-        });
-        if again {
-            self.ladder.rung = 0;
-            self.ladder.acted = None;
-            self.ladder.next = moment.now;
+        let last = self.population.last();
+        if self.ladder.is_over(moment.now, last) {
             self.step(moment.at, id, "hears again".to_owned());
-        }
-        let last = self.ladder.next;
-        if self.ladder.round > 0 && moment.now.duration_since(last) > FORGIVE {
-            self.ladder.round = 0;
         }
     }
 
-    /// How long nothing was heard, when that is too long.
-    fn silence(&self, now: Instant) -> Option<Duration> {
+    /// How long nothing was heard, when that is too long, and who should be heard.
+    fn silence(&self, now: Instant) -> Option<(Duration, Expected)> {
         let since = self.chosen.as_ref()?.since;
         let last = self.population.last().map_or(since, |last| last.max(since));
         let silent = now.duration_since(last);
-        (silent >= self.population.patience()).then_some(silent)
+        let (patience, expected) = self.population.patience();
+        (silent >= patience).then_some((silent, expected))
     }
 
     fn has_other(&self, id: &Arc<str>) -> bool {
@@ -614,36 +597,6 @@ impl Adapter {
             self.steps.pop_front();
         }
         self.steps.push_back((at, words));
-    }
-}
-
-// === impl Ladder ===
-
-impl Ladder {
-    fn new(now: Instant) -> Self {
-        Self {
-            rung: 0,
-            round: 0,
-            next: now,
-            acted: None,
-        }
-    }
-
-    /// After the last rung it begins anew, later with each round.
-    fn climbed(&mut self, now: Instant, rung: usize, empty_room: bool) {
-        let last = rung >= RUNGS.len() - 1;
-        let pause = match (last, empty_room) {
-            (true, empty) => {
-                let most = if empty { EMPTY_ROOM_MOST } else { ROUND_MOST };
-                (ROUND.saturating_mul(2u32.saturating_pow(self.round))).min(most)
-            }
-            (false, true) => EMPTY_ROOM,
-            (false, false) => RUNGS[rung],
-        };
-        self.acted = Some(now);
-        self.next = now + pause;
-        self.rung = if last { 0 } else { rung + 1 };
-        self.round += u32::from(last);
     }
 }
 

@@ -148,6 +148,8 @@ async fn what_was_added_goes_on_and_nothing_else() {
     assert!(points.any(|point| point == "hall/cold store/humidity"));
     let health = rig.health.borrow().clone();
     assert!(health.connected, "{}", health.words);
+    let others = "1 of 1 devices are heard; 5 are nearby that were not added";
+    assert!(health.words.ends_with(others), "{}", health.words);
     rig.stop().await;
 }
 
@@ -335,4 +337,34 @@ async fn a_capture_that_is_none_is_said() {
         panic!("it is misconfigured")
     };
     assert!(why.contains("line 1 of the capture"), "{why}");
+}
+
+/// A device that is broken or was stolen is not heard any more, and its bond should not stay for that.
+#[tokio::test(start_paused = true)]
+async fn the_bond_of_a_device_that_is_not_heard_can_be_removed() {
+    let mut rig = run(json!({ "radio": "simulated" }));
+    rig.during(Duration::from_secs(3)).await;
+    let scanner = rig.scanner();
+    let capture = scanner.capture(Some(OVEN), Duration::from_secs(20));
+    rig.during(Duration::from_secs(21)).await;
+    let lines = scanner.captured(capture.unwrap().id).unwrap();
+    rig.stop().await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("oven.jsonl");
+    std::fs::write(&file, lines).unwrap();
+    let mut rig = run(json!({ "radio": { "replay": file } }));
+    rig.during(Duration::from_secs(5)).await;
+    let scanner = rig.scanner();
+    scanner.pair(OVEN.to_owned()).await.unwrap();
+    rig.during(Duration::from_secs(800)).await;
+    let heard = scanner.detail(OVEN).unwrap().heard;
+    assert_eq!(heard.freshness, Freshness::Silent);
+    let why = scanner.disconnect(OVEN.to_owned()).await.unwrap_err();
+    assert!(why.to_string().contains("not heard"), "{why}");
+    let words = scanner.unpair(OVEN.to_owned()).await.unwrap();
+    assert!(words.contains("its bond is forgotten"), "{words}");
+    let again = scanner.unpair(OVEN.to_owned()).await.unwrap_err();
+    assert!(again.to_string().contains("not heard"), "{again}");
+    rig.stop().await;
 }

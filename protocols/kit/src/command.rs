@@ -171,6 +171,11 @@ impl Orders {
 // === impl Order ===
 
 impl Order {
+    /// Resolves when nobody waits for the answer any more: whoever asked was told that it failed.
+    pub async fn abandoned(&mut self) {
+        self.reply.closed().await;
+    }
+
     /// Whoever asked may have gone; then nobody needs the answer.
     pub fn answer(self, answer: Answer) {
         let _ = self.reply.send(answer);

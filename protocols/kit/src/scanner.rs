@@ -75,10 +75,10 @@ pub trait Scanner: Send + Sync {
     /// When no layout explains the examples, and what would help.
     fn teach(&self, lesson: Lesson) -> Result<Vec<Proposal>, ExploreError>;
 
-    /// Makes a profile of chosen proposals, with the captures as its examples, keeps it, and uses it from now on.
+    /// Makes a profile of chosen proposals, with the captures as its examples, keeps it, and uses it from now on. Blocks on the disk.
     ///
     /// # Errors
-    /// When it is no valid profile, or cannot be written.
+    /// When it is no valid profile, cannot be written, or there are too many.
     fn learn(&self, taught: Taught) -> Result<String, ExploreError>;
 }
 

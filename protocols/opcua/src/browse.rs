@@ -6,6 +6,7 @@ use crate::{
     connection::{BrowseName, Class, Connection, Direction, Neighbour},
     glob::{Glob, Progress},
     node_id::NodeId,
+    room::{self, Room},
     status::Status,
 };
 
@@ -50,11 +51,15 @@ pub(crate) struct Walk {
     pub versions: Vec<NodeId>,
 }
 
+/// How far some globs are, by their places; those that can match no more are left out, so that thousands of single paths
+/// cost each node only those that lead to it.
+type Progresses = Vec<(u32, Progress)>;
+
 /// A node whose children may match.
 struct Visit {
     node: NodeId,
     path: BrowsePath,
-    progress: Vec<Progress>,
+    progress: Progresses,
 }
 
 /// Finds the variables that the globs mean.
@@ -67,8 +72,19 @@ pub(crate) async fn walk(
     namespaces: &[String],
     per_browse: usize,
 ) -> Result<Walk, Status> {
+    let room = Room::of(room::OF_A_LOOK);
+    walk_within(room, connection, globs, namespaces, per_browse).await
+}
+
+async fn walk_within(
+    mut room: Room,
+    connection: &dyn Connection,
+    globs: &[Glob],
+    namespaces: &[String],
+    per_browse: usize,
+) -> Result<Walk, Status> {
     let mut walk = Walk::default();
-    let mut seen: HashSet<(NodeId, Vec<Progress>)> = HashSet::new();
+    let mut seen: HashSet<(NodeId, Progresses)> = HashSet::new();
     let mut known: HashSet<NodeId> = HashSet::new();
     let mut level: Vec<Visit> = first_visit(globs).into_iter().collect();
     while !level.is_empty() {
@@ -99,6 +115,7 @@ pub(crate) async fn walk(
                         continue;
                     };
                     if step.found && known.insert(step.visit.node.clone()) {
+                        room.take(step.visit.bytes());
                         walk.found.push(Found {
                             node: step.visit.node.clone(),
                             path: step.visit.path.clone(),
@@ -107,10 +124,14 @@ pub(crate) async fn walk(
                     if step.deeper
                         && seen.insert((step.visit.node.clone(), step.visit.progress.clone()))
                     {
+                        room.take(step.visit.bytes());
                         next.push(step.visit);
                     }
+                    if room.is_over() {
+                        break;
+                    }
                 }
-                if walk.found.len() > MAX_FOUND || seen.len() > MAX_VISITED {
+                if walk.found.len() > MAX_FOUND || seen.len() > MAX_VISITED || room.is_over() {
                     walk.cut = Some(format!(
                         "the selection is too large, it was cut off at {} points after {} nodes; select less",
                         walk.found.len(),
@@ -197,10 +218,8 @@ impl BrowsePath {
 }
 
 fn first_visit(globs: &[Glob]) -> Option<Visit> {
-    let progress: Vec<Progress> = globs
-        .iter()
-        .map(|glob| glob.step(glob.start(), "http://opcfoundation.org/UA/", "Objects"))
-        .collect();
+    let objects = |glob: &Glob| glob.step(glob.start(), "http://opcfoundation.org/UA/", "Objects");
+    let progress: Progresses = (0..).zip(globs.iter().map(objects)).collect();
     wants_more(globs, &progress).then(|| Visit {
         node: OBJECTS,
         path: BrowsePath::default(),
@@ -208,9 +227,21 @@ fn first_visit(globs: &[Glob]) -> Option<Visit> {
     })
 }
 
-fn wants_more(globs: &[Glob], progress: &[Progress]) -> bool {
-    let mut pairs = globs.iter().zip(progress);
-    pairs.any(|(glob, progress)| glob.wants_more(*progress))
+fn wants_more(globs: &[Glob], progress: &[(u32, Progress)]) -> bool {
+    let mut pairs = with_globs(globs, progress);
+    pairs.any(|(_, glob, progress)| glob.wants_more(progress))
+}
+
+/// Each with its place and its glob.
+fn with_globs<'g>(
+    globs: &'g [Glob],
+    progress: &'g [(u32, Progress)],
+) -> impl Iterator<Item = (u32, &'g Glob, Progress)> {
+    let pair = |(at, progress): &(u32, Progress)| {
+        let glob = globs.get(usize::try_from(*at).ok()?)?;
+        Some((*at, glob, *progress))
+    };
+    progress.iter().filter_map(pair)
 }
 
 struct Step {
@@ -220,6 +251,12 @@ struct Step {
 }
 
 impl Visit {
+    /// What is kept of it: itself, and what is remembered of it as seen or found.
+    fn bytes(&self) -> usize {
+        let progress = size_of_val(self.progress.as_slice());
+        2 * (room::of_node(&self.node) + progress) + room::of_path(&self.path)
+    }
+
     /// `None` when no glob goes that way.
     fn step(&self, child: Neighbour, globs: &[Glob], namespaces: &[String]) -> Option<Step> {
         let uri = namespaces
@@ -227,24 +264,18 @@ impl Visit {
             .map_or("", String::as_str);
         let name = child.name.name.as_str();
         let only_spelled = child.node == SERVER || child.class == Class::Property;
-        let progress: Vec<Progress> = globs
-            .iter()
-            .zip(&self.progress)
-            .map(|(glob, at)| {
-                if only_spelled && !glob.spells(*at, uri, name) {
-                    Progress::default()
-                } else {
-                    glob.step(*at, uri, name)
-                }
-            })
-            .collect();
-        if progress.iter().all(|progress| progress.is_dead()) {
+        let step = |(place, glob, at): (u32, &Glob, Progress)| {
+            if only_spelled && !glob.spells(at, uri, name) {
+                return None;
+            }
+            let progress = glob.step(at, uri, name);
+            (!progress.is_dead()).then_some((place, progress))
+        };
+        let progress: Progresses = with_globs(globs, &self.progress).filter_map(step).collect();
+        if progress.is_empty() {
             return None;
         }
-        let matched = globs
-            .iter()
-            .zip(&progress)
-            .any(|(glob, at)| glob.matched(*at));
+        let matched = with_globs(globs, &progress).any(|(_, glob, at)| glob.matched(at));
         let mut path = self.path.clone();
         path.0.push((child.name, child.class));
         Some(Step {
@@ -256,5 +287,47 @@ impl Visit {
                 progress,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twin::Tree;
+
+    fn globs(texts: &[&str]) -> Vec<Glob> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_of_a_walk_is_bounded_however_few_the_nodes_are() {
+        let references: Vec<(u32, u32)> = (100..300).map(|to| (85, to)).collect();
+        let tree = Tree::new(&references);
+        let globs = globs(&["Objects/**"]);
+        let whole = walk(&tree, &globs, &[], 10).await.unwrap();
+        assert_eq!(whole.cut, None);
+        let room = Room::of(10_000);
+        let cut = walk_within(room, &tree, &globs, &[], 10).await.unwrap();
+        let words = cut.cut.unwrap();
+        assert!(words.contains("the selection is too large"), "{words}");
+    }
+
+    #[test]
+    fn a_node_costs_only_the_globs_that_lead_to_it() {
+        let many: Vec<String> = (0..1000).map(|at| format!("Objects/{at}/A/B")).collect();
+        let mut texts: Vec<&str> = many.iter().map(String::as_str).collect();
+        texts.push("Objects/**");
+        let globs = globs(&texts);
+        let first = first_visit(&globs).unwrap();
+        assert_eq!(first.progress.len(), 1001);
+        let child = Neighbour {
+            node: NodeId::numeric(2, 7),
+            name: Tree::name(7),
+            class: Class::Object,
+        };
+        let step = first.step(child, &globs, &[]).unwrap();
+        let places: Vec<u32> = step.visit.progress.iter().map(|(at, _)| *at).collect();
+        assert_eq!(places, [7, 1000]);
+        assert!(step.deeper && !step.found);
     }
 }

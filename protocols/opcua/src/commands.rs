@@ -8,11 +8,14 @@ mod alarms;
 mod find;
 mod rules;
 
-use std::{collections::HashMap, convert::Infallible, pin::pin, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use fieldgate_kit::{Alarms, Order, Orders, SourceCtx};
 use fieldgate_model::{Action, ActionKind, Answer, Command, DeviceId, Offer, PointId};
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
 use self::{
     find::Method,
@@ -27,6 +30,9 @@ use crate::{
 const OF_VARIABLES: [ActionKind; 2] = [ActionKind::Read, ActionKind::Write];
 const OF_METHODS: [ActionKind; 1] = [ActionKind::Call];
 const LOOKING: &str = "what the rules of `commands` allow is being looked up at the server; try again in a few seconds";
+/// How soon what could not be looked up is looked up again; it doubles, up to the longest.
+const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const LATE: &str = "its time to live ran out while it waited for its turn";
 
 /// Everything that is allowed on this server.
@@ -62,6 +68,7 @@ pub(crate) async fn serve(
     };
     // None as long as nothing could be looked up.
     let mut known: Option<Book> = None;
+    let mut failures: u32 = 0;
     let nothing = Book::default();
     loop {
         let now = Arc::clone(&items.borrow_and_update());
@@ -73,18 +80,25 @@ pub(crate) async fn serve(
                 order = orders.next() => book.answer(connection, order, &ctx.alarms).await,
             }
         };
-        match prepared {
+        let again = match prepared {
             Ok(book) => {
                 orders.offer(book.offers.clone());
                 known = Some(book);
+                failures = 0;
+                None
             }
-            Err(why) => not_prepared(&ctx.id, &why, known.as_ref(), &orders),
-        }
+            Err(why) => {
+                not_prepared(&ctx.id, &why, known.as_ref(), &orders);
+                failures = failures.saturating_add(1);
+                Some(Instant::now() + pause(failures))
+            }
+        };
         let book = known.as_ref().unwrap_or(&nothing);
         loop {
             tokio::select! {
                 order = orders.next() => book.answer(connection, order, &ctx.alarms).await,
                 () = changed(&mut items) => break,
+                () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => break,
             }
         }
     }
@@ -95,9 +109,15 @@ fn not_prepared(source: &str, why: &Status, before: Option<&Book>, orders: &Orde
     tracing::warn!(source, %why, "what the rules of `commands` allow cannot be looked up at the server");
     if before.is_none() {
         orders.cannot_tell(&format!(
-            "what the rules of `commands` allow could not be looked up at the server: {why}; start the source again to try it once more"
+            "what the rules of `commands` allow could not be looked up at the server: {why}; it is tried again by itself"
         ));
     }
+}
+
+/// After so many failures in a row.
+fn pause(failures: u32) -> Duration {
+    let doubled = PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
+    doubled.min(LONGEST_PAUSE)
 }
 
 /// Never, once nobody can change them any more.
@@ -212,9 +232,16 @@ impl Book {
         free(&method.name).or_else(|| free(&format!("{}@method", method.name)))
     }
 
-    async fn answer(&self, connection: &dyn Connection, order: Order, open: &Alarms) {
-        let answer = self.carry_out(connection, &order.command, open).await;
-        order.answer(answer);
+    /// Once nobody waits for the answer, whoever asked was told that it failed: what was not sent to the server by then is
+    /// not, for nobody would expect it any more; and it is no longer in the way of other commands.
+    async fn answer(&self, connection: &dyn Connection, mut order: Order, open: &Alarms) {
+        let command = order.command.clone();
+        tokio::select! {
+            answer = self.carry_out(connection, &command, open) => order.answer(answer),
+            () = order.abandoned() => {
+                tracing::warn!(id = command.id, "a command took too long, and is let go");
+            }
+        }
     }
 
     async fn carry_out(

@@ -5,6 +5,9 @@
 
 use fieldgate_model::Value;
 
+/// Characters of a name; it stands at each value.
+const MAX_NAME: usize = 200;
+
 /// What a data type's numbers mean (OPC UA Part 3, 8.50: EnumDefinition).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Enumeration {
@@ -26,9 +29,20 @@ pub(crate) enum Meaning {
 
 impl Enumeration {
     pub(crate) fn new(meaning: Meaning, names: impl IntoIterator<Item = (i64, String)>) -> Self {
-        let mut names: Vec<(i64, String)> = names.into_iter().collect();
+        let names = names.into_iter();
+        let mut names: Vec<(i64, String)> = names
+            .map(|(number, name)| (number, name.chars().take(MAX_NAME).collect()))
+            .collect();
         names.sort_by_key(|(number, _)| *number);
         Self { meaning, names }
+    }
+
+    /// What it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let names = self.names.iter();
+        names
+            .map(|(_, name)| size_of::<(i64, String)>() + name.len())
+            .sum()
     }
 
     pub(crate) fn name(&self, number: i64) -> Option<&str> {
@@ -103,6 +117,14 @@ mod tests {
         ] {
             assert_eq!(states.dress(value), expected);
         }
+    }
+
+    #[test]
+    fn a_name_is_no_book() {
+        let names = [(1, "x".repeat(1 << 20))];
+        let states = Enumeration::new(Meaning::Number, names);
+        assert_eq!(states.name(1).map(str::len), Some(MAX_NAME));
+        assert!(states.bytes() < 300);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use self::{
 };
 use crate::{
     connection::Happened,
+    facts::short,
     node_id::{NodeAddress, NodeId},
 };
 
@@ -32,8 +33,13 @@ const OVERFLOW_TYPE: NodeId = NodeId::numeric(0, 3035);
 const REFRESH_START: NodeId = NodeId::numeric(0, 2787);
 const REFRESH_END: NodeId = NodeId::numeric(0, 2788);
 const REFRESH_REQUIRED: NodeId = NodeId::numeric(0, 2789);
-/// Points of events of one notifier; what comes after is at the point of its type.
+/// Points of events; what comes after is at the point of its type, and where there are too many of those as well, at one for
+/// all the others.
 const MAX_POINTS: usize = 5_000;
+const MAX_POINTS_AND_TYPES: usize = 2 * MAX_POINTS;
+const OTHERS: &str = "Event";
+/// Characters of a type's name; a server that has not told it can make one up for each event.
+const MAX_TYPE_CHARS: usize = 200;
 
 /// The events that are watched.
 pub(crate) struct Events {
@@ -224,7 +230,8 @@ impl Events {
     /// The type's browse name, else its node id.
     fn type_name(&self, of: Option<&NodeId>, fields: &[Value]) -> String {
         let name = of.and_then(|of| self.types.name(of));
-        name.map_or_else(|| text(fields, EVENT_TYPE), str::to_owned)
+        let name = name.map_or_else(|| text(fields, EVENT_TYPE), str::to_owned);
+        short(&name, MAX_TYPE_CHARS).unwrap_or_default()
     }
 
     /// A condition has a point of its own, `Press.Overheat`; other events are at the point of their type.
@@ -238,16 +245,21 @@ impl Events {
             (false, true) => condition,
             (false, false) => format!("{source}.{condition}"),
         };
-        let full = self.known.len() >= MAX_POINTS;
-        let name = match full && !self.known.contains(&(handle, own.clone())) {
-            true => of.to_owned(),
-            false => own,
+        let has_room = |name: &str, most: usize| {
+            self.known.len() < most || self.known.contains(&(handle, name.to_owned()))
+        };
+        let name = if has_room(&own, MAX_POINTS) {
+            own
+        } else if has_room(of, MAX_POINTS_AND_TYPES) {
+            of.to_owned()
+        } else {
+            OTHERS.to_owned()
         };
         let device = &self.notifiers[handle].device;
         // A name that is too long, or none at all.
         match device.point(&name) {
             Ok(id) => Some((name, id)),
-            Err(_) => Some(("Event".to_owned(), device.point("Event").ok()?)),
+            Err(_) => Some((OTHERS.to_owned(), device.point(OTHERS).ok()?)),
         }
     }
 

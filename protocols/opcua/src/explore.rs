@@ -38,6 +38,7 @@ use crate::{
     connection::Connection,
     node_id::NodeId,
     profiles::{self, Profiles},
+    room,
     session::Opened,
     settings::Settings,
     source,
@@ -53,8 +54,10 @@ const TURN_LIMIT: Duration = Duration::from_secs(8);
 const ANSWER_LIMIT: Duration = Duration::from_secs(16);
 /// The longest path that is spelled; each name of it is the server's.
 const MAX_PATH_BYTES: usize = 4096;
-/// The most type names that are remembered.
+/// The most type names that are remembered, the longest of their nodes' ids, and characters of a name.
 const MAX_TYPES: usize = 1000;
+const MAX_ID_BYTES: usize = 8_192;
+const MAX_NAME: usize = 200;
 
 /// A session that people ask.
 pub(crate) struct Explorer {
@@ -234,6 +237,7 @@ impl Explorer {
                 }
             }
         }
+        unknown.retain(|node| room::of_node(node) <= MAX_ID_BYTES);
         unknown.truncate(MAX_TYPES / 2);
         if unknown.is_empty() {
             return Ok(());
@@ -244,7 +248,8 @@ impl Explorer {
             known.clear();
         }
         let named = unknown.into_iter().zip(names);
-        known.extend(named.map(|(node, name)| (node, name.unwrap_or_default())));
+        let short = |name: String| name.chars().take(MAX_NAME).collect();
+        known.extend(named.map(|(node, name)| (node, name.map_or_else(String::new, short))));
         Ok(())
     }
 

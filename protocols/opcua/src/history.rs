@@ -70,6 +70,8 @@ pub(crate) struct History {
     release: Vec<(NodeId, Vec<u8>)>,
     /// Moments of values that were told of a gap without an end, by point.
     told: HashMap<usize, BTreeSet<Timestamp>>,
+    /// How many those are of all points.
+    told_count: usize,
     resting_until: Instant,
     /// How often the server did not say which points have history.
     unsaid: u32,
@@ -152,6 +154,7 @@ impl History {
             asking: 0,
             group: None,
             told: HashMap::new(),
+            told_count: 0,
             release: Vec::new(),
             resting_until: Instant::now(),
             unsaid: 0,
@@ -204,8 +207,10 @@ impl History {
         let Some(told) = self.told.get_mut(&point) else {
             return true;
         };
+        let count = told.len();
         let known = told.remove(&at);
         told.retain(|other| *other > at);
+        self.told_count -= count - told.len();
         if told.is_empty() {
             self.told.remove(&point);
         }
@@ -318,8 +323,13 @@ impl History {
         let ends: Option<Vec<Timestamp>> = chosen.iter().map(|(_, gap)| gap.before).collect();
         let before = ends.and_then(|ends| ends.into_iter().max());
         let (start, end) = match fill {
-            // What has no end is read from a day ahead of any clock that is nearly right.
-            Fill::NewestFirst => (before.unwrap_or_else(ahead), Some(after)),
+            // What has no end is read from a day ahead of any clock that is nearly right, and of what is known to have been
+            // where the gateway's own is not.
+            Fill::NewestFirst => {
+                let known = chosen.iter().map(|(_, gap)| gap.after).max();
+                let ahead = || ahead(known.unwrap_or(after));
+                (before.unwrap_or_else(ahead), Some(after))
+            }
             Fill::OldestFirst | Fill::Never => (after, before),
         };
         let list = |(place, gap): (Place, Gap)| {
@@ -344,9 +354,10 @@ impl History {
     }
 }
 
-fn ahead() -> Timestamp {
+fn ahead(of: Timestamp) -> Timestamp {
     let day = 86_400 * 1_000_000_000;
-    Timestamp::from_nanos(crate::publish::now().nanos().saturating_add(day))
+    let now = crate::publish::now().max(of);
+    Timestamp::from_nanos(now.nanos().saturating_add(day))
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ mod redundancy;
 mod resume;
 mod reverse;
 mod roll_call;
+mod room;
 mod rounds;
 mod security;
 mod select;

@@ -116,10 +116,10 @@ pub(crate) async fn select(
     let climbed = browse::paths_of(connection, &climb, limits.per_browse)
         .await
         .map_err(lost)?;
-    let items = select::plan(source, settings, &rules, &walk.found, &climbed, &namespaces)
+    let planned = select::plan(source, settings, &rules, &walk.found, &climbed, &namespaces)
         .map_err(|why| {
             SourceError::Misconfigured(format!(
-                "a point of the server at {} cannot be named: {why}; select it by `node`, with a short `point`",
+                "a point of the server at {} cannot be named: {why}; give its rule in `select` a short `device` and `point`",
                 settings.endpoint
             ))
         })?;
@@ -128,9 +128,10 @@ pub(crate) async fn select(
     versions.sort();
     versions.dedup();
     versions.truncate(MAX_VERSIONS);
+    let cut = walk.cut.into_iter().chain(unknown);
     Ok(Selection {
-        items,
-        cut: joined(walk.cut.into_iter().chain(unknown).chain(remarks)),
+        items: planned.items,
+        cut: joined(cut.chain(remarks).chain(planned.nameless)),
         limits,
         whole,
         versions,

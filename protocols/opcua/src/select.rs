@@ -156,10 +156,19 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// The items of all rules: single nodes first, then the instances of types, then what globs found besides them.
+/// What the rules come to.
+#[derive(Debug, Default)]
+pub(crate) struct Planned {
+    pub items: Vec<Item>,
+    /// Which of what was found is left out since it cannot be named, in words.
+    pub nameless: Option<String>,
+}
+
+/// The items of all rules: single nodes first, then the instances of types, then what globs found besides them. How long the
+/// names on the server are is not ours to say, so what was found with a path that is too long costs itself only.
 ///
 /// # Errors
-/// When a name makes an id that is too long.
+/// When a node that a rule names makes an id that is too long.
 pub(crate) fn plan(
     source: &str,
     settings: &Settings,
@@ -167,8 +176,9 @@ pub(crate) fn plan(
     found: &[Found],
     climbed: &HashMap<NodeId, BrowsePath>,
     namespaces: &[String],
-) -> Result<Vec<Item>, IdError> {
+) -> Result<Planned, IdError> {
     let mut names = Names::default();
+    let mut nameless = Nameless::default();
     let mut claimed: HashSet<&NodeId> = HashSet::new();
     let mut items = Vec::with_capacity(rules.nodes.len() + found.len());
     let paths: HashMap<&NodeId, &BrowsePath> = found
@@ -214,11 +224,20 @@ pub(crate) fn plan(
         let said = said.flatten();
         let (device_name, own_name, namespace) = path.split(source, device_names);
         let point_name = said.map_or(own_name, |said| said.name.clone());
-        let device = DeviceId::new(source, &device_name)?;
-        let name = names.unique(&device, point_name, namespace);
+        let id = DeviceId::new(source, &device_name).and_then(|device| {
+            let name = names.unique(&device, point_name, namespace);
+            Ok((device.point(&name)?, device, name))
+        });
+        let (point, device, name) = match id {
+            Ok(id) => id,
+            Err(why) => {
+                nameless.add(node, &why, namespaces);
+                continue;
+            }
+        };
         items.push(Item {
             node: Some(node.clone()),
-            point: device.point(&name)?,
+            point,
             device,
             device_name,
             name,
@@ -235,7 +254,37 @@ pub(crate) fn plan(
             facts: Arc::default(),
         });
     }
-    Ok(items)
+    Ok(Planned {
+        items,
+        nameless: nameless.words(),
+    })
+}
+
+/// What was found and cannot be named.
+#[derive(Default)]
+struct Nameless {
+    count: usize,
+    /// The first of them, and why.
+    first: String,
+}
+
+impl Nameless {
+    fn add(&mut self, node: &NodeId, why: &IdError, namespaces: &[String]) {
+        if self.count == 0 {
+            let address: String = node.address(namespaces).chars().take(100).collect();
+            self.first = format!("{address}: {why}");
+        }
+        self.count += 1;
+    }
+
+    fn words(self) -> Option<String> {
+        (self.count > 0).then(|| {
+            format!(
+                "{} variables cannot be named and are left out, the first is {}; select what you need of them by `node`, with a short `device` and `point`",
+                self.count, self.first
+            )
+        })
+    }
 }
 
 /// Of several browse paths that mean it the last one counts, so that a general one can be refined.
@@ -347,7 +396,11 @@ impl BrowsePath {
 
 /// Point names that are taken.
 #[derive(Default)]
-struct Names(HashSet<(DeviceId, String)>);
+struct Names {
+    taken: HashSet<(DeviceId, String)>,
+    /// How far each name with a namespace's number was counted: a server can have the same name any number of times.
+    counts: HashMap<(DeviceId, String), u32>,
+}
 
 impl Names {
     /// The name, or with its namespace's number, and then a count, where it is taken already.
@@ -357,12 +410,29 @@ impl Names {
         } else {
             name
         };
-        let again = std::iter::once(format!("{name}@{namespace}"))
-            .chain((2..).map(|count| format!("{name}@{namespace}.{count}")));
-        std::iter::once(name.clone())
-            .chain(again)
-            .find(|candidate| self.0.insert((device.clone(), candidate.clone())))
-            .expect("counting never ends")
+        if self.take(device, &name) {
+            return name;
+        }
+        let name = format!("{name}@{namespace}");
+        if self.take(device, &name) {
+            return name;
+        }
+        let key = (device.clone(), name);
+        let mut count = self.counts.get(&key).copied().unwrap_or(1);
+        let found = loop {
+            count += 1;
+            let candidate = format!("{}.{count}", key.1);
+            if self.take(device, &candidate) {
+                break candidate;
+            }
+        };
+        self.counts.insert(key, count);
+        found
+    }
+
+    /// False when it is taken.
+    fn take(&mut self, device: &DeviceId, name: &str) -> bool {
+        self.taken.insert((device.clone(), name.to_owned()))
     }
 }
 
@@ -403,7 +473,9 @@ mod tests {
             .iter()
             .map(|(id, path)| (NodeId::numeric(2, *id), self::found(*id, path).path))
             .collect();
-        let items = plan("src", &settings, &rules, found, &climbed, &namespaces).unwrap();
+        let items = plan("src", &settings, &rules, found, &climbed, &namespaces)
+            .unwrap()
+            .items;
         items
             .into_iter()
             .map(|item| item.point.to_string())
@@ -444,6 +516,48 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_named_costs_itself_and_no_neighbour() {
+        let long = "x".repeat(2_000);
+        let found = [
+            found(1, "D/.T"),
+            found(2, &format!("D/.{long}")),
+            found(3, &format!("{long}/.T")),
+            found(4, "E/.T"),
+        ];
+        let namespaces = ["ua", "urn:server", "urn:plant"].map(str::to_owned);
+        let settings = json!({ "endpoint": "opc.tcp://h", "select": ["Objects/**"] });
+        let settings: Settings = serde_json::from_value(settings).unwrap();
+        let rules = Rules::new(&settings, &namespaces);
+        let climbed = HashMap::new();
+        let planned = plan("src", &settings, &rules, &found, &climbed, &namespaces).unwrap();
+        let points: Vec<String> = planned
+            .items
+            .iter()
+            .map(|item| item.point.to_string())
+            .collect();
+        assert_eq!(points, ["src/D/T", "src/E/T"]);
+        let words = planned.nameless.unwrap();
+        assert!(
+            words.starts_with("2 variables cannot be named") && words.contains("nsu=urn:plant;i=2"),
+            "{words}"
+        );
+    }
+
+    #[test]
+    fn a_name_that_a_server_has_any_number_of_times_is_counted_once() {
+        let device = DeviceId::new("src", "D").unwrap();
+        let mut names = Names::default();
+        let began = std::time::Instant::now();
+        let mut last = String::new();
+        for _ in 0..30_000 {
+            last = names.unique(&device, "T".to_owned(), 2);
+        }
+        assert_eq!(last, "T@2.29999");
+        // Counted from the beginning each time it would take minutes.
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    }
+
+    #[test]
     fn a_single_node_goes_before_a_glob() {
         let found = [found(1, "D/.T"), found(2, "D/.U")];
         let select = json!(["Objects/**", { "node": "nsu=urn:plant;i=1", "point": "temperature" }]);
@@ -479,7 +593,8 @@ mod tests {
             &HashMap::new(),
             &namespaces,
         )
-        .unwrap();
+        .unwrap()
+        .items;
         let paces: Vec<(&str, u64, u64)> = items
             .iter()
             .map(|item| {

@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 /// More missing messages than any server keeps; asking for each would be no use.
 const MAX_ASKED: u32 = 1000;
 
+/// Messages that are kept and that the server did not list last: an answer that was overtaken lists fewer than there are.
+const MAX_UNLISTED: usize = 1000;
+
 /// What a message is in the order of its subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Arrival {
@@ -123,10 +126,14 @@ impl Sequence {
     /// What the next Publish request acknowledges. Numbers that the server no longer has are left out, because
     /// some servers drop the connection on them.
     pub(crate) fn take_acknowledgements(&mut self) -> Vec<u32> {
-        let kept = std::mem::take(&mut self.kept);
-        kept.into_iter()
-            .filter(|sequence| self.available.remove(sequence))
-            .collect()
+        let (listed, unlisted): (BTreeSet<u32>, BTreeSet<u32>) = std::mem::take(&mut self.kept)
+            .into_iter()
+            .partition(|sequence| self.available.remove(sequence));
+        self.kept = unlisted;
+        while self.kept.len() > MAX_UNLISTED {
+            self.kept.pop_first();
+        }
+        listed.into_iter().collect()
     }
 
     fn place(&self, sequence: u32) -> Arrival {
@@ -225,5 +232,22 @@ mod tests {
         assert_eq!(sequence.take_acknowledgements(), [1, 2]);
         sequence.set_available(&[1, 2, 3]);
         assert_eq!(sequence.take_acknowledgements(), Vec::<u32>::new());
+    }
+
+    /// The server would keep it for as long as the subscription lives.
+    #[test]
+    fn what_an_overtaken_answer_does_not_list_is_acknowledged_once_it_is_listed() {
+        let mut sequence = Sequence::default();
+        for available in [&[1, 2, 3][..], &[1, 2]] {
+            sequence.set_available(available);
+        }
+        (1..=3).for_each(|kept| sequence.kept(kept));
+        assert_eq!(sequence.take_acknowledgements(), [1, 2]);
+        sequence.set_available(&[3, 4]);
+        assert_eq!(sequence.take_acknowledgements(), [3]);
+        // A server that never lists any costs no memory.
+        (4..5_000).for_each(|kept| sequence.kept(kept));
+        assert_eq!(sequence.take_acknowledgements(), [4]);
+        assert_eq!(sequence.kept.len(), MAX_UNLISTED);
     }
 }

@@ -11,6 +11,7 @@ pub(crate) use self::instances::{Instances, Member, Wanted, instances};
 use crate::{
     connection::{BrowseName, Connection},
     node_id::{NodeAddress, NodeId, unescape_uri},
+    room::{self, Room},
     status::Status,
 };
 
@@ -110,6 +111,7 @@ impl Types {
             cut: false,
         };
         let mut known: HashSet<NodeId> = types.kinds.iter().map(|kind| kind.node.clone()).collect();
+        let mut room = Room::of(room::OF_A_QUESTION);
         let mut asked = 0;
         while asked < types.kinds.len() {
             let end = types.kinds.len().min(asked + per_browse.max(1));
@@ -122,6 +124,7 @@ impl Types {
                 });
                 for (node, name) in found {
                     if known.insert(node.clone()) {
+                        room.take(2 * room::of_node(&node) + room::of_name(&name));
                         types.kinds.push(Kind {
                             node,
                             name,
@@ -129,7 +132,7 @@ impl Types {
                         });
                     }
                 }
-                if types.kinds.len() > MAX_TYPES {
+                if types.kinds.len() > MAX_TYPES || room.is_over() {
                     types.cut = true;
                     return Ok(types);
                 }

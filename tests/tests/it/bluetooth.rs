@@ -1,6 +1,9 @@
 //! The radio over a real D-Bus, with a stand-in of BlueZ at its other end.
 
-use fieldgate_tests::bluez::{Bluez, Listener};
+use fieldgate_tests::{
+    bluez::{Bluez, Listener},
+    wait::{SOON, until_true},
+};
 use serde_json::{Value as Json, json};
 
 const ENV: &str = "C0:DE:00:00:00:01";
@@ -139,6 +142,20 @@ fn a_broken_connection_is_told_and_a_device_that_does_not_answer_is_let_go() {
     radio.ok("close", json!({ "address": ENV }));
     radio.ok("connect", json!({ "address": ENV }));
     assert_eq!(radio.ok("read", of(ECHO)), "");
+}
+
+#[test]
+fn what_is_under_way_ends_with_its_link() {
+    let (mut bluez, mut radio) = listening(json!({}));
+    device(&mut bluez, &mut radio, ENV, json!({}));
+    radio.ok("connect", json!({ "address": ENV }));
+    radio.say("read", of(HANGS));
+    until_true("the read to hang", SOON, || {
+        bluez.tell("look", json!({}))["stuck"] != json!([])
+    });
+    bluez.tell("lose", json!({ "address": ENV }));
+    let answer = radio.answer();
+    assert_eq!(answer["error"], "Broken", "{answer}");
 }
 
 #[test]

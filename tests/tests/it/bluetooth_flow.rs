@@ -97,7 +97,7 @@ const KINDS: [Kind; 10] = [
     },
 ];
 
-fn uuid16(short: u16) -> String {
+pub fn uuid16(short: u16) -> String {
     format!("0000{short:04x}-0000-1000-8000-00805f9b34fb")
 }
 
@@ -128,7 +128,7 @@ fn advertise(bluez: &mut Bluez, kind: usize, which: usize) {
 }
 
 /// A gateway that hears through the stand-in and tells a broker, with more lines in its source.
-fn gateway(bluez: &Bluez, broker: &Broker, source: &str) -> Gateway {
+pub fn gateway(bluez: &Bluez, broker: &Broker, source: &str) -> Gateway {
     let config = format!(
         r#"
 [[source]]

@@ -6,6 +6,7 @@ mod adoption;
 mod alarms;
 mod ble_oracle;
 mod bluetooth;
+mod bluetooth_faults;
 mod bluetooth_flow;
 mod bluetooth_page;
 mod browse;

@@ -297,6 +297,25 @@ fn large_values_are_told_apart_by_what_they_say() {
     assert!(!entry.is_same(&draft(Value::Text("(4098 bytes)".into()))));
 }
 
+/// They would use up the room in which commands are kept in mind, and be read again at each start.
+#[test]
+fn words_without_end_are_cut_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::open(folder.path().to_owned(), at(0)).unwrap();
+    journal
+        .begin(&command("1"), &console(), at(0), None)
+        .unwrap();
+    let long = Answer::done("ä".repeat(1 << 20));
+    journal.end("1", &long, at(0)).unwrap();
+    let words = journal.find("1").unwrap().answer().words;
+    assert!(
+        words.ends_with("ä…") && words.len() < 5_000,
+        "{}",
+        words.len()
+    );
+    assert!(journal.known.young_bytes(at(0)) < 10_000);
+}
+
 fn line(id: &str, at: Timestamp, refused: Option<&str>) -> Line {
     let begun = Begun {
         id: id.to_owned(),

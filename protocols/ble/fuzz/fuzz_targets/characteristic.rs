@@ -7,8 +7,8 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     if let [low, high, value @ ..] = data {
         let number = u16::from_le_bytes([*low, *high]);
-        read_standard(uuid16(number), value);
+        let _ = read_standard(uuid16(number), value);
         // Most characteristics are there.
-        read_standard(uuid16(0x2A00 | number & 0x03FF), value);
+        let _ = read_standard(uuid16(0x2A00 | number & 0x03FF), value);
     }
 });

@@ -82,10 +82,10 @@ fn object(id: u8, value: &[u8], event: bool, fields: &mut Vec<Field>) {
         (0x08, [motion, light @ ..]) if light.len() == 3 => {
             fields.push(MOTION.measured(*motion != 0));
             if !event {
-                fields.push(ILLUMINANCE.measured(per_unsigned(le(light), 1.0)));
+                illuminance(light, fields);
             }
         }
-        (0x09, [_, _, _, _]) => fields.push(ILLUMINANCE.measured(per_unsigned(le(value), 1.0))),
+        (0x09, [_, _, _, _]) => illuminance(value, fields),
         (0x11, [light]) => fields.push(LIGHT.measured(*light != 0)),
         (0x12, [a, b, c, d]) => {
             fields.push(PM25.measured(per_unsigned(le(&[*a, *b]), 1.0)));
@@ -95,6 +95,15 @@ fn object(id: u8, value: &[u8], event: bool, fields: &mut Vec<Field>) {
         (0x15, [_, _]) => fields.push(VOC_INDEX.measured(per_unsigned(le(value), 1.0))),
         (0x19, [decibel]) => fields.push(NOISE.measured(f64::from(*decibel))),
         _ => {}
+    }
+}
+
+/// Two objects tell it; the later one counts.
+fn illuminance(lux: &[u8], fields: &mut Vec<Field>) {
+    let told = ILLUMINANCE.measured(per_unsigned(le(lux), 1.0));
+    match fields.iter_mut().find(|field| field.id == told.id) {
+        Some(before) => *before = told,
+        None => fields.push(told),
     }
 }
 
@@ -124,6 +133,10 @@ mod tests {
             "motion true, illuminance 13 lx",
         );
         check("4812 a7e30534 2d58 0804 01 0d0000", "motion true");
+        check(
+            "0812 a7e30534 2d58 0804 01 0d0000 0904 10000000",
+            "motion true, illuminance 16 lx",
+        );
         check(
             "0804 a7e30534 2d58 0401 02",
             "door true, door_left_open true",

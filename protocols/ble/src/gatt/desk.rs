@@ -80,31 +80,25 @@ impl Desk {
     }
 
     /// Puts a question to a device; a device that nobody answers for yet is looked at by a session of its own.
-    pub(super) fn put(&self, who: Address, ask: Ask) {
+    pub(super) fn put(&self, who: Address, mut ask: Ask) {
         const MANY: &str = "too many questions wait for it already; ask again in a moment";
-        let mailbox = self.inner().mailboxes.get(&who).cloned();
-        let Some(mailbox) = mailbox else {
-            return self.put_to_stranger(who, ask);
-        };
-        let ask = match mailbox.try_send(ask) {
-            Ok(()) => return,
-            Err(mpsc::error::TrySendError::Full(ask)) => return ask.refuse(MANY),
-            Err(mpsc::error::TrySendError::Closed(ask)) => ask,
-        };
-        self.close(who);
-        self.put_to_stranger(who, ask);
-    }
-
-    fn put_to_stranger(&self, who: Address, ask: Ask) {
-        let receiver = self.open(who);
-        let mailbox = self.inner().mailboxes.get(&who).cloned();
-        if let Some(mailbox) = mailbox {
-            // It was just made, and has room.
-            let _ = mailbox.try_send(ask);
+        // Held to the end: two who ask at once would have a session each.
+        let mut inner = self.inner();
+        if let Some(mailbox) = inner.mailboxes.get(&who) {
+            match mailbox.try_send(ask) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Full(ask)) => return ask.refuse(MANY),
+                Err(mpsc::error::TrySendError::Closed(back)) => ask = back,
+            }
         }
+        inner.statuses.remove(&who);
+        let (mailbox, receiver) = mpsc::channel(WAITING);
+        // It was just made, and has room.
+        let _ = mailbox.try_send(ask);
+        inner.mailboxes.insert(who, mailbox);
         if let Err(error) = self.strangers.try_send((who, receiver)) {
             let (_, mut receiver) = error.into_inner();
-            self.close(who);
+            inner.mailboxes.remove(&who);
             while let Ok(ask) = receiver.try_recv() {
                 ask.refuse("too many devices are looked at already; disconnect from one of them");
             }
@@ -238,5 +232,35 @@ impl Drop for Turn<'_> {
             inner.leaving.remove(&self.who);
         }
         self.with(|turns| turns.leave(self.who));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Barrier, thread};
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[test]
+    fn who_is_asked_by_two_at_once_has_one_session() {
+        const WHO: Address = Address([0xC0, 0, 0, 0, 0, 1]);
+        for _ in 0..500 {
+            let (desk, mut newcomers) = Desk::new(1);
+            let both = Barrier::new(2);
+            thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        both.wait();
+                        desk.put(WHO, Ask::Disconnect(oneshot::channel().0));
+                    });
+                }
+            });
+            let (who, mut asks) = newcomers.try_recv().unwrap();
+            assert_eq!(who, WHO);
+            assert!(asks.try_recv().is_ok() && asks.try_recv().is_ok());
+            assert!(newcomers.try_recv().is_err());
+        }
     }
 }

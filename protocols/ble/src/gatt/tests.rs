@@ -65,6 +65,7 @@ fn device() -> Device {
         breaks_after: None,
         mute_after: None,
         hangs: false,
+        reads_from: None,
         refuses: Default::default(),
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use fieldgate_kit::scanner::{PairingReply, ScanMode};
+use fieldgate_model::Timestamp;
 use tokio::time::Instant;
 
 use super::{Route, Routes};
@@ -52,6 +53,8 @@ pub(super) struct Device {
     pub mute_after: Option<Duration>,
     /// Reading it never has an answer.
     pub hangs: bool,
+    /// Reading it has no answer before the clock of the wall shows this.
+    pub reads_from: Option<Timestamp>,
     /// These it refuses to read.
     pub refuses: BTreeSet<CharacteristicId>,
 }
@@ -255,6 +258,9 @@ impl Connection for Link {
             let device = self.check()?;
             if device.hangs {
                 std::future::pending::<()>().await;
+            }
+            while device.reads_from.is_some_and(|from| clock::now() < from) {
+                tokio::task::yield_now().await;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
             if device.refuses.contains(&of) {

@@ -262,6 +262,10 @@ impl Place {
             What::Words { words, .. } => word(words, raw),
             What::Number { scaling, .. } => {
                 let number = scaling.apply(raw);
+                // A float that its scale made larger than floats can be.
+                if !number.as_f64().is_finite() {
+                    return Read::Nothing;
+                }
                 if let Some((low, high)) = self.valid
                     && !(low..=high).contains(&number.as_f64())
                 {

@@ -154,6 +154,15 @@ impl Profile {
         &self.id
     }
 
+    pub(crate) fn shared_id(&self) -> Arc<str> {
+        Arc::clone(&self.id)
+    }
+
+    /// Devices send it beside their own format.
+    pub(crate) fn is_general(&self) -> bool {
+        self.general
+    }
+
     /// What such devices are called.
     #[must_use]
     pub fn title(&self) -> &str {
@@ -221,8 +230,9 @@ impl Profile {
             if seen && of_packets {
                 return Decoded::Repeated;
             }
-            // The first number of a counter of events says nothing: they may have been long ago.
-            let happened = of_packets || (memory.packet.is_some() && count.is_some() && !seen);
+            // The first number of a counter of events says nothing: they may have been long ago. Without a number nothing tells the
+            // packet from the same one before.
+            let happened = count.is_some() && !seen && (of_packets || memory.packet.is_some());
             let read = layout.each(&data, Some(advertisement), |field, _| {
                 if field.nature == Nature::Measured || happened {
                     fields.push(field);

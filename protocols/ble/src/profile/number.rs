@@ -150,6 +150,9 @@ impl DataType {
             }
             Form::Hundredths => {
                 let (whole, hundredths) = ((bits >> 8 & 0x7F) * 100, bits & 0xFF);
+                if hundredths > 99 {
+                    return None;
+                }
                 let size = (whole + hundredths).cast_signed();
                 if bits & 0x8000 == 0 { size } else { -size }
             }
@@ -324,6 +327,7 @@ mod tests {
         check("bcd16be", &[0x12, 0x34], Some(1234.0));
         check("bcd8", &[0x1A], None);
         check("sm8c", &[0x81, 0x45], Some(-169.0));
+        check("sm8c", &[0x01, 100], None);
         // SFLOAT 0xF14B is 331 × 10⁻¹; FLOAT 0xFF000171 is 369 × 10⁻¹; NaN, NRes and the infinities are none.
         check("medfloat16le", &[0x4B, 0xF1], Some(33.1));
         check("medfloat32le", &[0x71, 0x01, 0x00, 0xFF], Some(36.9));

@@ -185,7 +185,7 @@ impl Links {
             }
         }
         link.subscribed().insert(characteristic);
-        let done = limited(&doing, link.peripheral.subscribe(described)).await;
+        let done = link.ask(&doing, link.peripheral.subscribe(described)).await;
         if done.is_err() {
             link.subscribed().remove(&characteristic);
         }
@@ -339,7 +339,7 @@ impl Link {
     ) -> Result<Vec<u8>, RadioError> {
         let described = self.described(characteristic)?;
         let doing = format!("read {}", self.name(characteristic));
-        limited(&doing, self.peripheral.read(described)).await
+        self.ask(&doing, self.peripheral.read(described)).await
     }
 
     pub(super) async fn write(
@@ -354,7 +354,8 @@ impl Link {
             Write::WithResponse => WriteType::WithResponse,
             Write::WithoutResponse => WriteType::WithoutResponse,
         };
-        limited(&doing, self.peripheral.write(described, value, how)).await
+        self.ask(&doing, self.peripheral.write(described, value, how))
+            .await
     }
 
     pub(super) async fn unsubscribe(
@@ -364,7 +365,22 @@ impl Link {
         let described = self.described(characteristic)?;
         let doing = format!("unsubscribe from {}", self.name(characteristic));
         self.subscribed().remove(&characteristic);
-        limited(&doing, self.peripheral.unsubscribe(described)).await
+        self.ask(&doing, self.peripheral.unsubscribe(described))
+            .await
+    }
+
+    /// Asks the device, for as long as the connection is there: BlueZ does not always answer what was under way when a link broke.
+    async fn ask<T>(
+        &self,
+        doing: &str,
+        asked: impl Future<Output = btleplug::Result<T>>,
+    ) -> Result<T, RadioError> {
+        tokio::select! {
+            done = limited(doing, asked) => done,
+            () = self.closed.cancelled() => {
+                Err(RadioError::Broken(format!("cannot {doing}: the connection is gone")))
+            }
+        }
     }
 
     pub(super) fn place(&self) -> (u16, Address) {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use fieldgate_kit::scanner::{LessonExample, Taught, TaughtPoint};
 
+use super::{LONGEST_PACKET, MOST_EXAMPLES};
 use crate::{
     Profile, Profiles,
     profile::{DataType, hex, hex_of},
@@ -84,6 +85,9 @@ fn packets(points: &[TaughtPoint]) -> Result<Packets, String> {
                 continue;
             }
             let bytes = hex_of(hex).ok_or("a packet is not of hexadecimal digits")?;
+            if bytes.len() > LONGEST_PACKET {
+                return Err(format!("a packet has more than {LONGEST_PACKET} bytes"));
+            }
             if !shown.is_finite() {
                 return Err("a number on the display is none".to_owned());
             }
@@ -92,6 +96,11 @@ fn packets(points: &[TaughtPoint]) -> Result<Packets, String> {
                 reads.push((point.id.clone(), *shown));
             }
         }
+    }
+    if packets.len() > MOST_EXAMPLES {
+        return Err(format!(
+            "{MOST_EXAMPLES} examples are enough; leave some out"
+        ));
     }
     if packets.is_empty() {
         return Err("there are no examples".to_owned());

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use fieldgate_kit::scanner::{AdapterReport, AdapterState};
 
-use super::{Adapter, Watch};
+use super::{Adapter, Watch, ladder::Expected};
 use crate::radio::RadioError;
 
 /// After so long people are told that nothing is heard; something is done about it later.
@@ -124,7 +124,18 @@ impl Watch {
                 format!("listens, {per_s:.1} packets/s"),
             );
         }
-        if self.ladder.acted.is_some() {
+        let connected = self.population.connections();
+        if connected > 0 && self.population.patience().1 == Expected::Nobody {
+            let devices = match connected {
+                1 => "a device is".to_owned(),
+                _ => format!("{connected} devices are"),
+            };
+            return (
+                AdapterState::Listening,
+                format!("listens; {devices} connected, and nobody else is heard"),
+            );
+        }
+        if self.ladder.acted().is_some() {
             let step = adapter.steps.back().map_or("", |(_, step)| step.as_str());
             return (
                 AdapterState::Recovering,

@@ -10,6 +10,7 @@ use crate::{
     connection::{BrowseName, Class, Connection, Direction},
     glob::{Glob, Progress},
     node_id::NodeId,
+    room::{self, Room},
     status::Status,
 };
 
@@ -112,16 +113,21 @@ async fn by_path(
                 .collect(),
         });
     }
-    while !level.is_empty() && seen.len() < MAX_OBJECTS {
+    let mut room = Room::of(room::OF_A_LOOK);
+    while !level.is_empty() && seen.len() < MAX_OBJECTS && !room.is_over() {
         let mut next = Vec::new();
         for visits in level.chunks(per_browse.clamp(1, AT_ONCE)) {
+            if room.is_over() {
+                break;
+            }
             let nodes: Vec<NodeId> = visits.iter().map(|visit| visit.node.clone()).collect();
             let methods = connection.methods(nodes.clone()).await?;
             let children = connection.browse(nodes, Direction::Children).await?;
             for ((visit, methods), children) in visits.iter().zip(methods).zip(children) {
                 for method in methods.unwrap_or_default() {
                     let (_, matched) = visit.step(&method.name, &globs, namespaces);
-                    if !matched.is_empty() && found.len() < MAX_METHODS {
+                    if !matched.is_empty() && found.len() < MAX_METHODS && !room.is_over() {
+                        room.take(room::of_name(&method.name) + visit.bytes());
                         found.push(Method {
                             object: visit.node.clone(),
                             node: method.node,
@@ -140,7 +146,8 @@ async fn by_path(
                     }
                     let (progress, _) = visit.step(&child.name, &globs, namespaces);
                     let alive = progress.iter().any(|progress| !progress.is_dead());
-                    if alive && seen.insert(child.node.clone()) {
+                    if alive && !room.is_over() && seen.insert(child.node.clone()) {
+                        room.take(room::of_neighbour(&child) + visit.bytes());
                         let mut path = visit.path.clone();
                         path.push(child.name.name);
                         next.push(Visit {
@@ -158,6 +165,15 @@ async fn by_path(
 }
 
 impl Visit {
+    /// What is kept of it, and what one that it leads to has of it.
+    fn bytes(&self) -> usize {
+        let names = self
+            .path
+            .iter()
+            .map(|name| size_of::<String>() + name.len());
+        names.sum::<usize>() + size_of_val(self.progress.as_slice())
+    }
+
     /// How far each glob is with one name more, and the rules that mean exactly that.
     fn step(
         &self,

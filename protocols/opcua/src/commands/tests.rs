@@ -1,12 +1,16 @@
 //! Commands while it is looked up what is allowed, against a server that answers when the test lets it.
 
-use std::{convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use fieldgate_kit::{Commands, Desk, Devices, DropCounters, Exploring, Health, Readings, Secrets};
-use fieldgate_model::{Outcome, Timestamp};
+use fieldgate_model::{Outcome, Timestamp, Value};
 use futures::future::{pending, ready};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use super::*;
 use crate::{
@@ -17,20 +21,40 @@ use crate::{
     twin::item,
 };
 
-/// Tells its namespaces once for each permit; an empty list of them is a failure.
-struct Slow(Semaphore);
+/// Tells its namespaces once for each permit, and writes once for each.
+struct Slow {
+    tells: Semaphore,
+    /// It tells none, whatever was permitted.
+    is_busy: AtomicBool,
+    writes: Semaphore,
+    is_asked_to_write: Notify,
+    has_written: AtomicBool,
+}
 
 impl Slow {
+    fn new() -> Self {
+        Self {
+            tells: Semaphore::new(0),
+            is_busy: AtomicBool::new(false),
+            writes: Semaphore::new(0),
+            is_asked_to_write: Notify::new(),
+            has_written: AtomicBool::new(false),
+        }
+    }
+
     fn answers_once(&self) {
-        self.0.add_permits(1);
+        self.tells.add_permits(1);
     }
 }
 
 impl Connection for Slow {
     fn namespaces(&self) -> Called<'_, Vec<String>> {
         Box::pin(async {
+            if self.is_busy.load(Ordering::SeqCst) {
+                return Err(Status::named("BadServerTooBusy"));
+            }
             let permit = self
-                .0
+                .tells
                 .acquire()
                 .await
                 .map_err(|_| Status::named("BadTimeout"))?;
@@ -57,6 +81,16 @@ impl Connection for Slow {
 
     fn read_now(&self, node: NodeId) -> Called<'_, Answer> {
         Box::pin(ready(Ok(Answer::done(format!("{node:?} was read")))))
+    }
+
+    fn write(&self, _: NodeId, _: Value) -> Called<'_, Answer> {
+        Box::pin(async {
+            self.is_asked_to_write.notify_one();
+            let permit = self.writes.acquire().await;
+            permit.map_err(|_| Status::named("BadTimeout"))?.forget();
+            self.has_written.store(true, Ordering::SeqCst);
+            Ok(Answer::done("it was written"))
+        })
     }
 
     fn browse(
@@ -100,7 +134,7 @@ fn settings() -> Settings {
     let settings = json!({
         "endpoint": "opc.tcp://press:4840",
         "select": ["Objects/**"],
-        "commands": [{ "node": "i=0", "allow": ["read"] }, { "node": "i=1", "allow": ["read"] }],
+        "commands": [{ "node": "i=0", "allow": ["read", "write"] }, { "node": "i=1", "allow": ["read"] }],
     });
     serde_json::from_value(settings).unwrap()
 }
@@ -157,7 +191,7 @@ async fn desk(gateway: &mut watch::Receiver<Option<Desk>>, is: impl Fn(&Desk) ->
 #[tokio::test]
 async fn the_desk_stays_open_while_it_is_looked_up_what_is_allowed() {
     let (commands, mut gateway) = Commands::channel();
-    let (server, settings, ctx) = (Slow(Semaphore::new(0)), settings(), ctx(commands));
+    let (server, settings, ctx) = (Slow::new(), settings(), ctx(commands));
     let (points, seen) = watch::channel(items(1));
     let asking = async {
         let first = desk(&mut gateway, Desk::is_open).await;
@@ -181,7 +215,7 @@ async fn the_desk_stays_open_while_it_is_looked_up_what_is_allowed() {
         let new = after.order(read("s/d/p1")).unwrap().await.unwrap();
         assert_eq!(new.outcome, Outcome::Done);
         // It cannot be looked up any more: what was allowed stays.
-        server.0.close();
+        server.tells.close();
         points.send_replace(items(1));
         let answer = after.order(read("s/d/p1")).unwrap().await.unwrap();
         assert_eq!(answer.outcome, Outcome::Done);
@@ -195,8 +229,8 @@ async fn the_desk_stays_open_while_it_is_looked_up_what_is_allowed() {
 #[tokio::test]
 async fn what_cannot_be_looked_up_is_told_to_whoever_asks() {
     let (commands, mut gateway) = Commands::channel();
-    let (server, settings, ctx) = (Slow(Semaphore::new(0)), settings(), ctx(commands));
-    server.0.close();
+    let (server, settings, ctx) = (Slow::new(), settings(), ctx(commands));
+    server.tells.close();
     let (_points, seen) = watch::channel(items(1));
     let asking = async {
         let told = |desk: &Desk| {
@@ -206,6 +240,63 @@ async fn what_cannot_be_looked_up_is_told_to_whoever_asks() {
             })
         };
         assert!(desk(&mut gateway, told).await.is_open());
+    };
+    tokio::select! {
+        never = serve(&server, &settings, &ctx, seen) => never_ends(never),
+        () = asking => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_looked_up_is_looked_up_again() {
+    let (commands, mut gateway) = Commands::channel();
+    let (server, settings, ctx) = (Slow::new(), settings(), ctx(commands));
+    server.is_busy.store(true, Ordering::SeqCst);
+    let (points, seen) = watch::channel(items(1));
+    let asking = async {
+        let told = |desk: &Desk| {
+            let why = desk.unknown.as_deref();
+            why.is_some_and(|why| why.contains("BadServerTooBusy") && why.contains("by itself"))
+        };
+        desk(&mut gateway, told).await;
+        server.is_busy.store(false, Ordering::SeqCst);
+        server.answers_once();
+        desk(&mut gateway, |desk| desk.offers.len() == 1).await;
+        // And so it is where something was allowed before.
+        server.is_busy.store(true, Ordering::SeqCst);
+        points.send_replace(items(2));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.is_busy.store(false, Ordering::SeqCst);
+        server.answers_once();
+        desk(&mut gateway, |desk| desk.offers.len() == 2).await;
+    };
+    tokio::select! {
+        never = serve(&server, &settings, &ctx, seen) => never_ends(never),
+        () = asking => {}
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_let_go() {
+    let (commands, mut gateway) = Commands::channel();
+    let (server, settings, ctx) = (Slow::new(), settings(), ctx(commands));
+    let (_points, seen) = watch::channel(items(1));
+    let asking = async {
+        server.answers_once();
+        let desk = desk(&mut gateway, |desk| desk.offers.len() == 1).await;
+        let write = Command {
+            action: Action::Write(Value::Int(7)),
+            ..read("s/d/p0")
+        };
+        let answer = desk.order(write).unwrap();
+        server.is_asked_to_write.notified().await;
+        drop(answer);
+        let next = desk.order(read("s/d/p0")).unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(5), next).await;
+        assert_eq!(next.expect("in time").unwrap().outcome, Outcome::Done);
+        server.writes.add_permits(1);
+        tokio::task::yield_now().await;
+        assert!(!server.has_written.load(Ordering::SeqCst));
     };
     tokio::select! {
         never = serve(&server, &settings, &ctx, seen) => never_ends(never),

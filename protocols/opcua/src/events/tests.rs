@@ -313,3 +313,21 @@ fn what_a_condition_is_stays_known_for_another_session() {
     );
     assert_eq!(told.readings, []);
 }
+
+/// Types that nobody was told of can be made up, one for each event.
+#[test]
+fn points_of_events_are_bounded_whatever_their_types_are_called() {
+    let mut events = events(serde_json::json!({}));
+    let mut points = 0;
+    for of in 0..3 * MAX_POINTS_AND_TYPES {
+        let of = u32::try_from(of).unwrap();
+        let told = events.tell(vec![happened(1_000_000 + of, 300, &[])], SEEN);
+        assert_eq!(told.readings.len(), 1);
+        points += told.points.len();
+    }
+    // One for each notifier is for all the others.
+    assert_eq!(points, MAX_POINTS_AND_TYPES + 1);
+    let long = Value::Text(format!("ns=2;s={}", "x".repeat(500_000)));
+    let told = events.tell(vec![happened(1, 300, &[("EventType", long)])], SEEN);
+    assert_eq!(told.readings[0].point.to_string(), "s/Server/Event");
+}

@@ -14,6 +14,7 @@ use crate::{
     connection::{Class, Connection, Direction, EventRequest, Limits, Subscription},
     glob::Glob,
     node_id::{NodeAddress, NodeId},
+    room::{self, Room},
     settings::{EventRule, Settings},
     status::Status,
     subscribe,
@@ -173,9 +174,13 @@ async fn find(
     }
     let mut level = vec![(OBJECTS, BrowsePath::default(), objects)];
     let mut visited = 0;
-    while !level.is_empty() && visited < MAX_VISITED {
+    let mut room = Room::of(room::OF_A_LOOK);
+    while !level.is_empty() && visited < MAX_VISITED && !room.is_over() {
         let mut next = Vec::new();
         for chunk in level.chunks(limits.per_browse.max(1)) {
+            if room.is_over() {
+                break;
+            }
             let nodes = chunk.iter().map(|(node, ..)| node.clone()).collect();
             let found = connection.browse(nodes, Direction::Children).await?;
             for ((_, path, progress), children) in chunk.iter().zip(found) {
@@ -192,7 +197,10 @@ async fn find(
                     if glob.matched(at) {
                         return Ok(Some((child.node, name_of(&path))));
                     }
-                    next.push((child.node, path, at));
+                    if !room.is_over() {
+                        room.take(room::of_node(&child.node) + room::of_path(&path));
+                        next.push((child.node, path, at));
+                    }
                 }
             }
         }

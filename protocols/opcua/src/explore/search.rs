@@ -13,7 +13,10 @@ use fieldgate_kit::{
 use tokio::time::Instant;
 
 use super::{Explorer, OBJECTS, asked::Reference, lock, may_lead_on, path_of};
-use crate::node_id::{NodeAddress, NodeId};
+use crate::{
+    node_id::{NodeAddress, NodeId},
+    room::{self, Room},
+};
 
 /// Where the server describes itself; searched only by who begins there.
 const SERVER: NodeId = NodeId::numeric(0, 2253);
@@ -98,14 +101,16 @@ impl Explorer {
         let mut places: Vec<usize> = (0..parents.len()).collect();
         let mut answers = self.connection.references(nodes, 0).await?;
         let mut found = Vec::new();
+        let mut room = Room::of(room::OF_A_QUESTION);
         for _ in 0..MAX_NEXT {
             let mut next = Vec::new();
             for (at, answer) in places.into_iter().zip(answers) {
                 let Ok(answer) = answer else { continue };
+                room.take(answer.found.iter().map(room::of_reference).sum());
                 found.extend(answer.found.into_iter().map(|reference| (at, reference)));
                 next.extend(answer.left.map(|left| (at, left)));
             }
-            if next.is_empty() || found.len() as u64 > MAX_LOOKED_AT {
+            if next.is_empty() || found.len() as u64 > MAX_LOOKED_AT || room.is_over() {
                 break;
             }
             let (at, marks): (Vec<usize>, Vec<Vec<u8>>) = next.into_iter().unzip();
@@ -202,12 +207,7 @@ impl Search {
 }
 
 fn bytes(node: &NodeId, path: &str) -> usize {
-    use crate::node_id::Identifier;
-    let id = match &node.identifier {
-        Identifier::Numeric(_) => 0,
-        Identifier::Text(text) | Identifier::Guid(text) | Identifier::Opaque(text) => text.len(),
-    };
-    id + path.len() + size_of::<(NodeId, String)>()
+    room::of_node(node) + path.len() + size_of::<String>()
 }
 
 fn hash(node: &NodeId) -> u64 {

@@ -9,9 +9,11 @@ use std::collections::HashSet;
 use fieldgate_model::Value;
 
 use crate::{
+    browse::MAX_VERSIONS,
     connection::{BrowseName, Connection, EventRequest, ItemRequest, Notification, Subscription},
     events::filter::{EventFilter, Field},
     node_id::{NodeAddress, NodeId},
+    room,
     settings::{Discard, Trigger},
     status::Status,
 };
@@ -31,8 +33,9 @@ const QUEUE_SIZE: u32 = 100;
 const VERSION_SAMPLING_MS: f64 = 2_000.0;
 /// NodeAdded and NodeDeleted (Part 5, 12.16).
 const COMES_OR_GOES: u64 = 0b11;
-/// Nodes of events that are remembered until the next look.
+/// Nodes of events that are remembered until the next look, and the longest of their ids (Part 3, 8.2.3, and some room).
 const MAX_TOUCHED: usize = 10_000;
+const MAX_ID_BYTES: usize = 8_192;
 
 /// What is listened to.
 #[derive(Debug, Default)]
@@ -120,9 +123,11 @@ impl Signals {
     pub(crate) fn hear(&mut self, notification: &mut Notification) -> bool {
         let mut changed = false;
         notification.changes.retain(|change| {
-            let own = change.handle >= VERSIONS;
-            changed |= own && !self.heard.insert(change.handle);
-            !own
+            // Others from there on are nobody's, however many the server makes up.
+            let own = change.handle.checked_sub(VERSIONS);
+            let known = own.is_some_and(|place| (place as usize) < MAX_VERSIONS);
+            changed |= known && !self.heard.insert(change.handle);
+            own.is_none()
         });
         notification.events.retain(|event| {
             let own = event.handle == EVENTS;
@@ -145,8 +150,9 @@ impl Signals {
             return;
         };
         let room = MAX_TOUCHED.saturating_sub(self.touched.len());
-        self.touched
-            .extend(changes.iter().filter_map(comes_or_goes).take(room));
+        let nodes = changes.iter().filter_map(comes_or_goes);
+        let nodes = nodes.filter(|node| room::of_node(node) <= MAX_ID_BYTES);
+        self.touched.extend(nodes.take(room));
     }
 }
 
@@ -253,6 +259,25 @@ mod tests {
         let mut told = message(&[], vec![event(EVENTS, &[])]);
         assert!(signals.hear(&mut told));
         assert!(told.events.is_empty());
+    }
+
+    #[test]
+    fn what_a_server_makes_up_is_not_remembered() {
+        let mut signals = Signals::default();
+        for first in (VERSIONS..EVENTS).step_by(1 << 20) {
+            let handles: Vec<u32> = (first..first + 10).collect();
+            let mut told = message(&handles, Vec::new());
+            signals.hear(&mut told);
+            assert!(told.changes.is_empty());
+        }
+        assert_eq!(signals.heard.len(), 10);
+        let long = format!("ns=2;s={}", "x".repeat(100_000));
+        let changes = [(long.as_str(), 1), ("ns=2;i=1", 1)];
+        signals.hear(&mut message(&[], vec![event(EVENTS, &changes)]));
+        assert_eq!(
+            signals.take_touched(),
+            HashSet::from([NodeId::numeric(2, 1)])
+        );
     }
 
     #[test]

@@ -29,8 +29,10 @@ const GROW_AFTER: u32 = 20;
 const MAX_TAKEN: u64 = 5_000_000;
 /// Pages in a row that bring nothing new.
 const MAX_STUCK: u32 = 3;
-/// Moments of a gap without an end that are remembered, until their values would have come by themselves.
+/// Moments of a gap without an end that are remembered, until their values would have come by themselves: of one point, and
+/// of all together.
 const MAX_TOLD: usize = 1_000;
+pub(super) const MAX_TOLD_OF_ALL: usize = 200_000;
 
 impl History {
     /// Takes an answer.
@@ -295,11 +297,11 @@ impl History {
         }
     }
 
-    fn remember(&mut self, point: usize, at: Timestamp) {
+    pub(super) fn remember(&mut self, point: usize, at: Timestamp) {
         let told = self.told.entry(point).or_default();
-        told.insert(at);
-        if told.len() > MAX_TOLD {
-            told.pop_first();
+        self.told_count += usize::from(told.insert(at));
+        if told.len() > MAX_TOLD || self.told_count > MAX_TOLD_OF_ALL {
+            self.told_count -= usize::from(told.pop_first().is_some());
         }
     }
 }

@@ -249,3 +249,41 @@ async fn a_point_that_has_no_node_any_more_holds_nobody_up() {
     assert_eq!(rig.fill().await, seconds(1, 11..20));
     assert_eq!(rig.history.due(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_told_of_open_gaps_is_bounded_over_all_points() {
+    let points = 300;
+    let mut rig = Rig::new(points, 100, Fill::OldestFirst);
+    let most = answers::MAX_TOLD_OF_ALL;
+    for point in 0..points {
+        for second in 0..1_000 {
+            rig.history.remember(point, at(second));
+        }
+    }
+    let count: usize = rig.history.told.values().map(BTreeSet::len).sum();
+    assert_eq!((count, rig.history.told_count), (most, most));
+    // What comes by itself makes room again.
+    assert!(!rig.history.live(0, at(999)), "it was told");
+    assert_eq!(rig.history.told_count, most - 1_000);
+}
+
+/// A gateway without a battery begins in 1970.
+#[tokio::test(start_paused = true)]
+async fn what_has_no_end_is_read_from_ahead_of_a_clock_that_is_behind() {
+    let mut rig = Rig::new(1, 1, Fill::NewestFirst);
+    let future = 8_000_000_000;
+    rig.history.open(0, at(future));
+    advance(Duration::from_secs(60)).await;
+    let asked = loop {
+        match rig.history.ask(&rig.items, at(future)) {
+            Some(Ask::Access(nodes)) => {
+                let able = Answered::Access(Ok(vec![true; nodes.len()]));
+                rig.history.answered(able, &rig.items);
+            }
+            Some(Ask::Page(asked)) => break asked,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(asked.start > at(future), "{asked:?}");
+    assert_eq!(asked.end, Some(at(future)));
+}

@@ -139,6 +139,7 @@ async fn points(profiles: &Profiles, profile: &Profile, select: Json) -> Vec<Ite
         &namespaces,
     )
     .unwrap()
+    .items
 }
 
 /// As an example writes it.

@@ -12,6 +12,25 @@ use crate::{
     status::Status,
 };
 
+/// What is said of a message, and would be said again whenever it is asked for: the server has it no longer, does not have the
+/// service, or it is larger than agreed or cannot be read. The session has nothing to do with it.
+const OF_THE_MESSAGE: [&str; 10] = [
+    "BadMessageNotAvailable",
+    "BadSequenceNumberUnknown",
+    "BadSequenceNumberInvalid",
+    "BadServiceUnsupported",
+    "BadNotImplemented",
+    "BadNotSupported",
+    "BadDecodingError",
+    "BadEncodingError",
+    "BadEncodingLimitsExceeded",
+    "BadResponseTooLarge",
+];
+
+fn is_of_the_message(why: &Status) -> bool {
+    OF_THE_MESSAGE.iter().any(|name| why.is(name))
+}
+
 impl Publishing<'_> {
     /// Asks for the messages that the server sent to a session that was lost, or kept for it.
     pub(super) async fn ask_for_unheard(&mut self) -> Result<(), SourceError> {
@@ -69,6 +88,10 @@ impl Publishing<'_> {
         missing: Vec<u32>,
     ) -> Result<(), SourceError> {
         for (at, sequence) in missing.iter().copied().enumerate() {
+            if !self.feeds[feed].may_ask_for(sequence) {
+                self.give_up(feed, sequence);
+                continue;
+            }
             let again = self.connection.republish(self.feeds[feed].id, sequence);
             let again = tokio::select! {
                 () = self.ctx.shutdown.cancelled() => {
@@ -78,20 +101,27 @@ impl Publishing<'_> {
                 }
                 again = again => again,
             };
+            let again = match again {
+                Err(why) if !is_of_the_message(&why) => return Err(lost(&why.to_string())),
+                again => again,
+            };
+            self.feeds[feed].is_answered();
             match again {
                 Ok(notification) if notification.sequence == sequence => {
                     self.take(feed, notification).await?;
                 }
                 // Some servers answer with an empty message instead.
                 Ok(_) => self.give_up(feed, sequence),
-                Err(why) if why.is("BadMessageNotAvailable") => self.give_up(feed, sequence),
-                Err(why) => return Err(lost(&why.to_string())),
+                Err(why) => {
+                    tracing::debug!(%why, sequence, "a message is not to be had once more");
+                    self.give_up(feed, sequence);
+                }
             }
         }
         Ok(())
     }
 
-    /// The server has the message no longer.
+    /// The message is not to be had: the server has it no longer, or it cannot be sent or read.
     fn give_up(&mut self, feed: usize, sequence: u32) {
         self.feeds[feed].settle(sequence);
         self.gap_since(feed, 1, self.refused_since);

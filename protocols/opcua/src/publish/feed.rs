@@ -15,6 +15,9 @@ const SILENCE_MARGIN: Duration = Duration::from_secs(3);
 /// The same for a subscription that was just taken over.
 const UNTESTED_MARGIN: Duration = Duration::from_millis(500);
 
+/// So many sessions may break off over one message before it is given up.
+const MAX_BROKEN_OFF: u32 = 3;
+
 /// One of its kind: there are servers that give a new subscription, or a new session's, the number of an old one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Birth(Arc<()>);
@@ -40,6 +43,8 @@ pub(crate) struct Feed {
     /// How often it did not tell what changed, and until when that is borne.
     pub(super) deaf_times: u32,
     pub(super) deaf_until: Option<Instant>,
+    /// The message that was asked for and not answered yet, and in how many sessions.
+    unanswered: Option<(u32, u32)>,
 }
 
 // === impl Birth ===
@@ -69,6 +74,7 @@ impl Feed {
             found: Found::default(),
             deaf_times: 0,
             deaf_until: None,
+            unanswered: None,
         }
     }
 
@@ -125,6 +131,22 @@ impl Feed {
             self.sequence.owe(*sequence);
         }
         std::mem::take(&mut self.found)
+    }
+
+    /// The message is about to be asked for; false when sessions broke off over it so often that it is given up.
+    pub(super) fn may_ask_for(&mut self, sequence: u32) -> bool {
+        let times = match self.unanswered.take() {
+            Some((known, times)) if known == sequence => times,
+            _ => 0,
+        };
+        let may = times < MAX_BROKEN_OFF;
+        self.unanswered = may.then_some((sequence, times + 1));
+        may
+    }
+
+    /// The server answered, whatever it said, and the session goes on.
+    pub(super) fn is_answered(&mut self) {
+        self.unanswered = None;
     }
 
     /// Of the subscription that had this number before, and on its way when that one was deleted: a new one begins with 1.

@@ -8,8 +8,8 @@ use opcua::{
     client::Session,
     types::{
         AttributeId, BrowseDescription, BrowseDirection, BrowseResultMask, ByteString, DataValue,
-        NodeClassMask, NodeId as VendorNodeId, ReadValueId, ReferenceTypeId, TimestampsToReturn,
-        VariableId, Variant,
+        NodeClassMask, NodeId as VendorNodeId, ReadValueId, ReferenceDescription, ReferenceTypeId,
+        TimestampsToReturn, VariableId, Variant,
     },
 };
 
@@ -25,6 +25,7 @@ use crate::{
     facts::Facts,
     node_id::NodeId,
     redundancy::Standing,
+    room::{self, Room},
     status::Status,
     value,
 };
@@ -75,16 +76,13 @@ impl Client {
         let first = within(self.session.browse(&wanted, 0, None)).await?;
         let mut found: Vec<Result<Vec<Neighbour>, Status>> = Vec::with_capacity(first.len());
         let mut unfinished: Vec<(usize, ByteString)> = Vec::new();
+        let mut room = Room::of(room::OF_A_QUESTION);
         for (at, result) in same_length(first, nodes.len())?.into_iter().enumerate() {
             if result.status_code.is_bad() {
                 found.push(Err(value::status(result.status_code)));
                 continue;
             }
-            let references = result.references.unwrap_or_default();
-            found.push(Ok(references
-                .into_iter()
-                .filter_map(convert::neighbour)
-                .collect()));
+            found.push(Ok(neighbours(result.references, &mut room)));
             if !result.continuation_point.is_null_or_empty() {
                 unfinished.push((at, result.continuation_point));
             }
@@ -93,7 +91,10 @@ impl Client {
             if unfinished.is_empty() {
                 return Ok(found);
             }
-            unfinished = self.browse_on(unfinished, &mut found).await?;
+            if room.is_over() {
+                break;
+            }
+            unfinished = self.browse_on(unfinished, &mut found, &mut room).await?;
         }
         let (places, points): (Vec<usize>, Vec<ByteString>) = unfinished.into_iter().unzip();
         for at in places {
@@ -110,20 +111,20 @@ impl Client {
         &self,
         unfinished: Vec<(usize, ByteString)>,
         found: &mut [Result<Vec<Neighbour>, Status>],
+        room: &mut Room,
     ) -> Result<Vec<(usize, ByteString)>, Status> {
         let (places, points): (Vec<usize>, Vec<ByteString>) = unfinished.into_iter().unzip();
         let results = within(self.session.browse_next(false, &points)).await?;
         let mut still = Vec::new();
         for (at, result) in places.into_iter().zip(same_length(results, points.len())?) {
-            let references = result.references.unwrap_or_default();
-            let progress = !references.is_empty();
-            let Ok(neighbours) = &mut found[at] else {
+            let progress = result.references.as_ref().is_some_and(|of| !of.is_empty());
+            let Ok(known) = &mut found[at] else {
                 continue;
             };
-            neighbours.extend(references.into_iter().filter_map(convert::neighbour));
+            known.extend(neighbours(result.references, room));
             if result.status_code.is_bad() {
                 found[at] = Err(value::status(result.status_code));
-            } else if neighbours.len() > MAX_NEIGHBOURS {
+            } else if known.len() > MAX_NEIGHBOURS {
                 found[at] = Err(browse::ENDLESS);
             } else if progress && !result.continuation_point.is_null_or_empty() {
                 still.push((at, result.continuation_point));
@@ -341,6 +342,14 @@ impl Connection for Client {
         });
         Box::pin(within_status(disconnect))
     }
+}
+
+/// What is spoken here of an answer.
+fn neighbours(references: Option<Vec<ReferenceDescription>>, room: &mut Room) -> Vec<Neighbour> {
+    let references = references.unwrap_or_default().into_iter();
+    let found: Vec<Neighbour> = references.filter_map(convert::neighbour).collect();
+    room.take(found.iter().map(room::of_neighbour).sum());
+    found
 }
 
 fn browse_description(node: &NodeId, direction: Direction) -> BrowseDescription {

@@ -306,10 +306,14 @@ pub(super) fn refused(status: &Status, what: &str) -> Answer {
 
 /// A value in a sentence.
 pub(super) fn shown(value: &Value) -> String {
-    let text = value_json(value).to_string();
+    short(&value_json(value).to_string())
+}
+
+/// Not more of a text than fits into a sentence.
+pub(super) fn short(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         Some((at, _)) => format!("{}…", &text[..at]),
-        None => text,
+        None => text.to_owned(),
     }
 }
 

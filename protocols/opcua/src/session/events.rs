@@ -1,5 +1,7 @@
 //! `Client`: the server's event types, and events as monitored items (OPC UA Part 4, 7.22.3).
 
+use std::collections::HashSet;
+
 use fieldgate_model::Value;
 use opcua::{
     client::{UARequest, services::CreateMonitoredItems},
@@ -20,6 +22,7 @@ use crate::{
     connection::{BrowseName, EventRequest, EventType, Happened, ItemRevised},
     events::filter::{EVENT_ID, EventFilter, Field, TIME},
     node_id::NodeId,
+    room::{self, Room},
     status::Status,
     value::{self, Types},
 };
@@ -48,26 +51,38 @@ impl Client {
                 name: "BaseEventType".to_owned(),
             },
         }];
+        let mut known = HashSet::from([base.clone()]);
         let mut level = vec![base];
-        while !level.is_empty() && types.len() < MAX_TYPES {
+        let mut room = Room::of(room::OF_A_QUESTION);
+        let is_enough =
+            |types: &[EventType], room: &Room| types.len() >= MAX_TYPES || room.is_over();
+        while !level.is_empty() && !is_enough(&types, &room) {
             let mut next = Vec::new();
             for chunk in level.chunks(TYPES_A_CALL) {
+                if is_enough(&types, &room) {
+                    break;
+                }
                 let wanted: Vec<BrowseDescription> = chunk.iter().map(subtypes).collect();
                 let results = within(self.session.browse(&wanted, 0, None)).await?;
                 for (parent, result) in chunk.iter().zip(same_length(results, chunk.len())?) {
                     for reference in result.references.unwrap_or_default() {
                         let node = convert::node_id(reference.node_id.node_id);
-                        if types.iter().any(|known| known.node == node) {
+                        if is_enough(&types, &room) {
+                            break;
+                        }
+                        if !known.insert(node.clone()) {
                             continue;
                         }
+                        let name = BrowseName {
+                            namespace: reference.browse_name.namespace_index,
+                            name: reference.browse_name.name.into(),
+                        };
+                        room.take(3 * room::of_node(&node) + room::of_name(&name));
                         next.push(node.clone());
                         types.push(EventType {
                             node,
                             parent: Some(parent.clone()),
-                            name: BrowseName {
-                                namespace: reference.browse_name.namespace_index,
-                                name: reference.browse_name.name.into(),
-                            },
+                            name,
                         });
                     }
                 }

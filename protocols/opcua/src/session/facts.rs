@@ -5,7 +5,8 @@ use std::sync::Arc;
 use fieldgate_model::Range;
 use opcua::types::{
     AttributeId, BrowseDescription, BrowseDirection, BrowseResultMaskFlags, EUInformation,
-    NodeClassMask, NodeId as VendorNodeId, Range as VendorRange, ReferenceTypeId, Variant,
+    NodeClassMask, NodeId as VendorNodeId, Range as VendorRange, ReferenceDescription,
+    ReferenceTypeId, Variant,
 };
 
 use super::{
@@ -91,17 +92,8 @@ impl Client {
             if !result.continuation_point.is_null_or_empty() {
                 unfinished.push(result.continuation_point);
             }
-            for reference in result.references.unwrap_or_default() {
-                let name = &reference.browse_name;
-                let known = PROPERTIES
-                    .iter()
-                    .find(|(known, _)| name.namespace_index == 0 && name.name.as_ref() == *known);
-                if let Some((_, what)) = known
-                    && reference.node_id.server_index == 0
-                {
-                    wanted.push((at, *what, reference.node_id.node_id));
-                }
-            }
+            let told = telling(result.references.unwrap_or_default());
+            wanted.extend(told.into_iter().map(|(what, node)| (at, what, node)));
         }
         if !unfinished.is_empty() {
             // A variable with so many properties is none that tells its unit at the end; the server wants its memory back.
@@ -109,6 +101,24 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// The properties that say something, each once: a server can have as many of one name as fit into an answer.
+fn telling(references: Vec<ReferenceDescription>) -> Vec<(What, VendorNodeId)> {
+    let mut found = Vec::new();
+    let mut is_found = [false; PROPERTIES.len()];
+    for reference in references {
+        let name = &reference.browse_name;
+        let here = name.namespace_index == 0 && reference.node_id.server_index == 0;
+        let mut known = PROPERTIES.iter().zip(&mut is_found);
+        if let Some(((_, what), is_found)) =
+            known.find(|((known, _), _)| here && name.name.as_ref() == *known)
+            && !std::mem::replace(is_found, true)
+        {
+            found.push((*what, reference.node_id.node_id));
+        }
+    }
+    found
 }
 
 impl What {
@@ -258,5 +268,21 @@ mod tests {
         let texts = Array::new(VariantScalarTypeId::LocalizedText, texts.to_vec()).unwrap();
         let facts = taken([(What::States, texts.into())]);
         assert_eq!(facts.states.as_deref(), Some("0 = Stopped, 1 = Running"));
+    }
+
+    #[test]
+    fn a_property_is_read_once_however_often_it_is_there() {
+        let property = |name: &str, id: u32| ReferenceDescription {
+            browse_name: opcua::types::QualifiedName::new(0, name),
+            node_id: VendorNodeId::new(0, id).into(),
+            ..ReferenceDescription::default()
+        };
+        let mut many: Vec<_> = (10..10_000).map(|id| property("TrueState", id)).collect();
+        many.push(property("EURange", 1));
+        let wanted = [
+            (What::True, VendorNodeId::new(0, 10_u32)),
+            (What::Range, VendorNodeId::new(0, 1_u32)),
+        ];
+        assert_eq!(telling(many), wanted);
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use super::{calls::same_length, convert, within};
 use crate::{
     connection::{Notification, Observed},
+    room::{self, Room},
     status::Status,
     value::{self, Described, Types, learn},
 };
@@ -94,12 +95,16 @@ impl Lexicon {
     pub(super) async fn learn(&self, session: &Session, data_types: &[NodeId]) {
         let mut described: HashMap<NodeId, Described> = HashMap::new();
         let mut waiting = self.unknown(data_types.iter());
+        let mut room = Room::of(room::OF_TYPES);
         for _ in 0..MAX_ROUNDS {
             if waiting.is_empty() || described.len() + waiting.len() > MAX_DESCRIBED {
                 break;
             }
             let mut needs = Vec::new();
             for chunk in waiting.chunks(TYPES_A_CALL) {
+                if room.is_over() {
+                    break;
+                }
                 let answers = match describe(session, chunk).await {
                     Ok(answers) => answers,
                     Err(why) => {
@@ -108,12 +113,19 @@ impl Lexicon {
                     }
                 };
                 for (id, answer) in chunk.iter().zip(answers) {
+                    room.take(answer.bytes());
                     needs.extend(answer.needs());
                     described.insert(id.clone(), answer);
                 }
             }
             waiting = self.unknown(needs.iter());
             waiting.retain(|id| !described.contains_key(id));
+            if room.is_over() {
+                tracing::warn!(
+                    "the server says more of its data types than is taken; what is left is not known"
+                );
+                break;
+            }
         }
         learn(&mut self.write(), &described);
     }

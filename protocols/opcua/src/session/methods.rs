@@ -11,7 +11,7 @@ use opcua::types::{
 
 use super::{
     calls::Client,
-    commands::{refused, shown},
+    commands::{refused, short, shown},
     convert, encode,
     value_types::brackets,
     within,
@@ -25,6 +25,8 @@ use crate::{
 
 /// The most arguments of a method that is called here.
 const MAX_ARGUMENTS: usize = 64;
+/// Of what a method yields, so many are told in the sentence; a server can yield tens of thousands.
+const MAX_TOLD: usize = 8;
 /// The most methods that are taken from one node.
 const MAX_METHODS: u32 = 1000;
 
@@ -285,11 +287,13 @@ fn called(result: CallMethodResult, inputs: &[&str], outputs: &[Formal], types: 
         false => {
             let said = fields
                 .iter()
-                .map(|(name, value)| format!("{name} = {}", shown(value)));
-            format!(
-                "the method was called: {}",
-                said.collect::<Vec<_>>().join(", ")
-            )
+                .take(MAX_TOLD)
+                .map(|(name, value)| format!("{} = {}", short(name), shown(value)));
+            let said = said.collect::<Vec<_>>().join(", ");
+            match fields.len().saturating_sub(MAX_TOLD) {
+                0 => format!("the method was called: {said}"),
+                more => format!("the method was called: {said}, and {more} more"),
+            }
         }
     };
     let answer = Answer::done(words).status(status.name());
@@ -363,5 +367,17 @@ mod tests {
             answer.words
         );
         assert_eq!(answer.status.as_deref(), Some("BadInvalidArgument"));
+    }
+
+    #[test]
+    fn what_a_method_yields_is_told_in_a_sentence_and_not_in_a_book() {
+        let outputs = vec![Variant::from("x".repeat(500)); 20_000];
+        let result = CallMethodResult {
+            output_arguments: Some(outputs),
+            ..CallMethodResult::default()
+        };
+        let answer = called(result, &[], &[], Types::standard());
+        assert!(answer.words.len() < 2_000, "{} bytes", answer.words.len());
+        assert!(answer.words.ends_with("and 19992 more"), "{}", answer.words);
     }
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     connection::{BrowseName, Subtypes},
     node_id::NodeId,
+    room::{self, Room},
     status::Status,
     value,
 };
@@ -33,12 +34,13 @@ impl Client {
             .into_iter()
             .enumerate()
             .collect();
+        let mut room = Room::of(room::OF_A_QUESTION);
         for _ in 0..MAX_PAGES {
             let unfinished: Vec<(usize, ByteString)> = answers
                 .into_iter()
-                .filter_map(|(at, answer)| Some((at, take(&mut found[at], answer)?)))
+                .filter_map(|(at, answer)| Some((at, take(&mut found[at], answer, &mut room)?)))
                 .collect();
-            if unfinished.is_empty() {
+            if unfinished.is_empty() || room.is_over() {
                 return Ok(found);
             }
             let (places, points): (Vec<usize>, Vec<ByteString>) = unfinished.into_iter().unzip();
@@ -53,7 +55,11 @@ impl Client {
 }
 
 /// Takes a page; what is left when there is more, and there was progress.
-fn take(found: &mut Result<Subtypes, Status>, answer: BrowseResult) -> Option<ByteString> {
+fn take(
+    found: &mut Result<Subtypes, Status>,
+    answer: BrowseResult,
+    room: &mut Room,
+) -> Option<ByteString> {
     if answer.status_code.is_bad() {
         *found = Err(value::status(answer.status_code));
         return None;
@@ -71,7 +77,9 @@ fn take(found: &mut Result<Subtypes, Status>, answer: BrowseResult) -> Option<By
             namespace: reference.browse_name.namespace_index,
             name: reference.browse_name.name.into(),
         };
-        (convert::node_id(reference.node_id.node_id), name)
+        let node = convert::node_id(reference.node_id.node_id);
+        room.take(room::of_node(&node) + room::of_name(&name));
+        (node, name)
     }));
     more.then_some(answer.continuation_point)
 }

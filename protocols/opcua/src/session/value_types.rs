@@ -7,6 +7,9 @@ use opcua::types::{AttributeId, NodeId as VendorNodeId, Variant};
 use super::{calls::Client, convert};
 use crate::{connection::ValueType, node_id::NodeId, status::Status};
 
+/// Characters of a type's name.
+const MAX_NAME: usize = 200;
+
 impl Client {
     /// Two attributes are read of each variable; the data types themselves are learned once.
     pub(super) async fn read_value_types(
@@ -63,7 +66,11 @@ impl Client {
             .into_iter()
             .zip(names)
             .filter_map(|((node, _), name)| match name.value {
-                Some(Variant::QualifiedName(name)) => Some((node, name.name.into())),
+                Some(Variant::QualifiedName(name)) => {
+                    // It stands at each variable of the type.
+                    let name = name.name.as_ref().chars().take(MAX_NAME);
+                    Some((node, name.collect()))
+                }
                 _ => None,
             })
             .collect())

@@ -14,6 +14,7 @@ use crate::{
     explore::asked::{Reference, References},
     node_id::NodeId,
     profiles::Profile,
+    room::{self, Room},
     settings::Wishes,
     status::Status,
 };
@@ -154,6 +155,7 @@ async fn walk(
 ) -> Result<(), Status> {
     let mut seen: HashSet<(NodeId, bool, bool)> = HashSet::new();
     let mut known: HashSet<NodeId> = HashSet::new();
+    let mut room = Room::of(room::OF_A_LOOK);
     let mut level = vec![Visit {
         node: OBJECTS,
         path: BrowsePath::default(),
@@ -179,6 +181,7 @@ async fn walk(
                     if let Some(member) = visit.member(meant, namespaces)
                         && known.insert(visit.node.clone())
                     {
+                        room.take(visit.bytes());
                         instances.members.push(member);
                     }
                     let key = (
@@ -187,10 +190,15 @@ async fn walk(
                         !visit.within.is_empty(),
                     );
                     if visit.path.0.len() < MAX_DEPTH && !visit.is_property() && seen.insert(key) {
+                        room.take(visit.bytes());
                         next.push(visit);
                     }
+                    if room.is_over() {
+                        break;
+                    }
                 }
-                if instances.members.len() > MAX_FOUND || seen.len() > MAX_VISITED {
+                if instances.members.len() > MAX_FOUND || seen.len() > MAX_VISITED || room.is_over()
+                {
                     instances.remarks.push(format!(
                         "the search for instances was cut off at {} points after {} nodes",
                         instances.members.len(),
@@ -220,11 +228,13 @@ async fn children(
         .into_iter()
         .enumerate()
         .collect();
+    let mut room = Room::of(room::OF_A_QUESTION);
     for _ in 0..MAX_PAGES {
         let mut unfinished = Vec::new();
         for (at, answer) in answers {
             match answer {
                 Ok(References { found, left }) => {
+                    room.take(found.iter().map(room::of_reference).sum());
                     all[at].extend(found);
                     let left = left.filter(|_| all[at].len() < MAX_CHILDREN);
                     unfinished.extend(left.map(|mark| (at, mark)));
@@ -238,6 +248,9 @@ async fn children(
         if unfinished.is_empty() {
             return Ok(all);
         }
+        if room.is_over() {
+            break;
+        }
         let (places, marks): (Vec<usize>, Vec<Vec<u8>>) = unfinished.into_iter().unzip();
         let more = connection.more_references(marks).await?;
         answers = places.into_iter().zip(more).collect();
@@ -248,6 +261,12 @@ async fn children(
 }
 
 impl Visit {
+    /// What is kept of it: itself, and what is remembered of it as seen or found.
+    fn bytes(&self) -> usize {
+        let within = size_of_val(self.within.as_slice());
+        2 * room::of_node(&self.node) + room::of_path(&self.path) + within
+    }
+
     /// `None` for what is not looked at: methods, properties outside of what a profile takes from, and the server's
     /// description of itself.
     fn step(&self, child: Reference, meant: &Meant<'_>) -> Option<Self> {

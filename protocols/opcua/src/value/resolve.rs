@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use opcua::types::{DataTypeDefinition, NodeId, VariantScalarTypeId};
+use opcua::types::{DataTypeDefinition, NodeId, UAString, VariantScalarTypeId};
 
 use super::types::{Kind, Structure, Types, enumeration};
 use crate::enumeration::{Enumeration, Meaning};
@@ -24,6 +24,36 @@ pub(crate) struct Described {
 // === impl Described ===
 
 impl Described {
+    /// What it takes in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let text = |text: &UAString| size_of::<Self>() / 4 + text.as_ref().len();
+        let definition = match &self.definition {
+            Some(DataTypeDefinition::Structure(definition)) => {
+                let fields = definition.fields.iter().flatten();
+                fields
+                    .map(|field| text(&field.name) + text(&field.description.text))
+                    .sum()
+            }
+            Some(DataTypeDefinition::Enum(definition)) => {
+                let fields = definition.fields.iter().flatten();
+                fields
+                    .map(|field| {
+                        text(&field.name)
+                            + text(&field.description.text)
+                            + text(&field.display_name.text)
+                    })
+                    .sum()
+            }
+            _ => 0,
+        };
+        let names = self.names.iter().flatten();
+        let names: usize = names
+            .map(|(_, name)| size_of::<Self>() / 4 + name.len())
+            .sum();
+        let encodings = self.encodings.len() * size_of::<NodeId>();
+        size_of::<Self>() + definition + names + encodings
+    }
+
     /// The data types that have to be known before this one can be.
     pub(crate) fn needs(&self) -> Vec<NodeId> {
         let mut needs: Vec<NodeId> = self.supertype.iter().cloned().collect();

@@ -7,16 +7,21 @@ use std::{
 };
 
 use opcua::types::{
-    DataTypeId, EnumDefinition, NodeId, StructureDefinition, StructureType, VariantScalarTypeId,
+    DataTypeId, EnumDefinition, Identifier, NodeId, StructureDefinition, StructureField,
+    StructureType, VariantScalarTypeId,
 };
 
 use super::standard;
-use crate::enumeration::{Enumeration, Meaning};
+use crate::{
+    enumeration::{Enumeration, Meaning},
+    room::{self, Room},
+};
 
 /// The most types that are kept of one server, and the most unknown ids that are remembered as such.
 const MAX_TYPES: usize = 10_000;
-/// A structure of more fields is left as its bytes.
+/// A structure of more fields, or with a longer name among them, is left as its bytes: each of its values has the names anew.
 const MAX_FIELDS: usize = 1_000;
+const MAX_NAME_BYTES: usize = 512;
 
 /// How a data type's values are written (OPC UA Part 6, 5.2).
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +69,8 @@ pub(crate) struct Types {
     encodings: HashMap<NodeId, NodeId>,
     /// Those that the server was asked for in vain, so that it is not asked again.
     strangers: HashSet<NodeId>,
+    /// For their names and ids.
+    room: Room,
 }
 
 /// Built-in types and the standard's own structures.
@@ -72,6 +79,7 @@ static STANDARD: LazyLock<Types> = LazyLock::new(|| {
         kinds: HashMap::new(),
         encodings: HashMap::new(),
         strangers: HashSet::new(),
+        room: Room::of(room::OF_TYPES),
     };
     standard::add(&mut types);
     types
@@ -119,25 +127,49 @@ impl Types {
             && !self.strangers.contains(id)
             && self.kinds.len() < MAX_TYPES
             && self.strangers.len() < MAX_TYPES
+            && !self.room.is_over()
     }
 
     pub(crate) fn add(&mut self, data_type: NodeId, kind: Kind) {
-        if self.kinds.len() < MAX_TYPES {
+        if self.kinds.len() < MAX_TYPES && !self.room.is_over() {
+            self.room.take(id_bytes(&data_type) + kind.bytes());
             self.kinds.insert(data_type, kind);
         }
     }
 
     pub(crate) fn add_encoding(&mut self, encoding: NodeId, data_type: NodeId) {
-        if !encoding.is_null() && self.encodings.len() < 2 * MAX_TYPES {
+        let has_room = self.encodings.len() < 2 * MAX_TYPES && !self.room.is_over();
+        if !encoding.is_null() && has_room {
+            self.room.take(id_bytes(&encoding) + id_bytes(&data_type));
             self.encodings.insert(encoding, data_type);
         }
     }
 
     /// The server was asked and does not say.
     pub(crate) fn add_stranger(&mut self, id: NodeId) {
-        if self.strangers.len() < MAX_TYPES {
+        if self.strangers.len() < MAX_TYPES && !self.room.is_over() {
+            self.room.take(id_bytes(&id));
             self.strangers.insert(id);
         }
+    }
+}
+
+// === impl Kind ===
+
+impl Kind {
+    /// What it takes in memory, about.
+    fn bytes(&self) -> usize {
+        let inner = match self {
+            Self::BuiltIn(_) => 0,
+            Self::Enumeration(_, enumeration) => enumeration.bytes(),
+            Self::Structure(structure) => {
+                let fields = structure.fields.iter();
+                fields
+                    .map(|field| size_of::<Field>() + field.name.len())
+                    .sum()
+            }
+        };
+        size_of::<Self>() + inner
     }
 }
 
@@ -154,7 +186,8 @@ impl Structure {
             StructureType::UnionWithSubtypedValues => (Layout::Union, true),
         };
         let fields = definition.fields.unwrap_or_default();
-        if fields.len() > MAX_FIELDS {
+        let is_long = |field: &StructureField| field.name.as_ref().len() > MAX_NAME_BYTES;
+        if fields.len() > MAX_FIELDS || fields.iter().any(is_long) {
             return None;
         }
         let fields = fields.into_iter().map(|field| Field {
@@ -170,6 +203,15 @@ impl Structure {
             fields: fields.collect(),
         })
     }
+}
+
+fn id_bytes(id: &NodeId) -> usize {
+    let text = match &id.identifier {
+        Identifier::Numeric(_) | Identifier::Guid(_) => 0,
+        Identifier::String(text) => text.as_ref().len(),
+        Identifier::ByteString(bytes) => bytes.value.as_ref().map_or(0, Vec::len),
+    };
+    size_of::<NodeId>() + text
 }
 
 /// The names of an EnumDefinition; `meaning` follows from the data type's supertype.
@@ -213,4 +255,49 @@ pub(super) fn built_in(data_type: DataTypeId) -> Option<VariantScalarTypeId> {
         Id::BaseDataType | Id::Number | Id::Integer | Id::UInteger => Scalar::Variant,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_structure_with_a_name_that_none_has_is_left_as_its_bytes() {
+        let definition = |name: String| StructureDefinition {
+            fields: Some(vec![StructureField {
+                name: name.into(),
+                ..StructureField::default()
+            }]),
+            ..StructureDefinition::default()
+        };
+        assert!(Structure::new(definition("x".repeat(MAX_NAME_BYTES))).is_some());
+        assert!(Structure::new(definition("x".repeat(MAX_NAME_BYTES + 1))).is_none());
+    }
+
+    #[test]
+    fn types_are_bounded_in_bytes_as_well() {
+        let mut types = Types::default();
+        let names = (0..1_000).map(|number| (number, "x".repeat(200)));
+        let enumeration = Arc::new(Enumeration::new(Meaning::Number, names));
+        let kind = Kind::Enumeration(VariantScalarTypeId::Int32, enumeration);
+        let id = |id: u32| NodeId::new(2, id);
+        let most = u32::try_from(room::OF_TYPES / kind.bytes()).unwrap();
+        for at in 0..2 * most {
+            types.add(id(at), kind.clone());
+        }
+        assert!(types.kind(&id(most - 1)).is_some());
+        assert!(types.kind(&id(most + 1)).is_none());
+        assert!(!types.is_news(&id(5 * most)), "no more are asked for");
+    }
+
+    #[test]
+    fn ids_that_nobody_knows_are_bounded_in_bytes_as_well() {
+        let mut types = Types::default();
+        let id = |at: usize| NodeId::new(2, format!("{at}{}", "x".repeat(1 << 20)));
+        for at in 0..60 {
+            types.add_stranger(id(at));
+        }
+        assert!(types.strangers.len() < 40, "{}", types.strangers.len());
+        assert!(!types.is_news(&id(99)));
+    }
 }

@@ -266,6 +266,11 @@ impl Answer {
 
     /// For each node one child, which is `Objects` again, and if wanted always more to come.
     pub fn with_itself_as_child(&self, endless: bool) -> Vec<u8> {
+        self.with_child("Loop", endless)
+    }
+
+    /// As [`Self::with_itself_as_child`], by this name.
+    pub fn with_child(&self, name: &str, endless: bool) -> Vec<u8> {
         let count = &self.body[RESPONSE_HEADER_ENDS..RESPONSE_HEADER_ENDS + 4];
         let mut body = self.body[..RESPONSE_HEADER_ENDS].to_vec();
         body.extend_from_slice(count);
@@ -277,9 +282,10 @@ impl Answer {
                 false => body.extend([0xFF; 4]),
             }
             body.extend([1, 0, 0, 0]);
-            // Organizes, forward, to i=85 with the browse name `Loop`, no display name, an object of no type.
-            body.extend([0x00, 35, 1, 0x00, 85, 0, 0, 4, 0, 0, 0]);
-            body.extend(b"Loop");
+            // Organizes, forward, to i=85 with the browse name, no display name, an object of no type.
+            body.extend([0x00, 35, 1, 0x00, 85, 0, 0]);
+            body.extend(i32::try_from(name.len()).unwrap().to_le_bytes());
+            body.extend(name.as_bytes());
             body.extend([0, 1, 0, 0, 0, 0x00, 0]);
         }
         body.extend([0xFF; 4]);

@@ -182,7 +182,8 @@ pub(super) fn press(code: u8) -> Option<&'static str> {
         0x04 => "long_press",
         0x05 => "long_double_press",
         0x06 => "long_triple_press",
-        0x80 => "hold_press",
+        // 0xFE is how Shelly's buttons said it before their firmware 1.0.20 (shelly-api-docs.shelly.cloud/docs-ble).
+        0x80 | 0xFE => "hold_press",
         0x81 => "hold_release",
         _ => return None,
     })

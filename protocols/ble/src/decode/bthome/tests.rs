@@ -53,6 +53,8 @@ fn every_object_is_read_as_the_specification_shows() {
         ("2F23", "moisture 35 %"),
         ("3A01", "button! press"),
         ("3A00", ""),
+        ("3A80", "button! hold_press"),
+        ("3AFE", "button! hold_press"),
         ("3D0960", "count 24585"),
         ("3E2A2C0960", "count 1611213866"),
         ("3F020C", "rotation 307.4 deg"),

@@ -139,6 +139,7 @@ pub(super) fn meter(code: i64) -> Value {
         -3 => "dc_dc_charger",
         -2 => "ac_charger",
         -1 => "generic_source",
+        0 => "battery_monitor",
         1 => "generic_load",
         2 => "electric_drive",
         3 => "fridge",

@@ -77,7 +77,7 @@ impl Record<'_> {
         self.unsigned(&REMAINING, 16, 1.0)?;
         self.signed(&VOLTAGE, 16, 100.0)?;
         self.flags(&ALARM, 16)?;
-        self.auxiliary()?;
+        self.auxiliary(Some(&MIDPOINT_VOLTAGE))?;
         self.current()?;
         self.consumed()?;
         self.unsigned(&SOC, 10, 10.0)
@@ -220,7 +220,8 @@ impl Record<'_> {
         self.fields.push(METER_TYPE.measured(codes::meter(meter)));
         self.signed(&VOLTAGE, 16, 100.0)?;
         self.flags(&ALARM, 16)?;
-        self.auxiliary()?;
+        // One battery's midpoint is nothing that a meter of energy has.
+        self.auxiliary(None)?;
         self.current()
     }
 
@@ -286,18 +287,18 @@ impl Record<'_> {
         Some(())
     }
 
-    /// The auxiliary input, and what is on it, which stands behind it.
-    fn auxiliary(&mut self) -> Option<()> {
+    /// The auxiliary input, and what is on it, which stands behind it. What is beyond the range that the document gives is no value.
+    fn auxiliary(&mut self, midpoint: Option<&'static Kind>) -> Option<()> {
         let counts = self.bits.take(16)?;
-        match self.bits.take(2)? {
-            0 => self
+        match (self.bits.take(2)?, midpoint) {
+            (0, _) if counts != 0x7FFF => self
                 .fields
                 .push(STARTER_VOLTAGE.measured(per(signed(counts, 16), 100.0))),
-            1 => self
+            (1, Some(midpoint)) if counts != 0xFFFF => self
                 .fields
-                .push(MIDPOINT_VOLTAGE.measured(per_unsigned(counts, 100.0))),
+                .push(midpoint.measured(per_unsigned(counts, 100.0))),
             // Hundredths of a kelvin.
-            2 if counts != 0xFFFF => {
+            (2, _) if counts != 0xFFFF => {
                 let celsius = rounded(per(signed(counts, 64) - 27_315, 100.0), 2);
                 self.fields.push(TEMPERATURE.measured(celsius));
             }

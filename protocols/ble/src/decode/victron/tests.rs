@@ -86,6 +86,31 @@ fn what_is_not_available_is_left_out() {
         assert_eq!(records::read(record, &[0xFF; 4]), None, "{record:02x}");
         assert!(records::read(record, &[0xFF; 32]).is_some(), "{record:02x}");
     }
+    let auxiliary = |record: u8, counts: u16, mode: u8| {
+        let mut data = vec![0; 6];
+        data.extend(counts.to_le_bytes());
+        data.push(mode);
+        data.resize(32, 0);
+        let fields = records::read(record, &data).unwrap();
+        let known = ["starter_voltage", "midpoint_voltage", "temperature"];
+        let found = fields.iter().find(|field| known.contains(&&*field.id));
+        found.map(|field| field.id.to_string())
+    };
+    for (record, counts, mode, expected) in [
+        (0x02, 1_252, 0, Some("starter_voltage")),
+        (0x02, 0x7FFF, 0, None),
+        (0x02, 1_252, 1, Some("midpoint_voltage")),
+        (0x02, 0xFFFF, 1, None),
+        (0x02, 29_815, 2, Some("temperature")),
+        (0x02, 0xFFFF, 2, None),
+        (0x0D, 1_252, 0, Some("starter_voltage")),
+        // An energy meter has no such input.
+        (0x0D, 1_252, 1, None),
+        (0x0D, 1_252, 3, None),
+    ] {
+        let found = auxiliary(record, counts, mode);
+        assert_eq!(found.as_deref(), expected, "{record:02x} {counts} {mode}");
+    }
     let fields = records::read(0x02, &hex("ffffff7f0000ffff03000000ffffffff")).unwrap();
     assert!(
         fields

@@ -1,7 +1,7 @@
 //! Answers of a session: what people ask while they look around, and commands.
 
 use fieldgate_kit::ExploreError;
-use fieldgate_model::{Action, Answer, Value};
+use fieldgate_model::{Action, Answer, Timestamp, Value};
 use tokio::time::Instant;
 
 use super::{ANSWER, Ended, NEEDED, Question, Session, limited};
@@ -15,6 +15,8 @@ use crate::{
     },
     radio::{Characteristic, CharacteristicId, Connection, RadioError, Write},
 };
+
+const LATE: &str = "its time to live ran out before it was written; nothing was changed";
 
 // === impl Session ===
 
@@ -79,12 +81,11 @@ impl Session<'_> {
                 Err(Ended::Closed)
             }
             Ask::Command(_, _, expires, reply) if clock::now() > expires => {
-                let late = "its time to live ran out while it waited for its turn";
-                let _ = reply.send(Answer::expired(late));
+                let _ = reply.send(Answer::expired(LATE));
                 Ok(())
             }
-            Ask::Command(rule, action, _, reply) => {
-                let (answer, error) = self.command(connection, rule, action).await;
+            Ask::Command(rule, action, expires, reply) => {
+                let (answer, error) = self.command(connection, rule, action, expires).await;
                 let _ = reply.send(answer);
                 self.after(error)
             }
@@ -134,6 +135,7 @@ impl Session<'_> {
         connection: &dyn Connection,
         rule: usize,
         action: Action,
+        expires: Timestamp,
     ) -> (Answer, Option<RadioError>) {
         let Some(rule) = self.plan.and_then(|plan| plan.rules.get(rule)) else {
             return (
@@ -149,7 +151,7 @@ impl Session<'_> {
                 }
                 Err(error) => (no_answer(&error, "it could not be read"), Some(error)),
             },
-            Action::Write(value) => self.write(connection, rule, &value).await,
+            Action::Write(value) => self.write(connection, rule, &value, expires).await,
             other => {
                 let words = format!("{} is nothing that a characteristic can do", other.kind());
                 (Answer::refused(words), None)
@@ -162,6 +164,7 @@ impl Session<'_> {
         connection: &dyn Connection,
         rule: &Rule,
         value: &Value,
+        expires: Timestamp,
     ) -> (Answer, Option<RadioError>) {
         let bytes = match rule.bytes(value) {
             Ok(bytes) => bytes,
@@ -198,6 +201,10 @@ impl Session<'_> {
                 Err(error) => return (no_answer(&error, "nothing was changed"), Some(error)),
             }
         }
+        // Reading the old value may have taken its time, and pairing for it that of a person.
+        if clock::now() > expires {
+            return (Answer::expired(LATE).old(old), None);
+        }
         let mut done = limited(
             ANSWER,
             "writing",
@@ -208,6 +215,9 @@ impl Session<'_> {
             && self.may_pair()
         {
             done = match self.pair_anew(why.clone()).await {
+                Ok(()) if clock::now() > expires => {
+                    return (Answer::expired(LATE).old(old), None);
+                }
                 Ok(()) => limited(ANSWER, "writing", connection.write(rule.of, bytes, how)).await,
                 Err(error) => Err(error),
             };

@@ -409,6 +409,7 @@ fn one_value_is_written_as_it_is_read() {
         "! 65535 stands for `not known` in this format and cannot be written"
     );
     assert_eq!(wrote(0x2AE8, 1.5), "0000c03f");
+    assert_eq!(wrote(0x2AE8, 1e300), "! 1e300 is too large for 32 bits");
     assert_eq!(wrote(0x2A37, "0048"), "0048");
     assert_eq!(
         wrote(0x2A37, 72.0),

@@ -44,7 +44,13 @@ fn one(part: &Part, value: &Value) -> Result<Vec<u8>, String> {
             clippy::cast_possible_truncation,
             reason = "the characteristic has 32 bits; the nearest is written"
         )]
-        Take::Single => encode::number(value).map(|number| (number as f32).to_le_bytes().to_vec()),
+        Take::Single => {
+            let number = encode::number(value)?;
+            match number as f32 {
+                single if single.is_finite() => Ok(single.to_le_bytes().to_vec()),
+                _ => Err(format!("{number:e} is too large for 32 bits")),
+            }
+        }
         Take::Text => encode::fits(text(value)?.as_bytes().to_vec()),
         Take::FixedText(len_bytes) => fixed(text(value)?, len_bytes.into()),
         _ => encode::bytes(value),

@@ -126,3 +126,29 @@ async fn a_command_to_a_device_that_is_away_fails_at_once() {
     )
     .await;
 }
+
+/// The old value is read first, and that may take longer than the command has.
+#[tokio::test(start_paused = true)]
+async fn a_command_whose_time_ran_out_meanwhile_is_not_written() {
+    let twin = one(device());
+    beside(
+        &twin,
+        vec![plan(1, rules(), Pair::No, false)],
+        5,
+        async |gatt, mut seen| {
+            seen.for_seconds(5).await;
+            let in_millis =
+                |millis: i64| Timestamp::from_nanos(clock::now().nanos() + millis * 1_000_000);
+            let order = Command {
+                expires: in_millis(300),
+                ..command("ble/oven1/setpoint", Action::Write(30.0.into()))
+            };
+            twin.change(who(1), |device| device.reads_from = Some(in_millis(301)));
+            let (answer, _) = tokio::join!(gatt.carry_out(&order), seen.for_seconds(5));
+            assert_eq!(answer.outcome, Outcome::Expired, "{answer:?}");
+            assert_eq!(answer.old, Some(21.5.into()), "it was on its way");
+            assert_eq!(twin.count("write WithResponse"), 0);
+        },
+    )
+    .await;
+}

@@ -83,7 +83,12 @@ impl Place {
             What::Truth { cut, of } => match value {
                 Value::Bool(truth) => {
                     let yes = of.first().copied().unwrap_or(1);
-                    Ok(bytes(cut.data_type, if *truth { yes } else { 0 }))
+                    // Zero, unless just that is what is true.
+                    let no = (0..).find(|no| *no != yes && !of.contains(no));
+                    whole(
+                        cut.data_type,
+                        if *truth { yes } else { no.unwrap_or(0) }.into(),
+                    )
                 }
                 other => Err(format!(
                     "true or false is needed, not {}",
@@ -98,7 +103,7 @@ impl Place {
                         let text = text.escape_debug();
                         format!("`{text}` is none of {}", all.join(", "))
                     })?;
-                    Ok(bytes(cut.data_type, *number))
+                    whole(cut.data_type, (*number).into())
                 }
                 value => number(cut.data_type, Scaling::None, value, unit),
             },
@@ -114,8 +119,26 @@ impl Place {
                 }
                 (other, _) => Err(format!("a text is needed, not {}", encode::kind(other))),
             },
-            What::Hex { .. } | What::Mac { .. } | What::Uuid => encode::bytes(value),
+            What::Hex { length } => sized(encode::bytes(value)?, *length),
+            What::Mac { reversed } => {
+                let mut bytes = sized(encode::bytes(value)?, Some(6))?;
+                // As it is read: the most significant byte first.
+                if *reversed {
+                    bytes.reverse();
+                }
+                Ok(bytes)
+            }
+            What::Uuid => sized(encode::bytes(value)?, Some(16)),
         }
+    }
+}
+
+fn sized(bytes: Vec<u8>, wanted: Option<usize>) -> Result<Vec<u8>, String> {
+    match (bytes.len(), wanted) {
+        (len_bytes, Some(wanted)) if len_bytes != wanted => {
+            Err(format!("{wanted} bytes are needed, not {len_bytes}"))
+        }
+        _ => Ok(bytes),
     }
 }
 
@@ -125,6 +148,16 @@ fn number(
     value: &Value,
     unit: &str,
 ) -> Result<Vec<u8>, String> {
+    // More than 53 bits would not come through a float.
+    match (scaling, value, data_type.form) {
+        (Scaling::None, Value::Int(number), Form::Unsigned | Form::Signed) => {
+            return whole(data_type, (*number).into());
+        }
+        (Scaling::None, Value::UInt(number), Form::Unsigned | Form::Signed) => {
+            return whole(data_type, (*number).into());
+        }
+        _ => {}
+    }
     let (times, plus) = match scaling {
         Scaling::None => (1.0, 0.0),
         Scaling::Whole { .. } | Scaling::Exact { .. } | Scaling::Plain { .. } => {
@@ -137,37 +170,62 @@ fn number(
         Form::Unsigned => (0, i64::MAX >> (63 - bits)),
         Form::Signed => (-(1 << (bits - 1)), (1 << (bits - 1)) - 1),
         Form::Float => {
-            let raw = (encode::number(value)? - plus) / times;
-            return Ok(float(data_type, raw));
+            let number = encode::number(value)?;
+            return float(data_type, (number - plus) / times)
+                .ok_or_else(|| format!("{number:e} is too large for {}", data_type.name()));
         }
-        _ => {
-            return Err(format!(
-                "a number of type {} cannot be written, only its bytes",
-                data_type.name()
-            ));
-        }
+        _ => return Err(only_bytes(data_type)),
     };
     let shown = |raw: i64| scaling.apply(Raw::Integer(raw)).as_f64();
     let raw = encode::unscaled(value, |number| (number - plus) / times, shown, range, unit)?;
-    Ok(bytes(data_type, raw))
+    Ok(bytes(data_type, raw.into()))
 }
 
-fn float(data_type: DataType, number: f64) -> Vec<u8> {
+/// A whole number, as it is.
+fn whole(data_type: DataType, number: i128) -> Result<Vec<u8>, String> {
+    let bits = data_type.width * 8;
+    let range = match data_type.form {
+        Form::Unsigned => 0..1_i128 << bits,
+        Form::Signed => -(1_i128 << (bits - 1))..1_i128 << (bits - 1),
+        _ => return Err(only_bytes(data_type)),
+    };
+    if range.contains(&number) {
+        return Ok(bytes(data_type, number));
+    }
+    Err(format!(
+        "{number} is out of range, it can be {} to {}",
+        range.start,
+        range.end - 1
+    ))
+}
+
+fn only_bytes(data_type: DataType) -> String {
+    format!(
+        "a number of type {} cannot be written, only its bytes",
+        data_type.name()
+    )
+}
+
+/// None where it is more than such a float can be.
+fn float(data_type: DataType, number: f64) -> Option<Vec<u8>> {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the characteristic has 32 bits; the nearest is written"
     )]
-    let mut bytes = match data_type.width {
-        4 => (number as f32).to_le_bytes().to_vec(),
-        _ => number.to_le_bytes().to_vec(),
+    let (is_finite, mut bytes) = match data_type.width {
+        4 => (
+            (number as f32).is_finite(),
+            (number as f32).to_le_bytes().to_vec(),
+        ),
+        _ => (number.is_finite(), number.to_le_bytes().to_vec()),
     };
     if !data_type.little {
         bytes.reverse();
     }
-    bytes
+    is_finite.then_some(bytes)
 }
 
-fn bytes(data_type: DataType, number: i64) -> Vec<u8> {
+fn bytes(data_type: DataType, number: i128) -> Vec<u8> {
     let mut bytes = number.to_le_bytes()[..data_type.width.min(8)].to_vec();
     if !data_type.little {
         bytes.reverse();
@@ -207,6 +265,54 @@ mod tests {
         check(json!({"type": "bool"}), true, "01");
         check(json!({"type": "text"}), "oven", "6f76656e");
         check(json!({"type": "hex"}), "01ff", "01ff");
+    }
+
+    #[test]
+    fn what_is_written_reads_as_what_was_meant() {
+        // Zero is what is true here.
+        check(json!({"type": "u8", "true_when": 0}), true, "00");
+        check(json!({"type": "u8", "true_when": 0}), false, "01");
+        check(json!({"type": "u8", "true_when": [1, 0]}), false, "02");
+        let words = json!({"type": "i16be", "words": { "-1": "auto", "70000": "never" }});
+        check(words.clone(), "auto", "ffff");
+        check(
+            words,
+            "never",
+            "! 70000 is out of range, it can be -32768 to 32767",
+        );
+        check(
+            json!({"type": "bcd8", "words": { "10": "ten" }}),
+            "ten",
+            "! a number of type bcd8 cannot be written, only its bytes",
+        );
+        check(json!({"type": "u64le"}), u64::MAX - 1, "feffffffffffffff");
+        check(json!({"type": "i64be"}), i64::MIN, "8000000000000000");
+        check(
+            json!({"type": "u64le"}),
+            -1_i64,
+            "! -1 is out of range, it can be 0 to 18446744073709551615",
+        );
+        check(
+            json!({"type": "f32le"}),
+            1e300,
+            "! 1e300 is too large for f32le",
+        );
+        check(
+            json!({"type": "mac_le"}),
+            "A4:C1:38:0B:F5:11",
+            "11f50b38c1a4",
+        );
+        check(json!({"type": "mac"}), "A4:C1:38:0B:F5:11", "a4c1380bf511");
+        check(
+            json!({"type": "mac"}),
+            "A4:C1",
+            "! 6 bytes are needed, not 2",
+        );
+        check(
+            json!({"type": "hex", "length": 4}),
+            "0102",
+            "! 4 bytes are needed, not 2",
+        );
     }
 
     #[test]

@@ -146,6 +146,31 @@ fn a_packet_that_is_sent_again_is_no_news() {
 }
 
 #[test]
+fn without_its_number_nothing_happened() {
+    for of in ["packet", "events"] {
+        let profile = profile(&format!(
+            "counter = {{ at = 1, of = \"{of}\" }}\npoints = [{{ id = \"b\", type = \"u8\", nature = \"happened\" }}, {{ id = \"t\", type = \"u8\" }}]",
+        ));
+        let mut memory = Memory::default();
+        let mut decode =
+            |bytes: &[u8]| fields(profile.decode(&heard(1, bytes), None, &mut memory)).len();
+        decode(&[7, 1]);
+        assert_eq!(decode(&[7]), 1, "nothing tells it from the one before");
+        assert_eq!(decode(&[7]), 1);
+        assert_eq!(decode(&[7, 2]), 2);
+    }
+}
+
+/// A characteristic's float may be anything.
+#[test]
+fn a_number_beyond_all_floats_is_none() {
+    let huge = 1e300_f64.to_le_bytes();
+    check("type = \"f64le\", scale = 1000000000000", &huge, None);
+    check("type = \"f64le\", scale = 1e200", &huge, None);
+    check("type = \"f64le\"", &huge, Some(Value::Float(1e300)));
+}
+
+#[test]
 fn a_counter_of_events_keeps_measurements_coming() {
     let profile = profile(
         "counter = { at = 0, of = \"events\" }\npoints = [{ id = \"b\", at = 1, type = \"u8\", nature = \"happened\" }, { id = \"t\", at = 2, type = \"u8\" }]",

@@ -142,3 +142,38 @@ async fn a_server_that_breaks_off_over_each_transfer_is_asked_for_one_twice() {
     assert_eq!(rig.script.told(|told| told.transfers), 2);
     rig.lose(fourth).await;
 }
+
+/// It would be asked for by each session, and nothing that comes behind it would ever be read.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_not_to_be_had_costs_itself_and_not_what_comes_behind_it() {
+    for (why, broken_off) in [
+        ("BadServiceUnsupported", 0),
+        ("BadDecodingError", 0),
+        ("BadResponseTooLarge", 0),
+        ("BadConnectionClosed", 3),
+    ] {
+        let mut rig = Rig::new();
+        rig.keeps(0..100);
+        let first = rig.attempt();
+        rig.say(10_000, 1, &[1]);
+        rig.value(10_000).await;
+        rig.lose(first).await;
+        rig.script.told(|told| {
+            told.transferred = Some(vec![Ok(vec![2])]);
+            told.fails.republish = Some(why);
+        });
+        for _ in 0..broken_off {
+            let outcome = timeout(LONG, rig.attempt()).await.unwrap().unwrap();
+            assert!(matches!(outcome, Err(SourceError::Lost(_))), "{outcome:?}");
+        }
+        let last = rig.attempt();
+        rig.say(40_000, 3, &[2, 3]);
+        rig.value(40_000).await;
+        // What was in it is asked of the history.
+        let (missed, tell) = rig.next().await;
+        let millis: Vec<i64> = missed.iter().map(|reading| reading.at.millis()).collect();
+        assert!(millis.contains(&20_000), "{why}: {millis:?}");
+        tell(true);
+        rig.lose(last).await;
+    }
+}

@@ -148,7 +148,7 @@ async fn what_was_added_goes_on_and_nothing_else() {
     assert!(points.any(|point| point == "hall/cold store/humidity"));
     let health = rig.health.borrow().clone();
     assert!(health.connected, "{}", health.words);
-    let others = "1 of 1 devices are heard; 5 are nearby that were not added";
+    let others = "1 of 1 devices are heard; 6 are nearby that were not added";
     assert!(health.words.ends_with(others), "{}", health.words);
     rig.stop().await;
 }

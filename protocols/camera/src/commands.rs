@@ -1,5 +1,10 @@
 //! What commands may do to a camera: take a picture, save a clip, move it, change how it sees, start it anew. Methods, by names of our own.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "what is refused is an answer like any other, made once a command"
+)]
+
 use std::{convert::Infallible, time::Duration};
 
 use fieldgate_model::{Action, ActionKind, Answer, Arguments, Offer, Parameter, Value};

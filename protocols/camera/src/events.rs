@@ -8,6 +8,7 @@ use fieldgate_onvif::{Cause, DeviceEvent, Happening, Plan, Watch, now};
 
 use crate::{
     connect::{Onvif, device_error},
+    points::When,
     source::Attempt,
 };
 
@@ -109,7 +110,6 @@ fn reading(attempt: &Attempt, event: &DeviceEvent, seen: Timestamp) -> fieldgate
         &event.title,
         event.active,
         fields,
-        event.at,
-        seen,
+        When { at: event.at, seen },
     )
 }

@@ -53,6 +53,13 @@ pub(crate) struct Facts<'a> {
     pub events: bool,
 }
 
+/// When something was, by the camera's clock as ours, and when we saw it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct When {
+    pub at: Timestamp,
+    pub seen: Timestamp,
+}
+
 /// One part of a clip.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
@@ -239,8 +246,7 @@ impl Points {
         message: &str,
         active: Option<bool>,
         fields: Vec<(String, Value)>,
-        at: Timestamp,
-        seen: Timestamp,
+        When { at, seen }: When,
     ) -> Reading {
         let state = active.map(|active| ("active".to_owned(), active.into()));
         let event = Event {

@@ -24,7 +24,7 @@ use crate::{
     hub::Hub,
     pass_on,
     pictures::{self, Form, Pictures, is_key},
-    points::{Facts, Points, parts},
+    points::{Facts, Points, When, parts},
     record,
     saver::{Finished, Saver},
     settings::Settings,
@@ -408,8 +408,10 @@ impl Attempt {
                 &message,
                 None,
                 fields.into(),
-                done.at,
-                now(),
+                When {
+                    at: done.at,
+                    seen: now(),
+                },
             );
             self.send(vec![event]).await?;
             self.eye.state().clip(ClipReport {
@@ -475,7 +477,7 @@ impl Attempt {
         }
         let event = self
             .points
-            .event(point, id, words, active, fields, at, now());
+            .event(point, id, words, active, fields, When { at, seen: now() });
         // An error is the gateway's stop, which every part sees for itself.
         let _ = self.send(vec![event]).await;
     }

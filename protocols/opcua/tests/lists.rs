@@ -60,6 +60,7 @@ async fn f47_a_list_of_long_names_without_end_ends_before_memory_does() {
         alarms: Default::default(),
         exploring: Exploring::default(),
         scanning: fieldgate_kit::Scanning::default(),
+        showing: fieldgate_kit::Showing::default(),
         reviews: fieldgate_kit::Reviews::default(),
         shutdown: Default::default(),
         secrets: Secrets::new(folder.path().into(), folder.path().into()),

@@ -22,7 +22,7 @@ pub enum Pace {
 #[must_use]
 pub fn keep_up(now: f64, start: f64, end: f64) -> Pace {
     let behind = end - now;
-    if now < start || behind > FAR || behind < -EDGE {
+    if now < start || !(-EDGE..=FAR).contains(&behind) {
         return Pace::Jump((end - EDGE).max(start));
     }
     match behind > NEAR {

@@ -31,6 +31,7 @@ pub struct SegmentLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     pub bytes: u64,
+    /// Since a file began.
     pub age: Duration,
 }
 

@@ -156,7 +156,7 @@ fn lightning_and_a_lamp_are_light() {
     scenes.extend((0..5).map(|_| scene(100, None)));
     // And in the new light somebody walks.
     scenes.push(scene(100, Some((20, 10, 12))));
-    assert_eq!(changes(settings(), &scenes), []);
+    assert_eq!(changes(settings(), &scenes), [(10, MotionChange::Began)]);
     let dark = |pixels: &Luma| Luma {
         pixels: pixels.pixels.iter().map(|pixel| 255 - pixel).collect(),
         ..pixels.clone()

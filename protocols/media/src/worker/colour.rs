@@ -90,7 +90,7 @@ mod tests {
             (full, [0, 128, 128], [0, 0, 0]),
             (full, [255, 128, 128], [255, 255, 255]),
             (full, [76, 85, 255], [254, 0, 0]),
-            (full, [255, 255, 255], [255, 76, 255]),
+            (full, [255, 255, 255], [255, 121, 255]),
         ];
         for (matrix, [y, cb, cr], expected) in cases {
             let rgb = matrix.rgb(y, cb, cr);

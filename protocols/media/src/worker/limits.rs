@@ -74,6 +74,8 @@ fn program(arch: TargetArch) -> Result<BpfProgram, BackendError> {
         // Locks of the allocator and of the standard library.
         libc::SYS_futex,
         libc::SYS_sched_yield,
+        // How many processors there are, which the decoder asks for each picture.
+        libc::SYS_sched_getaffinity,
         // The processor time it used.
         libc::SYS_clock_gettime,
         libc::SYS_gettimeofday,

@@ -14,7 +14,7 @@ mod teach;
 
 use std::time::Duration;
 
-use fieldgate_api::config::{Draft, Kind};
+use fieldgate_api::config::{Draft, Kind, Kinds};
 use fieldgate_api::endpoint::{GetKinds, GetScan, GetScanners, PutSource};
 use fieldgate_api::scanner::{ScanQuery, ScanView, ScannerView};
 use fieldgate_ui_logic::place::{Place, with_query};
@@ -74,15 +74,29 @@ impl Radio {
 
 /// The ways into Explore, for the head of its pages.
 pub fn ways(here: &Place) -> AnyView {
+    let current = here;
     let way = |place: Place, title: &'static str| {
-        let current = (place == *here).then_some("page");
+        let current = (place == *current).then_some("page");
         view! { <a href=place.path() aria-current=current>{title}</a> }
+    };
+    let kinds = fetched::<GetKinds>(None, || Some(Vec::new()));
+    let shows = Memo::new(move |_| {
+        let shows = |kinds: &Kinds| kinds.sources.iter().any(|kind| kind.shows);
+        kinds.data.with(|kinds| kinds.as_ref().is_some_and(shows))
+    });
+    let here = here.clone();
+    let cameras = move || {
+        let current = (here == Place::Cameras).then_some("page");
+        let path = Place::Cameras.path();
+        shows
+            .get()
+            .then(|| view! { <a href=path aria-current=current>"Cameras"</a> })
     };
     view! {
         <nav class="ways" aria-label="Explore">
             {way(Place::Explore, "OPC UA")}
             {way(Place::Bluetooth, "Bluetooth")}
-            {way(Place::Cameras, "Cameras")}
+            {cameras}
         </nav>
     }
     .into_any()
@@ -162,7 +176,7 @@ fn nobody_listens() -> AnyView {
             busy.try_set(false);
         });
     };
-    let content = move |kinds: &fieldgate_api::config::Kinds| {
+    let content = move |kinds: &Kinds| {
         let scans = |kind: &&Kind| kind.scans;
         match kinds.sources.iter().find(scans).cloned() {
             None => empty_state(

@@ -69,19 +69,12 @@ const VENDORS: &[Vendor] = &[
         places: &["protocols/rtsp/src/client.rs", "protocols/rtsp/src/client/"],
     },
     Vendor {
-        name: "oxvif",
-        places: &[
-            "protocols/onvif/src/client.rs",
-            "protocols/onvif/src/client/",
-        ],
+        name: "quick_xml",
+        places: &["protocols/onvif/src/xml.rs"],
     },
     Vendor {
         name: "openh264",
         places: &["protocols/media/src/worker/"],
-    },
-    Vendor {
-        name: "mp4_atom",
-        places: &["protocols/media/src/fmp4.rs", "protocols/media/src/fmp4/"],
     },
     Vendor {
         name: "rumqttc",

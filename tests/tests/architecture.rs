@@ -90,7 +90,11 @@ const VENDORS: &[Vendor] = &[
     },
     Vendor {
         name: "if_addrs",
-        places: &["gateway/src/discovery/near.rs"],
+        places: &[
+            "gateway/src/discovery/near.rs",
+            "protocols/onvif/src/client/http.rs",
+            "protocols/onvif/src/discovery/network.rs",
+        ],
     },
     Vendor {
         name: "sled",

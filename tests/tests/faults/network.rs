@@ -143,7 +143,7 @@ fn f41_flapping_leaks_nothing_and_fills_no_log() {
 
 /// At the supervisor's own pace, a broker that cuts every connection costs next to nothing.
 #[test]
-fn f41_flapping_takes_less_than_a_fifth_of_a_core() {
+fn f41_flapping_does_not_spin() {
     let flapping = Script::default().answering(|_| Answer::Cut);
     let plant = Plant::start(flapping, "");
     until_true("the first cut", PATIENCE, || plant.broker.connections() > 1);
@@ -153,7 +153,8 @@ fn f41_flapping_takes_less_than_a_fifth_of_a_core() {
     let spent = plant.gateway.usage().cpu - before.cpu;
     let share = spent.as_secs_f64() / began.elapsed().as_secs_f64();
     println!("{:.1} % of a core", share * 100.0);
-    assert!(share < 0.2, "{share}");
+    // About a tenth without optimisation; one that spins takes a whole core, however busy the machine is.
+    assert!(share < 0.5, "{share}");
 }
 
 /// A plant whose broker is reached through a proxy.

@@ -32,6 +32,7 @@ mod profiles;
 mod queue_page;
 mod reverse;
 mod review;
+mod rules;
 mod thin;
 mod tls;
 mod trust;

@@ -18,7 +18,11 @@ impl Registry {
                 SourceKind::of::<fieldgate_opcua::OpcUa>(),
                 SourceKind::of::<fieldgate_ble::Ble>(),
             ],
-            destinations: vec![DestinationKind::of::<fieldgate_mqtt::Mqtt>()],
+            destinations: vec![
+                DestinationKind::of::<fieldgate_mqtt::Mqtt>(),
+                DestinationKind::of::<fieldgate_https::Https>(),
+                DestinationKind::of::<fieldgate_file::File>(),
+            ],
         }
     }
 

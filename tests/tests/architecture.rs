@@ -70,7 +70,10 @@ const VENDORS: &[Vendor] = &[
     },
     Vendor {
         name: "oxvif",
-        places: &["protocols/onvif/src/client.rs", "protocols/onvif/src/client/"],
+        places: &[
+            "protocols/onvif/src/client.rs",
+            "protocols/onvif/src/client/",
+        ],
     },
     Vendor {
         name: "openh264",
@@ -87,6 +90,10 @@ const VENDORS: &[Vendor] = &[
     Vendor {
         name: "rumqttd",
         places: &["protocols/mqtt/src/sim.rs"],
+    },
+    Vendor {
+        name: "hyper",
+        places: &["protocols/https/src/client.rs", "gateway/src/cli/client.rs"],
     },
     Vendor {
         name: "mdns_sd",

@@ -26,7 +26,7 @@ use crate::{
     connect::{connect, within},
     error::{Step, StreamError},
     mask::tame,
-    options::Options,
+    options::{Options, Transport},
     stats::Meter,
     stream::{Arrived, Source},
     wire::{Meters, RelayFuture, USER_AGENT, Wire},
@@ -38,6 +38,10 @@ pub(crate) async fn open(
     address: &Address,
     options: &Options,
 ) -> Result<(Box<dyn Source>, Arc<Meters>), StreamError> {
+    let datagrams = options.transport == Transport::Udp;
+    if datagrams && address.scheme().is_tls() {
+        return Err(StreamError::UdpWithTls);
+    }
     let connection = connect(address, options).await?;
     let wire = Wire::new(connection, address, options).await?;
     let meters = Arc::clone(&wire.meters);
@@ -66,6 +70,8 @@ pub(crate) async fn open(
         relay: Some(attempt.relay),
         url: attempt.url,
         teardown: limits.teardown,
+        meters: Arc::clone(&meters),
+        datagrams,
     };
     Ok((Box::new(source), meters))
 }
@@ -86,6 +92,9 @@ struct Playing {
     relay: Option<RelayFuture>,
     url: String,
     teardown: Duration,
+    meters: Arc<Meters>,
+    /// Packets come by UDP, if they come.
+    datagrams: bool,
 }
 
 /// A frame of retina, picture or sound.
@@ -165,6 +174,14 @@ impl Source for Playing {
                 Some(Ok(None)) | None => {}
             }
         }
+    }
+
+    fn silence(&self, limit: Duration) -> StreamError {
+        let nothing = || self.meters.lock().iter().all(|meter| meter.packets() == 0);
+        if self.datagrams && nothing() {
+            return StreamError::NoDatagrams(limit);
+        }
+        StreamError::Stalled(limit)
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -122,6 +122,12 @@ pub enum StreamError {
     Redirected,
     #[error("the camera does not send over {0} (461); choose the other transport")]
     TransportRefused(&'static str),
+    #[error("datagrams of rtsps:// would not be encrypted; choose TCP")]
+    UdpWithTls,
+    #[error(
+        "not one datagram came within {0:?}: a firewall is in between, or the camera cannot reach this gateway; choose TCP"
+    )]
+    NoDatagrams(Duration),
     #[error("the camera has no room for another viewer ({status} {reason})")]
     Busy { status: u16, reason: String },
     #[error("the camera answered {method} with {status} {reason}")]
@@ -169,6 +175,7 @@ impl StreamError {
             | Self::Busy { .. }
             | Self::NoKeyframe(_)
             | Self::Stalled(_)
+            | Self::NoDatagrams(_)
             | Self::Ended(_)
             | Self::Broken(_)
             | Self::Garbage(_)
@@ -185,6 +192,7 @@ impl StreamError {
             | Self::NoSuchStream { .. }
             | Self::Redirected
             | Self::TransportRefused(_)
+            | Self::UdpWithTls
             | Self::NoPicture { .. }
             | Self::CodecUnknown { .. }
             | Self::TooLarge { .. } => Kind::Misconfigured,
@@ -209,13 +217,18 @@ impl StreamError {
             Self::NoSuchStream { .. }
             | Self::Redirected
             | Self::TransportRefused(_)
+            | Self::UdpWithTls
             | Self::Busy { .. }
             | Self::Status { .. } => Rung::Stream,
             Self::NoPicture { .. } | Self::CodecUnknown { .. } | Self::TooLarge { .. } => {
                 Rung::Codec
             }
             Self::NoKeyframe(_) => Rung::Keyframe,
-            Self::Stalled(_) | Self::Ended(_) | Self::Broken(_) | Self::Garbage(_) => Rung::Frames,
+            Self::NoDatagrams(_)
+            | Self::Stalled(_)
+            | Self::Ended(_)
+            | Self::Broken(_)
+            | Self::Garbage(_) => Rung::Frames,
         }
     }
 

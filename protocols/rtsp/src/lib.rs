@@ -42,9 +42,9 @@ pub mod fuzzed {
     pub use crate::{
         http::multipart::{Multipart, Part},
         jpeg::size as jpeg_size,
-        restream::request::{Request, parse as parse_request},
+        restream::request::{Incoming, Request, parse as parse_request},
         wire::{
-            head::{Head, parse as parse_head},
+            head::{Head, Start, parse as parse_head},
             sdp::check as check_sdp,
         },
     };

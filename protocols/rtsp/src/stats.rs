@@ -144,6 +144,12 @@ impl Meter {
         self.note_jitter(rtp, at);
     }
 
+    /// How many packets came.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.totals.packets
+    }
+
     /// A packet came too late, or twice.
     pub fn late(&mut self) {
         self.totals.late += 1;

@@ -58,6 +58,10 @@ pub(crate) trait Source: Send {
     fn patience(&self, limits: &Limits) -> Duration {
         limits.stalled
     }
+    /// What a picture's absence for so long means.
+    fn silence(&self, limit: Duration) -> StreamError {
+        StreamError::Stalled(limit)
+    }
     /// Says goodbye, within a limit.
     fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
@@ -181,7 +185,7 @@ impl Stream {
         if key < picture {
             (key, StreamError::NoKeyframe(keyframe))
         } else {
-            (picture, StreamError::Stalled(stalled))
+            (picture, self.source.silence(stalled))
         }
     }
 

@@ -181,6 +181,30 @@ async fn ports_that_are_none() {
 }
 
 #[tokio::test]
+async fn datagrams_that_never_come() {
+    let options = Options {
+        transport: Transport::Udp,
+        ..hasty()
+    };
+    check_with(
+        &options,
+        |method, request| match method {
+            "SETUP" => answer(
+                request,
+                "200 OK",
+                "Session: 1\r\nTransport: RTP/AVP;unicast;server_port=5000-5001\r\n",
+                "",
+            ),
+            _ => honest(method, request, b""),
+        },
+        |error| matches!(error, StreamError::NoDatagrams(_)),
+    )
+    .await;
+    let (_, error) = outcome("rtsps://127.0.0.1:1/", &options).await;
+    assert_eq!(error, StreamError::UdpWithTls);
+}
+
+#[tokio::test]
 async fn packets_that_are_none() {
     check(
         |method, request| honest(method, request, &b"$\x00\x00\x04HTTP".repeat(200)),

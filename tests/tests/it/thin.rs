@@ -32,7 +32,8 @@ fn an_outage_longer_than_the_queue_is_told_by_fewer_readings_and_each_one_that_w
     };
     let (away, back) = (config(true), config(false));
     let gateway = Gateway::start(&away);
-    until("the lane to thin", PATIENCE, || {
+    // The server takes a core to fill it, on a slow machine for longer than anything else is waited for.
+    until("the lane to thin", 3 * PATIENCE, || {
         match gateway.api.ledger().evicted_by.thinned {
             thinned if thinned >= THINNED => Ok(()),
             thinned => Err(format!("{thinned} were thinned out")),

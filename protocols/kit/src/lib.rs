@@ -6,6 +6,7 @@
 pub mod accepted;
 pub mod alarms;
 pub mod camera;
+pub mod clip;
 pub mod command;
 pub mod counters;
 pub mod destination;
@@ -13,18 +14,21 @@ pub mod discovery;
 pub mod explore;
 pub mod format;
 pub mod memory;
+pub mod path;
 pub mod probe;
 pub mod review;
 pub mod scanner;
 pub mod secret;
 pub mod settings;
 pub mod source;
+pub mod tls;
 pub mod topic;
 pub mod trust;
 
 pub use accepted::Accepted;
 pub use alarms::Alarms;
 pub use camera::{Camera, Showing};
+pub use clip::ClipPart;
 pub use command::{Commands, Desk, Intake, NotTaken, Order, Orders};
 pub use counters::DropCounters;
 pub use destination::{

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use fieldgate_kit::{Link, Secrets, SinkCtx, SinkError};
+use fieldgate_kit::{Link, Secrets, SinkCtx, SinkError, tls};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, PollSender};
 use tower::util::BoxService;
@@ -19,7 +19,6 @@ use crate::{
     settings::Settings,
     sink::{Encoder, Sink},
     status::Status,
-    tls,
     wire::Subscription,
 };
 

@@ -15,7 +15,7 @@
 //! | `pacer` | how much may be under way on a line like this; pure |
 //! | `inbox`, `filter` | commands on their way in, answers on their way out; which topics a filter means |
 //! | `link` | the only place that knows rumqttc |
-//! | `tls`, `words`, `status`, `probe` | trust; errors as people read them; retained status; the test of settings |
+//! | `words`, `status`, `probe` | errors as people read them; retained status; the test of settings |
 //! | `sim` | an in-process broker, for the demonstration (feature `sim`) |
 
 mod connection;
@@ -31,7 +31,6 @@ pub mod settings;
 pub mod sim;
 mod sink;
 mod status;
-mod tls;
 mod wire;
 mod words;
 

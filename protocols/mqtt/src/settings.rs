@@ -2,12 +2,13 @@
 
 mod commands;
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use fieldgate_kit::{
     AddressBook, BatchLimits, Problem, SecretRef,
     format::FormatKind,
     settings::{ByteSize, Span},
+    tls::Tls,
     topic::{Placeholder, TopicTemplate, TopicValues},
 };
 use schemars::JsonSchema;
@@ -96,21 +97,6 @@ pub struct User {
     pub password: SecretRef,
 }
 
-/// Whom to trust, and how to prove who we are. The broker's certificate and name are always verified.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// A PEM file with the certificate authorities to trust, instead of the system's.
-    #[serde(default)]
-    pub ca: Option<PathBuf>,
-    /// A PEM file with the gateway's own certificate, and those between it and its authority.
-    #[serde(default)]
-    pub client_certificate: Option<PathBuf>,
-    /// Where the private key of the client certificate is kept, in PEM.
-    #[serde(default)]
-    pub client_key: Option<SecretRef>,
-}
-
 /// When a batch is full. The first limit that is reached counts.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -139,7 +125,7 @@ impl Settings {
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         match Endpoint::parse(&self.url) {
-            Ok(endpoint) => problems.extend(self.tls.problems(&endpoint)),
+            Ok(endpoint) => problems.extend(self.tls_problem(&endpoint)),
             Err(problem) => problems.push(problem),
         }
         problems.extend(self.topic_problems());
@@ -186,6 +172,17 @@ impl Settings {
             gateway: &book.gateway,
             ..TopicValues::default()
         })
+    }
+
+    fn tls_problem(&self, endpoint: &Endpoint) -> Option<Problem> {
+        if self.tls.is_set() && !endpoint.transport.is_encrypted() {
+            return Some(Problem::new(
+                ["tls"],
+                "there are certificates, but the url asks for no encryption",
+                "use mqtts:// or wss://, or take tls out",
+            ));
+        }
+        self.tls.problem()
     }
 
     fn topic_problems(&self) -> Vec<Problem> {
@@ -258,31 +255,6 @@ impl Settings {
             "a ping is due every 5 s to 10 min",
             "write for instance \"20 s\"",
         );
-        problems
-    }
-}
-
-// === impl Tls ===
-
-impl Tls {
-    fn problems(&self, endpoint: &Endpoint) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let any =
-            self.ca.is_some() || self.client_certificate.is_some() || self.client_key.is_some();
-        if any && !endpoint.transport.is_encrypted() {
-            problems.push(Problem::new(
-                ["tls"],
-                "there are certificates, but the url asks for no encryption",
-                "use mqtts:// or wss://, or take tls out",
-            ));
-        }
-        if self.client_certificate.is_some() != self.client_key.is_some() {
-            problems.push(Problem::new(
-                ["tls"],
-                "client_certificate and client_key belong together, and one is missing",
-                "set both, or none",
-            ));
-        }
         problems
     }
 }

@@ -1,21 +1,68 @@
-//! The TLS side of a connection: whom to trust and how to prove who we are. Verification cannot be switched off.
+//! The TLS side of a connection that a destination makes: whom to trust and how to prove who we are, and what went wrong, in
+//! words. Verification cannot be switched off.
 
-use std::{path::Path, sync::Arc};
+mod words;
 
-use fieldgate_kit::{SecretError, SecretRef, Secrets, SinkError};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
+use schemars::JsonSchema;
+use serde::Deserialize;
 
-use crate::settings::Tls;
+use crate::{Problem, SecretError, SecretRef, Secrets, SinkError};
+
+pub use words::{FarSide, closed};
+
+/// Whom to trust, and how to prove who we are. The far side's certificate and name are always verified.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file with the certificate authorities to trust, instead of the system's.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// A PEM file with the gateway's own certificate, and those between it and its authority.
+    #[serde(default)]
+    pub client_certificate: Option<PathBuf>,
+    /// Where the private key of the client certificate is kept, in PEM.
+    #[serde(default)]
+    pub client_key: Option<SecretRef>,
+}
+
+// === impl Tls ===
+
+impl Tls {
+    /// Something is set.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.ca.is_some() || self.client_certificate.is_some() || self.client_key.is_some()
+    }
+
+    /// What its types cannot tell, where the settings call it `tls`.
+    #[must_use]
+    pub fn problem(&self) -> Option<Problem> {
+        let half = self.client_certificate.is_some() != self.client_key.is_some();
+        half.then(|| {
+            Problem::new(
+                ["tls"],
+                "client_certificate and client_key belong together, and one is missing",
+                "set both, or none",
+            )
+        })
+    }
+}
 
 /// Reads certificates and keys, and makes of them what TLS needs. Reads files: not for the async executor.
 ///
 /// # Errors
 /// `Denied` when a file cannot be read or holds something else: no attempt makes sense before that is repaired.
-pub(crate) fn client_config(tls: &Tls, secrets: &Secrets) -> Result<Arc<ClientConfig>, SinkError> {
+pub fn client_config(tls: &Tls, secrets: &Secrets) -> Result<Arc<ClientConfig>, SinkError> {
     let roots = match &tls.ca {
         Some(path) => own_roots(path, secrets)?,
         None => system_roots()?,

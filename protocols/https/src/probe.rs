@@ -75,7 +75,7 @@ async fn answer(plan: Plan, settings: &Settings) -> Result<String, SinkError> {
     let answer = Client::new(plan).send(&call).await?;
     let status = answer.status;
     match (status, verdict::judge(&answer, &url)) {
-        (_, Verdict::Taken) => Ok(format!("{url} answers, and lets us in")),
+        (_, Verdict::Taken | Verdict::Partly(_)) => Ok(format!("{url} answers, and lets us in")),
         // Many servers know no OPTIONS, and many URLs are only written to.
         (400 | 404 | 405 | 410 | 411 | 413 | 415 | 422 | 501, _) => Ok(format!(
             "{url} answers ({status} to a question that is no reading); whether it takes readings shows when the first ones are sent"

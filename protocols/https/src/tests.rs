@@ -117,6 +117,28 @@ async fn a_single_reading_that_is_refused_may_pass_later() {
 }
 
 #[tokio::test]
+async fn of_a_partial_answer_only_what_it_names_is_not_taken() {
+    let server = Server::start(|_, _| Reply {
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: r#"{"rejected":[{"id":"a1b2c3d4-n-0000000000000002","why":"no unit"}],"retry":["a1b2c3d4-n-0000000000000003","of-another-0"]}"#,
+        ..Reply::of(207)
+    })
+    .await;
+    let settings = json!({ "url": server.url("/in"), "format": "json" });
+    let mut link = TestLink::connect(settings).await.unwrap();
+    let receipt = link
+        .send(batch((1..=4).map(|seq| reading(seq, "A"))))
+        .await
+        .unwrap();
+    assert_eq!(receipt.postponed, [3]);
+    assert_eq!(receipt.rejected.len(), 1);
+    assert_eq!(
+        (receipt.rejected[0].seq, &*receipt.rejected[0].why),
+        (2, "no unit")
+    );
+}
+
+#[tokio::test]
 async fn what_is_too_large_is_halved_in_place_and_one_that_is_too_large_alone_is_final() {
     const MOST: usize = 700;
     let server =

@@ -2,7 +2,8 @@
 //!
 //! | status | then |
 //! |---|---|
-//! | 2xx | taken |
+//! | 2xx | taken; but for what a JSON body names, one by one |
+//! | 207 without such a body | a person has to look: who knows what was taken |
 //! | 408, 409, 425, 429, 5xx but 501 and 505 | later, when the server says; no attempt is counted |
 //! | 413 | halves; a single reading can never pass |
 //! | 400, 415, 422 | refused for the sake of something in it |
@@ -14,6 +15,7 @@
 use std::time::Duration;
 
 use fieldgate_kit::{SinkError, Throttle};
+use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 /// What is looked at of an answer.
@@ -26,13 +28,38 @@ pub(crate) struct Answer {
     pub location: Option<String>,
     /// What a server that takes ranges has so far (308).
     pub range: Option<String>,
-    /// The beginning of the body, in one line.
-    pub words: String,
+    pub content_type: Option<String>,
+    /// Its beginning, where it is long.
+    pub body: Vec<u8>,
+}
+
+/// What a server says that took some readings and not others:
+/// `{"rejected":[{"id":"…","why":"…"}],"retry":["…"]}`, each by its message id.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Items {
+    /// Refused for their own sake.
+    pub rejected: Vec<Item>,
+    /// Not taken, through no fault of theirs.
+    pub retry: Vec<String>,
+    /// When to try again, where the header says so.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
+}
+
+/// One that was refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Item {
+    pub id: String,
+    #[serde(default)]
+    pub why: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Taken,
+    /// But for these.
+    Partly(Items),
     Later(Throttle),
     TooLarge(String),
     Refused(String),
@@ -40,6 +67,8 @@ pub(crate) enum Verdict {
     Stop(SinkError),
 }
 
+/// No more of an answer is shown.
+const MAX_WORDS: usize = 200;
 /// A server that asks for longer is not believed: an hour is long enough to look at what is wrong.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -47,7 +76,13 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
 pub(crate) fn judge(answer: &Answer, url: &str) -> Verdict {
     let said = said(answer, url);
     match answer.status {
-        200..=299 => Verdict::Taken,
+        200..=299 => match (items(answer), answer.status) {
+            (Some(items), _) => Verdict::Partly(items),
+            (None, 207) => Verdict::Stop(SinkError::Denied(format!(
+                "{said}; it took some and not others, and does not name them as {{\"rejected\":[{{\"id\":…}}],\"retry\":[…]}}"
+            ))),
+            (None, _) => Verdict::Taken,
+        },
         501 | 505 => Verdict::Stop(SinkError::Denied(format!(
             "{said}; it cannot do that: set method to what it takes, and parts to \"objects\""
         ))),
@@ -100,10 +135,44 @@ fn has_through(range: &str) -> Option<u64> {
 
 fn said(answer: &Answer, url: &str) -> String {
     let (status, reason) = (answer.status, reason(answer.status));
-    match answer.words.as_str() {
+    match words(answer).as_str() {
         "" => format!("{url} answers {status} {reason}"),
         words => format!("{url} answers {status} {reason}: {words}"),
     }
+}
+
+/// What a person can read of an answer's body, in one line: no page in HTML, nothing that moves a cursor.
+fn words(answer: &Answer) -> String {
+    let kind = answer.content_type.as_deref();
+    if kind.is_some_and(|kind| kind.contains("html")) {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(&answer.body);
+    let plain = text.chars().map(|c| match c.is_control() {
+        true => ' ',
+        false => c,
+    });
+    let line: String = plain.take(MAX_WORDS).collect();
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a body in JSON names, if it names anything.
+fn items(answer: &Answer) -> Option<Items> {
+    let kind = answer.content_type.as_deref()?;
+    let json = kind.split(';').next().unwrap_or_default().trim();
+    if json != "application/json" && !json.ends_with("+json") {
+        return None;
+    }
+    let mut items: Items = serde_json::from_slice(&answer.body).ok()?;
+    items.retry_after = retry_after(answer);
+    let names = !items.rejected.is_empty() || !items.retry.is_empty();
+    (names || answer.status == 207 && has_lists(&answer.body)).then_some(items)
+}
+
+/// It speaks that way, and has nothing to name.
+fn has_lists(body: &[u8]) -> bool {
+    let body: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(body);
+    body.is_ok_and(|body| body.contains_key("rejected") || body.contains_key("retry"))
 }
 
 fn redirected(answer: &Answer, url: &str) -> String {
@@ -162,129 +231,4 @@ fn reason(status: u16) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const URL: &str = "https://h/in";
-
-    fn answer(status: u16) -> Answer {
-        Answer {
-            status,
-            ..Answer::default()
-        }
-    }
-
-    /// The verdict's first letter.
-    fn kind(verdict: &Verdict) -> char {
-        match verdict {
-            Verdict::Taken => 'T',
-            Verdict::Later(_) => 'L',
-            Verdict::TooLarge(_) => 'B',
-            Verdict::Refused(_) => 'R',
-            Verdict::Stop(SinkError::Denied(_)) => 'D',
-            Verdict::Stop(_) => 'U',
-        }
-    }
-
-    #[test]
-    fn every_status_has_its_meaning() {
-        for (kinds, statuses) in [
-            ('T', &[200, 201, 202, 204, 207, 299][..]),
-            ('L', &[408, 409, 425, 429, 500, 502, 503, 504, 507, 599]),
-            ('B', &[413]),
-            ('R', &[400, 415, 422]),
-            (
-                'D',
-                &[
-                    100, 300, 301, 302, 304, 307, 308, 401, 402, 403, 404, 405, 407, 410, 411, 414,
-                    418, 431, 451, 501, 505, 600, 999,
-                ],
-            ),
-        ] {
-            for status in statuses {
-                let verdict = judge(&answer(*status), URL);
-                assert_eq!(kind(&verdict), kinds, "{status}: {verdict:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_redirect_is_named_and_not_followed() {
-        let away = Answer {
-            location: Some("http://127.0.0.1/admin".into()),
-            ..answer(307)
-        };
-        let Verdict::Stop(SinkError::Denied(words)) = judge(&away, URL) else {
-            panic!("a redirect is followed");
-        };
-        assert!(
-            words.contains("sends us to http://127.0.0.1/admin"),
-            "{words}"
-        );
-        assert_eq!(
-            kind(&judge_range(
-                &Answer {
-                    status: 308,
-                    ..away
-                },
-                URL,
-                10
-            )),
-            'D'
-        );
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_time_by_the_servers_clock() {
-        let date = Some("Sun, 29 Nov 2026 18:30:00 GMT");
-        for (text, date, expected) in [
-            ("7", None, Some(7)),
-            (" 7 ", None, Some(7)),
-            ("Sun, 29 Nov 2026 18:30:09 GMT", date, Some(9)),
-            ("Sun, 29 Nov 2026 18:29:00 GMT", date, Some(0)),
-            ("Sun, 29 Nov 2026 18:30:09 GMT", None, None),
-            ("99999999999", None, Some(3600)),
-            ("-1", None, None),
-            ("soon", date, None),
-        ] {
-            let answer = Answer {
-                retry_after: Some(text.into()),
-                date: date.map(str::to_owned),
-                ..answer(503)
-            };
-            let expected = expected.map(Duration::from_secs);
-            assert_eq!(retry_after(&answer), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_server_that_takes_ranges_says_what_it_has() {
-        for (range, expected) in [
-            (None, 'T'),
-            (Some("bytes=0-99"), 'T'),
-            (Some("0-120"), 'T'),
-            (Some("bytes=0-98"), 'R'),
-            (Some("nonsense"), 'T'),
-        ] {
-            let answer = Answer {
-                range: range.map(str::to_owned),
-                ..answer(308)
-            };
-            assert_eq!(kind(&judge_range(&answer, URL, 100)), expected, "{range:?}");
-        }
-        assert_eq!(kind(&judge_range(&answer(503), URL, 1)), 'L');
-    }
-
-    #[test]
-    fn its_own_words_are_told() {
-        let verdict = judge(
-            &Answer {
-                words: "unknown unit".into(),
-                ..answer(422)
-            },
-            URL,
-        );
-        let words = "https://h/in answers 422 Unprocessable Content: unknown unit";
-        assert_eq!(verdict, Verdict::Refused(words.into()));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 //! knows of it: otherwise what waited would overtake what comes again.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -21,7 +21,7 @@ use crate::{
     client::{Call, Client},
     encoder::{Encoder, Load, Parcel},
     settings::Parts,
-    verdict::{self, Verdict},
+    verdict::{self, Item, Items, Verdict},
 };
 
 /// The way into a shard.
@@ -205,6 +205,7 @@ impl Worker {
             let url = encoder.url(&parcel.call);
             match verdict::judge(&self.client.send(&parcel.call).await?, &url) {
                 Verdict::Taken => {}
+                Verdict::Partly(items) => encoder.sort_out(run, &parcel.seqs, items, receipt),
                 Verdict::Later(throttle) => {
                     // What the parcels behind hold can have come earlier than what this one does.
                     let rest = parcels.iter().flat_map(|parcel| &parcel.seqs);
@@ -285,8 +286,8 @@ impl Delivery<'_> {
             Verdict::Later(throttle) => return Some((seq, throttle)),
             Verdict::TooLarge(why) => (why, Refusal::Final),
             Verdict::Refused(why) => (why, Refusal::MayPass),
-            // What stops the link was returned before.
-            Verdict::Taken | Verdict::Stop(_) => return None,
+            // What stops the link was returned before, and a file is all or nothing: that it was not taken is said by a status.
+            Verdict::Taken | Verdict::Partly(_) | Verdict::Stop(_) => return None,
         };
         self.receipt.rejected.push(rejected(seq, why, refusal));
         None
@@ -298,6 +299,36 @@ impl Delivery<'_> {
             .postponed
             .extend(rest.filter(|seq| *seq >= from));
         self.receipt.throttled = Some(throttle);
+    }
+}
+
+impl Encoder {
+    /// What a partial answer means for the readings of a request. One that names others is passed over for those.
+    fn sort_out(&self, run: &[Sequenced], seqs: &[u64], items: Items, receipt: &mut Receipt) {
+        let inside = run.iter().filter(|there| seqs.contains(&there.seq));
+        let ids = inside.map(|there| (self.book.message_id(there.origin), there.seq));
+        let ids: HashMap<String, u64> = ids.collect();
+        for Item { id, why } in items.rejected {
+            if let Some(seq) = ids.get(&id) {
+                let no = rejected(*seq, why, Refusal::MayPass);
+                receipt.rejected.push(no);
+            }
+        }
+        let again: Vec<u64> = items
+            .retry
+            .iter()
+            .filter_map(|id| ids.get(id).copied())
+            .collect();
+        if !again.is_empty() {
+            receipt.throttled = Some(Throttle {
+                retry_after: items.retry_after,
+                why: format!(
+                    "the server took a request but for {} of its readings",
+                    again.len()
+                ),
+            });
+        }
+        receipt.postponed.extend(again);
     }
 }
 

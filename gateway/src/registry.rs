@@ -20,7 +20,11 @@ impl Registry {
                 #[cfg(feature = "cameras")]
                 SourceKind::of::<fieldgate_camera::Camera>(),
             ],
-            destinations: vec![DestinationKind::of::<fieldgate_mqtt::Mqtt>()],
+            destinations: vec![
+                DestinationKind::of::<fieldgate_mqtt::Mqtt>(),
+                DestinationKind::of::<fieldgate_https::Https>(),
+                DestinationKind::of::<fieldgate_file::File>(),
+            ],
         }
     }
 

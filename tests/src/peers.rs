@@ -38,6 +38,12 @@ pub fn mosquitto_passwd() -> PathBuf {
     }
 }
 
+/// The web server.
+#[must_use]
+pub fn nginx() -> PathBuf {
+    find("FIELDGATE_NGINX", Some(Path::new("/usr/sbin/nginx")))
+}
+
 /// A Python that has asyncua.
 #[must_use]
 pub fn python() -> PathBuf {

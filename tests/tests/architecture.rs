@@ -85,6 +85,10 @@ const VENDORS: &[Vendor] = &[
         places: &["protocols/mqtt/src/sim.rs"],
     },
     Vendor {
+        name: "hyper",
+        places: &["protocols/https/src/client.rs", "gateway/src/cli/client.rs"],
+    },
+    Vendor {
         name: "mdns_sd",
         places: &["gateway/src/discovery/mdns.rs"],
     },

@@ -16,6 +16,7 @@
 //! | `FIELDGATE_VENV` | Python environment with asyncua: run `$FIELDGATE_VENV/bin/python` |
 //! | `FIELDGATE_AXE_JS` | `axe.min.js`, the accessibility checker to inject into the page |
 //! | `FIELDGATE_MOSQUITTO` | the MQTT broker's program |
+//! | `FIELDGATE_NGINX` | the web server's program |
 //! | `FIELDGATE_CHROMIUM`, `FIELDGATE_CHROMEDRIVER` | the browser, and the WebDriver server that drives it |
 
 mod bench;

@@ -11,8 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use crate::workspace::{Workspace, program, step};
 
 /// Debian package, the program that shows it is there, the variable that names the program to the tests.
-const PROGRAMS: [(&str, &str, &str); 5] = [
+const PROGRAMS: [(&str, &str, &str); 6] = [
     ("mosquitto", "mosquitto", "FIELDGATE_MOSQUITTO"),
+    ("nginx", "nginx", "FIELDGATE_NGINX"),
     ("dbus-daemon", "dbus-daemon", "FIELDGATE_DBUS_DAEMON"),
     ("chromium", "chromium", "FIELDGATE_CHROMIUM"),
     ("chromium-driver", "chromedriver", "FIELDGATE_CHROMEDRIVER"),
@@ -38,6 +39,8 @@ const CAMERA_TLS: (&str, &str) = (
     "glib-networking",
     "from gi.repository import Gio; assert Gio.TlsBackend.get_default().supports_tls()",
 );
+/// The packages that start a service when they are installed.
+const SERVICES: [&str; 2] = ["mosquitto", "nginx"];
 
 /// Installs what is missing; returns the variables to give to tests and benches.
 pub fn install(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
@@ -135,25 +138,27 @@ fn install_packages(packages: &[&str]) -> Result<()> {
             .arg(&script)
             .stdin(Stdio::null()),
     )?;
-    if packages.contains(&"mosquitto") {
-        stop_broker(as_root);
+    for service in SERVICES {
+        if packages.contains(&service) {
+            stop(service, as_root);
+        }
     }
     Ok(())
 }
 
-/// Stops the broker that its package has just started, and keeps it from starting with the machine.
+/// Stops the service that its package has just started, and keeps it from starting with the machine.
 ///
-/// Nobody asked for a broker on this machine: the tests start their own, on free ports. Stopping it afterwards, and only if we
-/// installed it, leaves nothing behind when we are interrupted; a `policy-rc.d` that forbids the start would.
+/// Nobody asked for a broker or a web server on this machine: the tests start their own, on free ports. Stopping it afterwards,
+/// and only if we installed it, leaves nothing behind when we are interrupted; a `policy-rc.d` that forbids the start would.
 /// In a container without an init system there is nothing to stop, hence no error.
-fn stop_broker(as_root: &[&str]) {
+fn stop(service: &str, as_root: &[&str]) {
     let stop = if Path::new("/run/systemd/system").exists() {
-        "systemctl disable --now mosquitto.service"
+        format!("systemctl disable --now {service}.service")
     } else {
-        "/etc/init.d/mosquitto stop"
+        format!("/etc/init.d/{service} stop")
     };
-    if !succeeds(&[as_root, &[stop]].concat()) {
-        eprintln!("no mosquitto service to stop");
+    if !succeeds(&[as_root, &[&stop]].concat()) {
+        eprintln!("no {service} service to stop");
     }
 }
 

@@ -1,0 +1,19 @@
+//! Any text as a stream's address: what is shown of it never holds its password.
+#![no_main]
+
+use fieldgate_rtsp::Address;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    if let Ok(address) = Address::parse(text) {
+        let _ = (address.host(), address.port());
+        let _ = address.to_string();
+    }
+    // A password of letters in front of anything that still is a host.
+    let with = format!("rtsp://user:CANARYWORD@host/{text}");
+    if let Ok(address) = Address::parse(&with)
+        && !text.contains("CANARYWORD")
+    {
+        assert!(!format!("{address} {address:?}").contains("CANARYWORD"));
+    }
+});

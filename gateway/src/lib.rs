@@ -32,6 +32,7 @@ pub mod pipeline;
 pub mod receipts;
 pub mod registry;
 pub mod replays;
+pub mod rules;
 pub mod selection;
 pub mod supervisor;
 pub mod telemetry;

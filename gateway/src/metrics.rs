@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
+    time::Instant,
 };
 
 use fieldgate_api::state::Level;
@@ -128,6 +129,12 @@ metrics! {
     CommandsRepeated: counter "fieldgate_commands_repeated_total";
     /// Answers to commands that the far side did not take.
     CommandAnswersLost: counter "fieldgate_command_answers_lost_total";
+    /// Commands that the rule gave.
+    RuleFired: counter "fieldgate_rule_fired_total";
+    /// Commands of the rule that ended, by outcome.
+    RuleEnded: counter "fieldgate_rule_ended_total";
+    /// Readings that gave no command of the rule, by reason: it rested, its last command was under way, too many waited, or they could not be judged.
+    RuleMissed: counter "fieldgate_rule_missed_total";
     /// Readings that became durable, since the queue was made.
     LedgerAccepted: counter "fieldgate_ledger_accepted_total";
     /// Readings that left the queue, by the way they left.
@@ -162,6 +169,7 @@ pub fn render(gateway: &Gateway, revision: u64) -> String {
     routes(&mut page, gateway);
     queue(&mut page, gateway);
     commands(&mut page, gateway);
+    rules(&mut page, gateway);
     ledger(&mut page, gateway);
     page.add(
         Metric::ProcessCpu,
@@ -331,6 +339,24 @@ fn commands(page: &mut Page, gateway: &Gateway) {
             page.add(Metric::CommandsRefused, &labels, count);
         }
     }
+}
+
+fn rules(page: &mut Page, gateway: &Gateway) {
+    let now = Instant::now();
+    gateway.running(|running| {
+        for (id, score) in &running.rules {
+            let told = score.told(now);
+            page.add(Metric::RuleFired, &[("rule", id)], told.fired);
+            for (outcome, count) in &told.outcomes {
+                let labels = [("rule", &**id), ("outcome", outcome)];
+                page.add(Metric::RuleEnded, &labels, count);
+            }
+            for (reason, count) in &told.missed {
+                let labels = [("rule", &**id), ("reason", reason.as_str())];
+                page.add(Metric::RuleMissed, &labels, count);
+            }
+        }
+    });
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus computes in f64")]

@@ -128,9 +128,10 @@ fn events(gateway: &Gateway, device: &DeviceId, memory: &mut Memory) -> Vec<Read
     let mut events = Vec::new();
     for (name, status) in gateway.board.all() {
         let before = memory.levels.insert(name.clone(), status.level);
-        let (kind, id) = match &name {
-            UnitName::Source(id) => ("source", id),
-            UnitName::Destination(id) => ("destination", id),
+        let (title, place) = match &name {
+            UnitName::Source(id) => (format!("source {id}"), format!("source.{id}")),
+            UnitName::Destination(id) => (format!("destination {id}"), format!("destination.{id}")),
+            UnitName::Rules => ("rules".to_owned(), "rules".to_owned()),
         };
         let well = status.level == Level::Good;
         let wrong = status.level >= Level::Warning;
@@ -142,14 +143,14 @@ fn events(gateway: &Gateway, device: &DeviceId, memory: &mut Memory) -> Vec<Read
             }
             continue;
         }
-        if let Ok(point) = device.point(&format!("{kind}.{id}.state")) {
+        if let Ok(point) = device.point(&format!("{place}.state")) {
             memory.events += 1;
             let at = telemetry::now();
             let event = Event {
                 point,
                 id: format!("{}-{}", at.nanos(), memory.events),
                 severity: if wrong { SEVERITY_WRONG } else { SEVERITY_WELL },
-                message: format!("{kind} {id}: {}", status.words),
+                message: format!("{title}: {}", status.words),
                 fields: vec![("State".to_owned(), Value::Text(status.state))],
                 at,
                 seen: at,

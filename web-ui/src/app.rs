@@ -22,7 +22,8 @@ const FIRST: [(Icon, Place); 4] = [
     (Icon::Sources, Place::Items(Section::Sources)),
     (Icon::Routes, Place::Items(Section::Routes)),
 ];
-const REST: [(Icon, Place); 5] = [
+const REST: [(Icon, Place); 6] = [
+    (Icon::Rules, Place::Items(Section::Rules)),
     (Icon::Explore, Place::Explore),
     (Icon::Queue, Place::Queue),
     (Icon::Destinations, Place::Items(Section::Destinations)),

@@ -1,10 +1,10 @@
-//! Sources, destinations and routes alike: how they are read, written, tried, paused and removed.
+//! Sources, destinations, routes and rules alike: how they are read, written, tried, paused and removed.
 
 use fieldgate_api::config::{Draft, Item, Kind, Saved, TestReport};
 use fieldgate_api::endpoint::{
-    DeleteDestination, DeleteRoute, DeleteSource, GetDestination, GetKinds, GetOverview, GetRoute,
-    GetSource, PutDestination, PutRoute, PutSource, RetryDestination, RetrySource, TestDestination,
-    TestSource,
+    DeleteDestination, DeleteRoute, DeleteRule, DeleteSource, GetDestination, GetKinds,
+    GetOverview, GetRoute, GetRule, GetSource, PutDestination, PutRoute, PutRule, PutSource,
+    RetryDestination, RetrySource, TestDestination, TestSource,
 };
 use fieldgate_api::trouble::Trouble;
 use fieldgate_ui_logic::place::Section;
@@ -36,12 +36,14 @@ pub async fn load(section: Section, id: Option<&str>) -> Result<Loaded, Trouble>
         Section::Sources => kinds.sources,
         Section::Destinations => kinds.destinations,
         Section::Routes => vec![kinds.routes],
+        Section::Rules => vec![kinds.rules],
     };
     let item = match (section, id) {
         (_, None) => None,
         (Section::Sources, Some(id)) => Some(call::<GetSource>(&[id]).await?.item),
         (Section::Destinations, Some(id)) => Some(call::<GetDestination>(&[id]).await?.item),
         (Section::Routes, Some(id)) => Some(call::<GetRoute>(&[id]).await?.item),
+        (Section::Rules, Some(id)) => Some(call::<GetRule>(&[id]).await?.item),
     };
     Ok(Loaded {
         revision,
@@ -65,6 +67,7 @@ pub async fn put(
         Section::Sources => change::<PutSource>(&[id], draft, revision).await,
         Section::Destinations => change::<PutDestination>(&[id], draft, revision).await,
         Section::Routes => change::<PutRoute>(&[id], draft, revision).await,
+        Section::Rules => change::<PutRule>(&[id], draft, revision).await,
     }
 }
 
@@ -120,6 +123,7 @@ impl Actions {
                 Section::Sources => change::<DeleteSource>(&places, &(), revision).await,
                 Section::Destinations => change::<DeleteDestination>(&places, &(), revision).await,
                 Section::Routes => change::<DeleteRoute>(&places, &(), revision).await,
+                Section::Rules => change::<DeleteRule>(&places, &(), revision).await,
             };
             self.tell(&words, saved);
         });

@@ -39,10 +39,11 @@ fn praise(loaded: &Loaded) -> String {
         files => files.join(", "),
     };
     format!(
-        "{read}: good, with {}, {} and {}",
+        "{read}: good, with {}, {}, {} and {}",
         count(loaded.sources.len(), "source"),
         count(loaded.destinations.len(), "destination"),
         count(loaded.routes.len(), "route"),
+        count(loaded.rules.len(), "rule"),
     )
 }
 
@@ -80,7 +81,7 @@ mod tests {
             check(&[folder.path().to_owned()], &Registry::all()).expect("an empty folder is good");
         assert_eq!(
             praise(&loaded),
-            "no files: good, with 0 sources, 0 destinations and 0 routes"
+            "no files: good, with 0 sources, 0 destinations, 0 routes and 0 rules"
         );
     }
 }

@@ -55,7 +55,7 @@ const MAX_OFFERS: u32 = 8;
 /// Who asks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asker {
-    /// For people and for the record: `console`, `command line`, `destination broker, topic …`.
+    /// For people and for the record: `console`, `command line`, `destination broker, topic …`, `rule alarm-saves-a-clip`.
     pub who: String,
     pub way: Way,
     /// Where the answer goes, when it is not waited for.

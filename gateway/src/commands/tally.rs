@@ -19,6 +19,7 @@ pub enum Way {
     CommandLine,
     /// By its id.
     Destination(String),
+    Rule,
 }
 
 /// What became of them.
@@ -46,6 +47,7 @@ impl Way {
             Self::Console => "console",
             Self::CommandLine => "command_line",
             Self::Destination(_) => "destination",
+            Self::Rule => "rule",
         }
     }
 
@@ -54,7 +56,7 @@ impl Way {
     pub fn destination(&self) -> &str {
         match self {
             Self::Destination(id) => id,
-            Self::Console | Self::CommandLine => "",
+            Self::Console | Self::CommandLine | Self::Rule => "",
         }
     }
 }
@@ -101,7 +103,7 @@ impl Tally {
         self.lock().clone()
     }
 
-    /// There are as many ways as destinations that were configured since the start, and two.
+    /// There are as many ways as destinations that were configured since the start, and three.
     fn count(&self, way: &Way, count: impl FnOnce(&mut Counts)) {
         count(self.lock().entry(way.clone()).or_default());
     }

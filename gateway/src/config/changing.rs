@@ -10,7 +10,7 @@ use fieldgate_kit::{Problem, Secrets};
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Desired, Loaded, RouteConfig, Section, drafts,
+    Desired, Loaded, Section, drafts,
     edit::{put_item, remove_item, unified_diff},
     loaded::assemble,
     revisions::{ReadError, Stored},
@@ -70,7 +70,11 @@ impl Desired {
         let current = self.current();
         let known = current.item(section, id);
         let keys = self.own_keys(section, id, draft, known)?;
-        let stashed = secrets::stash(Json::Object(keys), &stem(section, id));
+        let keys = Json::Object(keys);
+        let stashed = match section.has_secrets() {
+            true => secrets::stash(keys, &stem(section, id)),
+            false => Stashed::plain(keys),
+        };
         let mut document = inner.document();
         let keys = stashed
             .settings
@@ -84,7 +88,7 @@ impl Desired {
     /// Removes an item that the console made.
     ///
     /// # Errors
-    /// `Locked` when another layer says something about it, `Invalid` when routes still name it. Then nothing has changed.
+    /// `Locked` when another layer says something about it, `Invalid` when routes or rules still name it. Then nothing has changed.
     pub fn remove(
         &self,
         section: Section,
@@ -160,6 +164,9 @@ impl Desired {
     ) -> Result<Map<String, Json>, ChangeError> {
         let label = format!("{} {id}", section.word());
         let keys = drafts::console_keys(section, &label, draft, known)?;
+        if !section.has_secrets() {
+            return Ok(keys);
+        }
         let own = known
             .map(|known| secrets::references(&known.draft.settings))
             .unwrap_or_default();
@@ -310,43 +317,41 @@ fn expect_removable(item: &Item) -> Result<(), ChangeError> {
     })
 }
 
-/// Says which routes would be left without a beginning or an end.
+/// Says which routes and rules would be left without a beginning or an end.
 fn expect_unused(loaded: &Loaded, section: Section, id: &str) -> Result<(), ChangeError> {
     let lead = format!("{id}/");
-    let uses = |route: &&RouteConfig| match section {
-        Section::Source => route
-            .settings
-            .from
-            .iter()
-            .any(|from| from == id || from.starts_with(&lead)),
+    let of_it = |text: &String| text == id || text.starts_with(&lead);
+    let (routes, rules) = (&loaded.config.routes, &loaded.config.rules);
+    let routes = routes.iter().filter(|route| match section {
+        Section::Source => route.settings.from.iter().any(of_it),
         Section::Destination => route.settings.to == id,
-        Section::Route => false,
-    };
-    let routes: Vec<String> = loaded
-        .config
-        .routes
-        .iter()
-        .filter(uses)
-        .map(|route| format!("`{}`", route.id))
-        .collect();
-    if routes.is_empty() {
+        Section::Route | Section::Rule => false,
+    });
+    let rules = rules.iter().filter(|rule| {
+        let settings = &rule.settings;
+        let names = settings.when.iter().chain([&settings.act.target]);
+        section == Section::Source && names.into_iter().any(of_it)
+    });
+    let routes = users("route", routes.map(|route| &*route.id));
+    let rules = users("rule", rules.map(|rule| &*rule.id));
+    let users: Vec<String> = routes.into_iter().chain(rules).collect();
+    if users.is_empty() {
         return Ok(());
     }
-    let (some, names) = (
-        if routes.len() == 1 {
-            "the route"
-        } else {
-            "the routes"
-        },
-        routes.join(", "),
-    );
     Err(ChangeError::Invalid(vec![ConfigProblem {
         item: format!("{} {id}", section.word()),
         path: Vec::new(),
-        what: format!("{some} {names} still needs it"),
+        what: format!("{} still needs it", users.join(" and ")),
         remedy: "change or remove that first".to_owned(),
         origin: "console".to_owned(),
     }]))
+}
+
+/// `` the routes `a`, `b` ``; none when there is none.
+fn users<'a>(word: &str, ids: impl Iterator<Item = &'a str>) -> Option<String> {
+    let ids: Vec<String> = ids.map(|id| format!("`{id}`")).collect();
+    let plural = if ids.len() == 1 { "" } else { "s" };
+    (!ids.is_empty()).then(|| format!("the {word}{plural} {}", ids.join(", ")))
 }
 
 fn secrets_of(stored: &Stored) -> BTreeSet<String> {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::pipeline::steps::StepSettings;
+use crate::{pipeline::steps::StepSettings, rules::RuleSettings};
 
 /// The whole desired state.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,7 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
     pub destinations: Vec<DestinationConfig>,
     pub routes: Vec<RouteConfig>,
+    pub rules: Vec<RuleConfig>,
     /// The console's revision that is part of it; 0 when there is none.
     pub revision: u64,
 }
@@ -114,6 +115,14 @@ pub struct RouteConfig {
     pub id: Arc<str>,
     pub paused: bool,
     pub settings: RouteSettings,
+}
+
+/// `[[rule]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleConfig {
+    pub id: Arc<str>,
+    pub paused: bool,
+    pub settings: RuleSettings,
 }
 
 /// A route's own settings.

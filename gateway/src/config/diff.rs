@@ -12,6 +12,7 @@ pub struct Changes {
     pub sources: ItemChanges,
     pub destinations: ItemChanges,
     pub routes: ItemChanges,
+    pub rules: ItemChanges,
 }
 
 /// What differs in one list, by id.
@@ -34,6 +35,7 @@ pub fn diff(old: &Config, new: &Config) -> Changes {
             &destination.id
         }),
         routes: items(&old.routes, &new.routes, |route| &route.id),
+        rules: items(&old.rules, &new.rules, |rule| &rule.id),
     }
 }
 
@@ -88,6 +90,7 @@ mod tests {
                 .collect(),
             destinations: Vec::new(),
             routes: Vec::new(),
+            rules: Vec::new(),
             revision: 0,
         }
     }

@@ -70,15 +70,12 @@ fn flat(
         return Err((Vec::new(), "the settings are no table".to_owned(), remedy));
     };
     let mut keys = Map::new();
-    match section {
-        Section::Source | Section::Destination => {
-            keys.insert("kind".to_owned(), Json::from(draft.kind.as_str()));
-        }
-        Section::Route if draft.kind != "route" => {
-            let what = format!("`{}` is no kind of route", draft.kind.escape_debug());
-            return Err((vec!["kind".to_owned()], what, "send `route`".to_owned()));
-        }
-        Section::Route => {}
+    let word = section.word();
+    if section.has_kinds() {
+        keys.insert("kind".to_owned(), Json::from(draft.kind.as_str()));
+    } else if draft.kind != word {
+        let what = format!("`{}` is no kind of {word}", draft.kind.escape_debug());
+        return Err((vec!["kind".to_owned()], what, format!("send `{word}`")));
     }
     keys.insert("paused".to_owned(), Json::from(draft.paused));
     for (key, value) in settings {

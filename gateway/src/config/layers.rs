@@ -21,7 +21,7 @@ use super::{
 /// What a configuration variable's name begins with.
 const PREFIX: &str = "FIELDGATE__";
 /// What may stand at the top of a file.
-const TOP: [&str; 5] = ["gateway", "queue", "source", "destination", "route"];
+const TOP: [&str; 6] = ["gateway", "queue", "source", "destination", "route", "rule"];
 
 /// A TOML text of one layer.
 #[derive(Debug, Clone)]
@@ -116,11 +116,13 @@ impl Entry {
 
     /// True for what the console changed in an item that has gone from the layer that defined it.
     pub fn is_left_over(&self) -> bool {
-        let defining = match self.section {
-            Section::Source | Section::Destination => "kind",
-            Section::Route => "to",
+        let defining: &[&str] = match self.section {
+            Section::Source | Section::Destination => &["kind"],
+            Section::Route => &["to"],
+            Section::Rule => &["when", "do"],
         };
-        self.is_of_console_alone() && self.node.get(defining).is_none()
+        let is_missing = |key: &&str| self.node.get(key).is_none();
+        self.is_of_console_alone() && defining.iter().any(is_missing)
     }
 }
 
@@ -297,8 +299,9 @@ impl Merged {
         let known = |entry: &&mut Entry| entry.section == section && entry.id == id;
         let layer = item.origin.layer;
         if let Some(entry) = self.entries.iter_mut().find(known) {
-            // An item stands where its kind, or a route's destination, is said.
-            let defines = item.get("kind").or_else(|| item.get("to")).is_some();
+            // An item stands where its kind, a route's destination, or what a rule watches, is said.
+            let defining = ["kind", "to", "when"];
+            let defines = defining.iter().any(|key| item.get(key).is_some());
             let origin = item.origin.clone();
             entry.node.merge(item);
             entry.layers.insert(layer);

@@ -23,6 +23,7 @@ pub struct Loaded {
     pub sources: Vec<Item>,
     pub destinations: Vec<Item>,
     pub routes: Vec<Item>,
+    pub rules: Vec<Item>,
     /// The files that were read, the weakest first.
     pub files: Vec<String>,
     /// The effective configuration as TOML; secrets are references only.
@@ -99,6 +100,7 @@ impl Loaded {
             Section::Source => &self.sources,
             Section::Destination => &self.destinations,
             Section::Route => &self.routes,
+            Section::Rule => &self.rules,
         }
     }
 
@@ -136,6 +138,7 @@ fn loaded(config: Config, merged: &Merged, notes: Vec<ConfigProblem>, files: &Fi
         sources: items(Section::Source),
         destinations: items(Section::Destination),
         routes: items(Section::Route),
+        rules: items(Section::Rule),
         files: files.texts.iter().map(|text| text.name.clone()).collect(),
         effective: edit::render(&merged.gateway, &merged.queue, &entries),
         notes,
@@ -152,11 +155,9 @@ fn item(entry: &Entry) -> Item {
         .filter(|(path, leaf)| leaf.origin.layer > Layer::Console && *path != ["id"])
         .map(|(path, leaf)| (path.join("."), (*leaf.origin).clone()))
         .collect();
-    let kind = match entry.section {
-        Section::Route => Some("route"),
-        Section::Source | Section::Destination => {
-            entry.node.get("kind").and_then(|kind| kind.as_str())
-        }
+    let kind = match entry.section.has_kinds() {
+        true => entry.node.get("kind").and_then(|kind| kind.as_str()),
+        false => Some(entry.section.word()),
     };
     Item {
         id: entry.id.clone(),

@@ -24,6 +24,7 @@ mod loaded;
 mod problems;
 mod revisions;
 mod routes;
+mod rules;
 mod secrets;
 mod state;
 mod tree;
@@ -38,26 +39,27 @@ pub use crate::registry::Registry;
 pub use changing::{ChangeError, Trial};
 pub use desired::{
     Config, DestinationConfig, Full, GatewaySettings, KeepSettings, LaneSettings, QueueSettings,
-    RouteConfig, RouteSettings, SourceConfig,
+    RouteConfig, RouteSettings, RuleConfig, SourceConfig,
 };
 pub use diff::{Changes, ItemChanges, diff};
 pub use loaded::{Loaded, check};
 pub use problems::{line, plain};
 pub use state::{Desired, Locations};
 
-/// The three lists of the configuration.
+/// The lists of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
     Source,
     Destination,
     Route,
+    Rule,
 }
 
 // === impl Section ===
 
 impl Section {
     /// In the order in which they stand in a file.
-    pub const ALL: [Self; 3] = [Self::Source, Self::Destination, Self::Route];
+    pub const ALL: [Self; 4] = [Self::Source, Self::Destination, Self::Route, Self::Rule];
 
     /// The word of the file: `source` in `[[source]]`.
     #[must_use]
@@ -66,7 +68,18 @@ impl Section {
             Self::Source => "source",
             Self::Destination => "destination",
             Self::Route => "route",
+            Self::Rule => "rule",
         }
+    }
+
+    /// Whether each of them says its kind; the others are all of one.
+    const fn has_kinds(self) -> bool {
+        matches!(self, Self::Source | Self::Destination)
+    }
+
+    /// Whether they may hold secrets. The arguments of a rule's command are named by its device, and may only look like one.
+    const fn has_secrets(self) -> bool {
+        !matches!(self, Self::Rule)
     }
 
     fn from_word(word: &str) -> Option<Self> {

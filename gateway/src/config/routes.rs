@@ -17,7 +17,7 @@ use crate::pipeline::{pattern::Pattern, steps::StepSettings};
 pub(super) fn route(found: &mut Findings, entry: &Entry, merged: &Merged) -> RouteConfig {
     let steps = steps(found, entry);
     let settings = frame(found, entry, steps);
-    patterns(found, entry, merged);
+    patterns(found, entry, merged, "from");
     destination(found, entry, merged);
     let id = Arc::from(entry.id.as_str());
     RouteConfig {
@@ -87,33 +87,43 @@ fn within(index: usize, step: &Json, problem: Problem) -> Problem {
     }
 }
 
-fn patterns(found: &mut Findings, entry: &Entry, merged: &Merged) {
+/// Checks the patterns under a key. What it returns are those that are some.
+pub(super) fn patterns(
+    found: &mut Findings,
+    entry: &Entry,
+    merged: &Merged,
+    key: &str,
+) -> Vec<Pattern> {
     let sources: Vec<&str> = of(merged, Section::Source)
         .map(|source| source.id.as_str())
         .collect();
     let (label, node) = (&entry.label, &entry.node);
-    let patterns = items(node, "from");
+    let patterns = items(node, key);
     if patterns.is_empty()
         && node
-            .get("from")
-            .is_some_and(|from| from.to_json() == Json::Array(vec![]))
+            .get(key)
+            .is_some_and(|list| list.to_json() == Json::Array(vec![]))
     {
         found.add(
             label,
             node,
-            &["from"],
+            &[key],
             "it takes nothing",
-            "name points, such as from = [\"press/**\"]",
+            format!("name points, such as {key} = [\"press/**\"]"),
         );
     }
+    let mut good = Vec::new();
     for (index, text) in patterns.iter().enumerate() {
         let Some(text) = text.as_str() else { continue };
         let index = index.to_string();
-        let path = ["from", index.as_str()];
-        if let Err(error) = text.parse::<Pattern>() {
-            let remedy = "write source/device/point, with `*` for any text within one of them and `**` for any number of them";
-            found.add(label, node, &path, error.to_string(), remedy);
-            continue;
+        let path = [key, index.as_str()];
+        match text.parse::<Pattern>() {
+            Ok(pattern) => good.push(pattern),
+            Err(error) => {
+                let remedy = "write source/device/point, with `*` for any text within one of them and `**` for any number of them";
+                found.add(label, node, &path, error.to_string(), remedy);
+                continue;
+            }
         }
         let first = text.split('/').next().unwrap_or_default();
         let known = first.contains('*') || first == OWN_SOURCE || sources.contains(&first);
@@ -122,6 +132,7 @@ fn patterns(found: &mut Findings, entry: &Entry, merged: &Merged) {
             found.add(label, node, &path, what, choose(first, &sources));
         }
     }
+    good
 }
 
 fn destination(found: &mut Findings, entry: &Entry, merged: &Merged) {

@@ -95,6 +95,14 @@ pub(super) fn clear_tests(folder: &Path) -> io::Result<()> {
 // === impl Stashed ===
 
 impl Stashed {
+    /// Settings that hold no secrets, whatever their keys look like.
+    pub fn plain(settings: Json) -> Self {
+        Self {
+            settings,
+            secrets: Vec::new(),
+        }
+    }
+
     /// Writes the secrets, readable for the gateway's user alone, synced.
     ///
     /// # Errors

@@ -71,6 +71,7 @@ impl Source for Machine {
     const KIND: &'static str = "machine";
     const TITLE: &'static str = "Machine";
     const ABOUT: &'static str = "A machine that is none.";
+    const COMMANDS: bool = true;
     type Settings = MachineSettings;
 
     fn check(settings: &MachineSettings) -> Vec<Problem> {

@@ -441,6 +441,76 @@ fn what_is_in_use_cannot_be_removed() {
     ));
 }
 
+fn rule(when: &str, target: &str) -> Draft {
+    Draft {
+        kind: "rule".to_owned(),
+        paused: false,
+        settings: json!({ "when": [when], "do": { "target": target, "call": { "secret": "{message}" } } }),
+    }
+}
+
+#[test]
+fn rules_have_revisions_needs_and_overrides_like_the_others() {
+    let place = Place::new();
+    let desired = place.open();
+    add(&desired, Section::Source, "press", &press());
+    let own = desired.put(
+        Section::Rule,
+        "hot",
+        &rule("press/**", "press/a/b"),
+        None,
+        "console",
+    );
+    assert!(invalid(own).contains("answer to itself"));
+    add(
+        &desired,
+        Section::Rule,
+        "hot",
+        &rule("oven/**", "press/a/b"),
+    );
+    add(
+        &desired,
+        Section::Route,
+        "all",
+        &route("press/**", "broker"),
+    );
+    let told = invalid(desired.remove(Section::Source, "press", None, "console"));
+    assert!(
+        told.contains("the route `all` and the rule `hot` still needs it"),
+        "{told}"
+    );
+    let loaded = desired.current();
+    assert_eq!(loaded.config.rules[0].settings.pause.0.as_secs(), 10);
+    assert!(
+        loaded.effective.contains("[[rule]]"),
+        "{}",
+        loaded.effective
+    );
+    let paused = Draft {
+        paused: true,
+        ..rule("oven/**", "press/a/b")
+    };
+    let (after, saved) = desired
+        .put(Section::Rule, "hot", &paused, None, "console")
+        .unwrap();
+    assert_eq!(
+        desired.revision(saved.revision).unwrap().revision.what,
+        "pause rule hot"
+    );
+    let changes = diff(&loaded.config, &after.config);
+    assert_eq!(changes.rules.changed, ["hot".into()]);
+
+    let locations = Locations {
+        env: vec![("FIELDGATE__RULE__HOT__PAUSE".to_owned(), "1 min".to_owned())],
+        ..place.locations()
+    };
+    let (desired, loaded) = Desired::open(locations, registry()).unwrap();
+    assert_eq!(loaded.config.rules[0].settings.pause.0.as_secs(), 60);
+    let item = loaded.item(Section::Rule, "hot").unwrap();
+    assert_eq!(item.locked["pause"].layer, Layer::Environment);
+    drop(desired);
+}
+
 #[test]
 fn a_reload_of_bad_files_keeps_the_last_good_ones() {
     let place = Place::new();

@@ -15,7 +15,7 @@ use super::{
     keys::{id_fault, list, nearest},
     layers::{Entry, Merged},
     problems::{plain, problem, without_consequences},
-    routes,
+    routes, rules,
     tree::{Body, Node},
 };
 use crate::registry::Registry;
@@ -51,6 +51,9 @@ pub(super) fn validate(
     let routes = of(merged, Section::Route)
         .map(|entry| found.route(entry, merged))
         .collect();
+    let rules = of(merged, Section::Rule)
+        .filter_map(|entry| found.rule(entry, merged, registry))
+        .collect();
     match (gateway, queue) {
         (Some(gateway), Some(queue)) if found.problems.is_empty() => Ok(Config {
             gateway,
@@ -58,6 +61,7 @@ pub(super) fn validate(
             sources,
             destinations,
             routes,
+            rules,
             revision,
         }),
         _ => Err(found.problems),
@@ -80,9 +84,9 @@ pub(super) fn paused(node: &Node) -> bool {
 
 /// The item's own settings, the common keys taken out.
 pub(super) fn own_settings(entry: &Entry) -> Json {
-    let common: &[&str] = match entry.section {
-        Section::Route => &["id", "paused"],
-        Section::Source | Section::Destination => &COMMON_KEYS,
+    let common: &[&str] = match entry.section.has_kinds() {
+        true => &COMMON_KEYS,
+        false => &["id", "paused"],
     };
     entry.node.clone().without(common).to_json()
 }
@@ -215,6 +219,16 @@ impl Findings {
     fn route(&mut self, entry: &Entry, merged: &Merged) -> super::RouteConfig {
         self.common(entry);
         routes::route(self, entry, merged)
+    }
+
+    fn rule(
+        &mut self,
+        entry: &Entry,
+        merged: &Merged,
+        registry: &Registry,
+    ) -> Option<super::RuleConfig> {
+        self.common(entry);
+        rules::rule(self, entry, merged, registry)
     }
 
     /// What sources and destinations have in common: the kind, and the settings to be checked by it.

@@ -79,6 +79,7 @@ mod tests {
                 route(1, false, Some(60)),
                 route(2, true, Some(5)),
             ],
+            ..RouteTable::default()
         };
         let own = [0, 1, 7].map(|bit| (format!("r{bit}→broker"), RouteBit(bit), bit == 7));
         let read = Read {

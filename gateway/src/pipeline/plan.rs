@@ -19,11 +19,13 @@ use crate::{
     lanes::LaneKind,
     live::{Live, LivePoint},
     meter::Meter,
+    rules::Watch,
 };
 
-/// A source's way through the routes, with what the steps remember.
+/// A source's way through the routes, with what the steps and the rules remember.
 pub struct Plan {
     routes: Vec<Track>,
+    rules: Vec<Watch>,
     /// What is known of each point met so far; emptied when the routes change.
     points: HashMap<PointId, PointPlan>,
     live: Live,
@@ -57,6 +59,8 @@ struct Track {
 struct PointPlan {
     /// Indices of the routes that take the point.
     routes: Vec<usize>,
+    /// Indices of the rules that watch it.
+    rules: Vec<usize>,
     live: Arc<LivePoint>,
 }
 
@@ -72,6 +76,7 @@ impl Plan {
     ) -> Self {
         let mut plan = Self {
             routes: Vec::new(),
+            rules: Vec::new(),
             points: HashMap::new(),
             live,
             drops,
@@ -81,7 +86,8 @@ impl Plan {
         plan
     }
 
-    /// Takes over changed routes. A route whose steps did not change keeps what they remember.
+    /// Takes over changed routes and rules. A route whose steps did not change keeps what they remember, and so does a rule
+    /// whose condition did not.
     pub fn adopt(&mut self, table: &RouteTable) {
         let mut known = std::mem::take(&mut self.routes);
         self.points.clear();
@@ -100,12 +106,25 @@ impl Plan {
                 }
             })
             .collect();
+        let mut watches = std::mem::take(&mut self.rules);
+        self.rules = table
+            .rules
+            .iter()
+            .map(|rule| {
+                let same = watches.iter().position(|watch| watch.holds_for(rule));
+                match same {
+                    Some(index) => watches.swap_remove(index).adopt(rule),
+                    None => Watch::new(rule),
+                }
+            })
+            .collect();
     }
 
-    /// Sends one reading down its routes.
+    /// Sends one reading down its routes, past the rules that watch its point.
     pub fn take(&mut self, reading: Reading, staged: &mut Staged) {
         let Self {
             routes,
+            rules,
             points,
             live,
             drops,
@@ -114,7 +133,7 @@ impl Plan {
         if !points.contains_key(&reading.point) {
             points.insert(
                 reading.point.clone(),
-                PointPlan::new(&reading.point, routes, live),
+                PointPlan::new(&reading.point, routes, rules, live),
             );
         }
         let point = points.get(&reading.point).expect("it was just put there");
@@ -124,6 +143,9 @@ impl Plan {
             point.live.record_if_newer(&reading);
         } else {
             point.live.record(&reading);
+        }
+        for &index in &point.rules {
+            rules[index].observe(&reading);
         }
         if point.routes.is_empty() {
             drops.add(DropReason::NoRoute, 1);
@@ -167,11 +189,13 @@ impl Plan {
 }
 
 impl PointPlan {
-    fn new(id: &PointId, routes: &[Track], live: &Live) -> Self {
+    fn new(id: &PointId, routes: &[Track], rules: &[Watch], live: &Live) -> Self {
         let takes =
             |(index, track): (usize, &Track)| track.route.takes(id.as_str()).then_some(index);
+        let watches = |(index, watch): (usize, &Watch)| watch.takes(id.as_str()).then_some(index);
         Self {
             routes: routes.iter().enumerate().filter_map(takes).collect(),
+            rules: rules.iter().enumerate().filter_map(watches).collect(),
             live: live.point(id),
         }
     }
@@ -326,6 +350,7 @@ mod tests {
                 route("moved", "s/**", 1, r#"[{"deadband":0.5}]"#),
                 route("scaled", "s/**", 2, r#"[{"scale":{"by":2}}]"#),
             ],
+            ..RouteTable::default()
         };
         let drops = DropCounters::default();
         let mut plan = plan(&table, &drops);
@@ -356,6 +381,7 @@ mod tests {
     fn events_go_by_the_critical_lane_and_the_unrouted_are_counted() {
         let table = RouteTable {
             routes: vec![route("s", "s/**", 0, "[]")],
+            ..RouteTable::default()
         };
         let drops = DropCounters::default();
         let mut plan = plan(&table, &drops);
@@ -375,6 +401,7 @@ mod tests {
                 route("all", "**", 0, "[]"),
                 route("alarms", "s/**", 1, r#"[{"class":"event"}]"#),
             ],
+            ..RouteTable::default()
         };
         let mut plan = plan(&table, &DropCounters::default());
         let alarm = Reading::new("s/d/high".parse().unwrap(), true, Timestamp::default());
@@ -396,6 +423,7 @@ mod tests {
     fn what_is_backfilled_is_not_the_points_last_value_and_moves_no_deadband_of_the_present() {
         let table = RouteTable {
             routes: vec![route("moved", "s/**", 0, r#"[{"deadband":0.5}]"#)],
+            ..RouteTable::default()
         };
         let live = Live::default();
         let backfilled: Arc<Meter> = Arc::default();
@@ -449,12 +477,14 @@ mod tests {
     fn a_route_that_did_not_change_keeps_what_its_steps_remember() {
         let before = RouteTable {
             routes: vec![route("moved", "s/**", 1, r#"[{"deadband":0.5}]"#)],
+            ..RouteTable::default()
         };
         let after = RouteTable {
             routes: vec![
                 route("all", "**", 0, "[]"),
                 route("moved", "**", 1, r#"[{"deadband":0.5}]"#),
             ],
+            ..RouteTable::default()
         };
         let mut plan = plan(&before, &DropCounters::default());
         let reading = || Reading::new("s/d/p".parse().unwrap(), 1.0, Timestamp::default());

@@ -1,4 +1,4 @@
-//! `RouteTable`: which routes take a point, prepared from the configuration for the pipelines.
+//! `RouteTable`: which routes take a point and which rules watch it, prepared from the configuration for the pipelines.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,12 +6,13 @@ use fieldgate_kit::DropCounters;
 use fieldgate_store::RouteBit;
 
 use super::{pattern::Pattern, steps::StepSettings};
-use crate::meter::Meter;
+use crate::{meter::Meter, rules::Rule};
 
-/// All routes that take readings right now; paused ones are left out.
+/// All routes that take readings and all rules that watch them right now; paused ones are left out.
 #[derive(Debug, Default)]
 pub struct RouteTable {
     pub routes: Vec<Arc<Route>>,
+    pub rules: Vec<Arc<Rule>>,
 }
 
 /// One route, ready to be used.

@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 pub enum UnitName {
     Source(Arc<str>),
     Destination(Arc<str>),
+    /// The one that gives the commands of all rules.
+    Rules,
 }
 
 /// The statuses of all units. Cloning shares them.

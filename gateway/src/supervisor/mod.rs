@@ -30,6 +30,7 @@ use crate::{
         routes::{Route, RouteTable},
         run::Pipeline,
     },
+    rules::{self, Inlet, Outlet, Rule},
 };
 use backoff::Pace;
 
@@ -52,6 +53,9 @@ pub struct Supervisor {
     destinations: BTreeMap<Arc<str>, RunningDestination>,
     table: watch::Sender<Arc<RouteTable>>,
     own_health: Option<(Unit, JoinHandle<()>)>,
+    /// Gives the commands of rules, which come from the pipelines by these two ends.
+    rules: Option<Unit>,
+    firings: (Outlet, Inlet),
     /// What `{gateway}` was when the forwarders were started.
     gateway_name: Arc<str>,
 }
@@ -78,6 +82,8 @@ impl Supervisor {
             destinations: BTreeMap::new(),
             table: watch::Sender::new(Arc::default()),
             own_health: None,
+            rules: None,
+            firings: rules::channel(),
             gateway_name: "".into(),
         }
     }
@@ -98,10 +104,14 @@ impl Supervisor {
                 .into_iter()
                 .filter_map(|(route, paused)| (!paused).then_some(route))
                 .collect(),
+            rules: self.prepare_rules(config),
         }));
         self.gateway_name = config.gateway.name.as_str().into();
         for destination in &config.destinations {
             self.start_destination(destination);
+        }
+        if self.rules.is_none() {
+            self.rules = Some(self.start_rules());
         }
         for source in &config.sources {
             self.start_source(source);
@@ -112,7 +122,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Stops everything in the order in which data flows: sources, pipelines, forwarders.
+    /// Stops everything in the order in which data flows: sources, pipelines, rules, forwarders.
     pub async fn stop(mut self) {
         let sources = std::mem::take(&mut self.sources).into_values();
         let own = self.own_health.take();
@@ -120,6 +130,9 @@ impl Supervisor {
             .map(|source| (source.unit, source.pipeline))
             .chain(own);
         join_all(halves.map(|(unit, pipeline)| stop_source(unit, pipeline))).await;
+        if let Some(rules) = self.rules.take() {
+            rules.stop().await;
+        }
         let destinations = std::mem::take(&mut self.destinations).into_values();
         join_all(destinations.map(|destination| destination.unit.stop())).await;
     }
@@ -324,6 +337,26 @@ impl Supervisor {
             Unit::start(name, &self.gateway.board, Pace::DEVICE, attempt),
             pipeline,
         )
+    }
+
+    /// The rules that are not paused.
+    fn prepare_rules(&self, config: &Config) -> Vec<Arc<Rule>> {
+        let running = config.rules.iter().filter(|rule| !rule.paused);
+        let prepared = running.filter_map(|rule| {
+            let score = self.gateway.running(|running| running.rule_score(&rule.id));
+            Rule::prepare(rule, score, self.firings.0.clone())
+        });
+        prepared.map(Arc::new).collect()
+    }
+
+    /// One unit for all rules; it waits for nothing while there are none.
+    fn start_rules(&self) -> Unit {
+        let (gateway, inlet) = (Arc::clone(&self.gateway), self.firings.1.clone());
+        let attempt: Attempt = Box::new(move |health, shutdown| {
+            let (gateway, inlet) = (Arc::clone(&gateway), inlet.clone());
+            Box::pin(rules::run(gateway, inlet, health, shutdown))
+        });
+        Unit::start(UnitName::Rules, &self.gateway.board, Pace::DEVICE, attempt)
     }
 
     fn start_pipeline(

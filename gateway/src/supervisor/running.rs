@@ -13,6 +13,7 @@ use crate::{
     forward::ForwardStats,
     meter::Meter,
     pipeline::routes::{Route, RouteCounters},
+    rules::Score,
 };
 
 /// The state of everything, by id. It outlives restarts of units, so that counters go on.
@@ -21,6 +22,7 @@ pub struct Running {
     pub config: Option<Arc<Config>>,
     pub sources: BTreeMap<Arc<str>, SourceState>,
     pub routes: BTreeMap<Arc<str>, RouteState>,
+    pub rules: BTreeMap<Arc<str>, Arc<Score>>,
     pub destinations: BTreeMap<Arc<str>, DestinationState>,
 }
 
@@ -77,6 +79,11 @@ impl Running {
         for (route, wanted) in routes.iter().zip(&config.routes) {
             let state = self.routes.entry(wanted.id.clone()).or_default();
             (state.config, state.route) = (Some(wanted.clone()), Some(Arc::clone(&route.0)));
+        }
+        self.rules
+            .retain(|id, _| config.rules.iter().any(|rule| rule.id == *id));
+        for rule in &config.rules {
+            self.rules.entry(rule.id.clone()).or_default();
         }
         self.destinations.retain(|id, _| {
             config
@@ -153,6 +160,11 @@ impl Running {
     /// A route's counters, made when new.
     pub fn route_counters(&mut self, id: &Arc<str>) -> Arc<RouteCounters> {
         Arc::clone(&self.routes.entry(id.clone()).or_default().counters)
+    }
+
+    /// What a rule did, made when new.
+    pub fn rule_score(&mut self, id: &Arc<str>) -> Arc<Score> {
+        Arc::clone(self.rules.entry(id.clone()).or_default())
     }
 
     /// Readings a second that are accepted for a destination, by all routes to it.

@@ -6,7 +6,7 @@ use fieldgate_api::{
 };
 
 use super::mount::{Answer, Call, Mounts};
-use crate::{config::RouteSettings, registry::Registry};
+use crate::{config::RouteSettings, registry::Registry, rules::RuleSettings};
 
 pub fn mount(mounts: &mut Mounts<'_>) {
     mounts.mount::<GetKinds, _, _>(|call: Call<GetKinds>| async move { kinds(&call) });
@@ -50,6 +50,12 @@ fn all(registry: &Registry) -> Kinds {
             "Takes points by patterns, shapes their readings step by step, and sends them to one destination.",
             schemars::schema_for!(RouteSettings).to_value(),
         ),
+        rules: kind(
+            "rule",
+            "Rule",
+            "When something comes true at a point of one source, it gives a command to another one: an alarm saves a clip, a threshold writes a set point.",
+            schemars::schema_for!(RuleSettings).to_value(),
+        ),
     }
 }
 
@@ -61,7 +67,7 @@ mod tests {
     fn every_protocol_has_a_form() {
         let kinds = all(&Registry::all());
         let all = kinds.sources.iter().chain(&kinds.destinations);
-        for kind in all.chain([&kinds.routes]) {
+        for kind in all.chain([&kinds.routes, &kinds.rules]) {
             assert!(kind.schema["properties"].is_object(), "{}", kind.kind);
             assert!(!kind.about.is_empty(), "{}", kind.kind);
         }

@@ -37,6 +37,7 @@ mod receipts;
 mod replay;
 mod review;
 mod routes;
+mod rules;
 mod scanner;
 mod scrape;
 mod searches;
@@ -232,6 +233,7 @@ fn mount_all(config: &mut ServiceConfig) -> Mounts<'_> {
     camera::mount(&mut mounts);
     destinations::mount(&mut mounts);
     routes::mount(&mut mounts);
+    rules::mount(&mut mounts);
     trust::mount(&mut mounts);
     devices::mount(&mut mounts);
     commands::mount(&mut mounts);

@@ -104,6 +104,7 @@ async fn what_can_be_read_is_what_its_types_say() {
         (2, "waiting")
     );
     assert_eq!(ask::<GetRoute>(at, &["everything"], &()).await.matches, 2);
+    assert!(ask::<GetRules>(at, &[], &()).await.is_empty());
 
     let devices = ask::<GetDevices>(at, &[], &()).await;
     let device = devices
@@ -198,6 +199,70 @@ async fn changes_are_revisions_and_can_be_reverted() {
             "FG-NOT-FOUND",
         );
     }
+}
+
+fn rule(target: &str, settings: serde_json::Value) -> Draft {
+    let mut all = json!({ "when": ["press/Line/Level"], "do": { "target": target, "write": 1 } });
+    let fields = settings.as_object().unwrap().clone();
+    all.as_object_mut().unwrap().extend(fields);
+    Draft {
+        kind: "rule".into(),
+        paused: false,
+        settings: all,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_are_items_like_the_others() {
+    let rig = Rig::start().await;
+    let at = rig.address;
+    let kind = ask::<GetKinds>(at, &[], &()).await.rules;
+    let keys = kind.schema["properties"].as_object().unwrap();
+    assert!(
+        ["when", "if", "do", "pause"]
+            .iter()
+            .all(|key| keys.contains_key(*key))
+    );
+
+    let hot = rule(
+        "press/Line/Valve",
+        json!({ "if": { "above": 80 }, "pause": "30 s" }),
+    );
+    let saved = ask::<PutRule>(at, &["hot"], &hot).await;
+    assert!(saved.diff.contains("[[rule]]"), "{}", saved.diff);
+    rig.apply().await;
+    rig.observe("press/Line/Level", 1.0);
+    let view = ask::<GetRule>(at, &["hot"], &()).await;
+    assert_eq!(ask::<GetRules>(at, &[], &()).await, [view.clone()]);
+    assert!(view.item.removable);
+    assert_eq!((view.watches, view.fired, view.rests_until), (1, 0, None));
+    assert_eq!(view.status.words, "watches 1 point");
+
+    let bad = rule(
+        "oven/Line",
+        json!({ "if": { "abov": 80 }, "pause": "0 s", "when": ["pres/**"] }),
+    );
+    let found = trouble(
+        &call::<PutRule>(at, &["bad"], &bad, None).await,
+        422,
+        "FG-CONFIG",
+    );
+    let mut paths: Vec<String> = found
+        .problems
+        .iter()
+        .map(|problem| problem.path.join("."))
+        .collect();
+    paths.sort();
+    assert_eq!(paths, ["do.target", "if.abov", "when.0"], "{found:?}");
+    let needed = call::<DeleteSource>(at, &["press"], &(), None).await;
+    trouble(&needed, 423, "FG-LOCKED");
+    let removed = ask::<DeleteRule>(at, &["hot"], &()).await;
+    assert_eq!(removed.revision, saved.revision + 1);
+    trouble(
+        &call::<GetRule>(at, &["hot"], &(), None).await,
+        404,
+        "FG-NOT-FOUND",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

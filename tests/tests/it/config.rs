@@ -233,7 +233,7 @@ fn a_good_one_is_praised() {
     assert!(status.success(), "{said}");
     assert_eq!(
         said,
-        "good.toml: good, with 1 source, 1 destination and 1 route"
+        "good.toml: good, with 1 source, 1 destination, 1 route and 0 rules"
     );
 }
 

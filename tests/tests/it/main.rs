@@ -38,6 +38,7 @@ mod reverse;
 mod review;
 mod rtsp;
 mod rtsp_faults;
+mod rules;
 mod thin;
 mod tls;
 mod trust;

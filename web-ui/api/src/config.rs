@@ -14,6 +14,8 @@ pub struct Kinds {
     pub destinations: Vec<Kind>,
     /// Routes are all of one kind.
     pub routes: Kind,
+    /// Rules are all of one kind, too.
+    pub rules: Kind,
 }
 
 /// One kind of thing that can be configured.
@@ -42,12 +44,12 @@ pub struct Kind {
     pub shows: bool,
 }
 
-/// A source, destination or route as configured, or as someone wants it to be.
+/// A source, destination, route or rule as configured, or as someone wants it to be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
-    /// `opcua`, `mqtt`, …; `route` for a route.
+    /// `opcua`, `mqtt`, …; `route` for a route, `rule` for a rule.
     pub kind: String,
     #[serde(default)]
     pub paused: bool,

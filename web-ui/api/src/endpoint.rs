@@ -298,6 +298,15 @@ endpoints! {
     /// What a route would do with what is live right now, without saving it.
     TestRoute: Post "/api/v1/routes/{id}/test", config::Draft => config::RouteTest;
 
+    /// All rules.
+    GetRules: Get "/api/v1/rules", () => Vec<state::RuleView>;
+    /// One rule.
+    GetRule: Get "/api/v1/rules/{id}", () => state::RuleView;
+    /// Creates or changes a rule.
+    PutRule: Put "/api/v1/rules/{id}", config::Draft => config::Saved;
+    /// Removes a rule that the console made; a command that it gave is carried to its end.
+    DeleteRule: Delete "/api/v1/rules/{id}", () => config::Saved;
+
     /// All devices.
     GetDevices: Get "/api/v1/devices", () => Vec<state::DeviceView>;
     /// One device with its points; `{id}` is `source/device`, percent-encoded.

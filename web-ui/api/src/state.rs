@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fieldgate_model::{QualityLevel, Range, Timestamp};
+use fieldgate_model::{Outcome, QualityLevel, Range, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -219,6 +219,30 @@ pub struct RouteView {
     pub out_total: u64,
     /// What its steps held back, by reason, since the start.
     pub dropped: BTreeMap<String, u64>,
+}
+
+/// A rule and how it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RuleView {
+    pub item: Item,
+    pub status: Status,
+    /// How many points it watches today.
+    pub watches: u64,
+    /// Commands that it gave, since the start.
+    pub fired: u64,
+    /// When it fired last, and the point that made it.
+    pub last_fired: Option<Timestamp>,
+    pub last_point: Option<String>,
+    /// What became of its last command that ended, with the words of who carried it out or refused it.
+    pub last_outcome: Option<Outcome>,
+    pub last_words: Option<String>,
+    /// It does not fire before this; none when it does not rest.
+    pub rests_until: Option<Timestamp>,
+    /// How its commands ended, by outcome.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Readings that gave no command, by reason: `resting`, `under_way`, `full`, `not_a_number`, `no_field`, `bad_quality`.
+    pub missed: BTreeMap<String, u64>,
 }
 
 /// A device in the list.

@@ -33,6 +33,7 @@ pub enum Section {
     Sources,
     Destinations,
     Routes,
+    Rules,
 }
 
 // === impl Place ===
@@ -137,7 +138,7 @@ impl Place {
 
 impl Section {
     fn of(name: &str) -> Option<Self> {
-        [Self::Sources, Self::Destinations, Self::Routes]
+        [Self::Sources, Self::Destinations, Self::Routes, Self::Rules]
             .into_iter()
             .find(|section| section.name() == name)
     }
@@ -149,6 +150,7 @@ impl Section {
             Self::Sources => "sources",
             Self::Destinations => "destinations",
             Self::Routes => "routes",
+            Self::Rules => "rules",
         }
     }
 
@@ -158,6 +160,7 @@ impl Section {
             Self::Sources => "Sources",
             Self::Destinations => "Destinations",
             Self::Routes => "Routes",
+            Self::Rules => "Rules",
         }
     }
 
@@ -168,6 +171,7 @@ impl Section {
             Self::Sources => "source",
             Self::Destinations => "destination",
             Self::Routes => "route",
+            Self::Rules => "rule",
         }
     }
 }
@@ -241,6 +245,8 @@ mod tests {
             Place::Items(Section::Sources),
             Place::New(Section::Routes),
             Place::Item(Section::Destinations, "größe".into()),
+            Place::Items(Section::Rules),
+            Place::Item(Section::Rules, "alarm-saves-a-clip".into()),
             Place::Explore,
             Place::Bluetooth,
             Place::Heard("A4:C1:38:0B:F5:11".into()),

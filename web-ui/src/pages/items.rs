@@ -1,13 +1,16 @@
-//! Sources, destinations and routes: a list of each with how they are, and what can be done at once.
+//! Sources, destinations, routes and rules: a list of each with how they are, and what can be done at once.
 
 use std::collections::BTreeMap;
 
 use fieldgate_api::config::Item;
-use fieldgate_api::endpoint::{GetDestinations, GetRoutes, GetSources};
-use fieldgate_api::state::{DestinationCommands, DestinationView, RouteView, SourceView, Status};
+use fieldgate_api::endpoint::{GetDestinations, GetRoutes, GetRules, GetSources};
+use fieldgate_api::state::{
+    DestinationCommands, DestinationView, RouteView, RuleView, SourceView, Status,
+};
 use fieldgate_ui_logic::place::{Place, Section, encode};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
+use serde_json::Value as Json;
 
 use crate::fetched::{Fetched, OFTEN, fetched};
 use crate::items::Actions;
@@ -40,6 +43,7 @@ pub fn page(section: Section) -> AnyView {
             destination,
         ),
         Section::Routes => list(section, fetched::<GetRoutes>(Some(OFTEN), none), route),
+        Section::Rules => list(section, fetched::<GetRules>(Some(OFTEN), none), rule),
     }
 }
 
@@ -100,6 +104,10 @@ fn nothing(section: Section) -> AnyView {
         Section::Routes => (
             "No route yet.",
             "A route takes points, shapes their readings, and sends them to a destination.",
+        ),
+        Section::Rules => (
+            "No rule yet.",
+            "A rule does something at one source when something comes true at another: an alarm saves a clip, a temperature that is too high writes a set point. The source has to allow that in its commands.",
         ),
     };
     empty_state(title, words, None)
@@ -252,12 +260,6 @@ fn destination(view: &DestinationView) -> Card {
 
 fn route(view: &RouteView) -> Card {
     let settings = &view.item.draft.settings;
-    let from: Vec<&str> = settings["from"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|text| text.as_str())
-        .collect();
     let steps = settings["steps"].as_array().map_or(0, Vec::len) as u64;
     let to = settings["to"].as_str().unwrap_or("?");
     let mut facts = vec![
@@ -276,13 +278,59 @@ fn route(view: &RouteView) -> Card {
         status: view.status.clone(),
         about: format!(
             "{} → {} → {to}",
-            words::plain(&from.join(", ")),
+            patterns(&settings["from"]),
             words::counted(steps, "step")
         ),
         facts,
         link: None,
         commands: None,
     }
+}
+
+fn rule(view: &RuleView) -> Card {
+    let settings = &view.item.draft.settings;
+    let target = settings["do"]["target"].as_str().unwrap_or("?");
+    let act = &settings["do"];
+    let does = match (&act["call"], &act["write"]) {
+        (Json::Null, Json::Null) => "read",
+        (Json::Null, _) => "write",
+        _ => "call",
+    };
+    let mut facts = vec![
+        ("watches", words::counted(view.watches, "point")),
+        ("fired", words::count(view.fired)),
+    ];
+    if let (Some(at), Some(point)) = (view.last_fired, &view.last_point) {
+        facts.push(("last", format!("{}, by {}", local(at), words::plain(point))));
+    }
+    if let (Some(outcome), Some(said)) = (view.last_outcome, &view.last_words) {
+        facts.push(("its command", format!("{outcome}: {}", words::plain(said))));
+    }
+    if let Some(until) = view.rests_until {
+        facts.push(("rests until", local(until)));
+    }
+    let missed = reasons(&view.missed);
+    if !missed.is_empty() {
+        facts.push(("gave no command", missed));
+    }
+    Card {
+        item: view.item.clone(),
+        status: view.status.clone(),
+        about: format!(
+            "{} → {does} {}",
+            patterns(&settings["when"]),
+            words::plain(target)
+        ),
+        facts,
+        link: None,
+        commands: None,
+    }
+}
+
+fn patterns(list: &Json) -> String {
+    let list = list.as_array().into_iter().flatten();
+    let texts: Vec<&str> = list.filter_map(Json::as_str).collect();
+    words::plain(&texts.join(", "))
 }
 
 /// What came of commands, as far as any came.

@@ -14,6 +14,7 @@ mod point_picker;
 mod queue;
 mod review;
 mod route_editor;
+mod rule_editor;
 mod trust;
 
 use fieldgate_ui_logic::place::{Place, Section};
@@ -30,6 +31,8 @@ pub fn page(place: &Place) -> AnyView {
         Place::Items(section) => items::page(*section),
         Place::New(Section::Routes) => route_editor::page(None),
         Place::Item(Section::Routes, id) => route_editor::page(Some(id.clone())),
+        Place::New(Section::Rules) => rule_editor::page(None),
+        Place::Item(Section::Rules, id) => rule_editor::page(Some(id.clone())),
         Place::New(section) => editor::page(*section, None),
         Place::Item(Section::Sources, id) => {
             let editor = editor::page(Section::Sources, Some(id.clone()));

@@ -11,6 +11,7 @@ pub enum Icon {
     Sources,
     Explore,
     Routes,
+    Rules,
     Queue,
     Destinations,
     Trust,
@@ -31,6 +32,7 @@ pub fn icon(icon: Icon) -> AnyView {
         Icon::Sources => "M12 3v8M8 7l4 4 4-4M4 14v5h16v-5",
         Icon::Explore => "M10.5 4a6.5 6.5 0 1 1-.01 0M15.5 15.5L21 21",
         Icon::Routes => "M6 6h4a4 4 0 0 1 4 4v4a4 4 0 0 0 4 4M18 15l3 3-3 3M6 6a2 2 0 1 1-.01 0",
+        Icon::Rules => "M13 3L5 13h6l-1 8 8-10h-6z",
         Icon::Queue => "M4 6h16M4 12h16M4 18h16M8 4v4M13 10v4M17 16v4",
         Icon::Destinations => {
             "M12 21v-8M8 17l4-4 4 4M7 13a4 4 0 0 1 .5-8 5 5 0 0 1 9.6 1.5A3.5 3.5 0 0 1 18 13"

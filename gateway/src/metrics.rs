@@ -346,9 +346,9 @@ fn rules(page: &mut Page, gateway: &Gateway) {
     gateway.running(|running| {
         for (id, score) in &running.rules {
             let told = score.told(now);
-            page.add(Metric::RuleFired, &[("rule", id)], told.fired);
+            page.add(Metric::RuleFired, &[("rule", &**id)], told.fired);
             for (outcome, count) in &told.outcomes {
-                let labels = [("rule", &**id), ("outcome", outcome)];
+                let labels = [("rule", &**id), ("outcome", *outcome)];
                 page.add(Metric::RuleEnded, &labels, count);
             }
             for (reason, count) in &told.missed {

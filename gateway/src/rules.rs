@@ -108,32 +108,18 @@ impl Rule {
     /// # Errors
     /// In words, when what the reading says makes no command.
     fn draft(&self, reading: &Reading) -> Result<Draft, String> {
-        let filled = |template: &Option<_>| {
-            let template = template.as_ref();
-            template.map(|template| text::fill(template, reading))
-        };
+        let filled = |template| Some(text::fill(template, reading));
+        let none = Parts::default();
         let (kind, parts) = match (&self.act.call, &self.act.write) {
-            (call @ Some(_), _) => {
+            (Some(call), _) => {
                 let arguments = filled(call);
-                (
-                    ActionKind::Call,
-                    Parts {
-                        arguments,
-                        ..Parts::default()
-                    },
-                )
+                (ActionKind::Call, Parts { arguments, ..none })
             }
-            (None, write @ Some(_)) => {
-                let value = filled(write);
-                (
-                    ActionKind::Write,
-                    Parts {
-                        value,
-                        ..Parts::default()
-                    },
-                )
+            (None, Some(value)) => {
+                let value = filled(value);
+                (ActionKind::Write, Parts { value, ..none })
             }
-            (None, None) => (ActionKind::Read, Parts::default()),
+            (None, None) => (ActionKind::Read, none),
         };
         Ok(Draft {
             id: Some(self.firing_id(reading)),

@@ -329,8 +329,8 @@ fn expect_unused(loaded: &Loaded, section: Section, id: &str) -> Result<(), Chan
     });
     let rules = rules.iter().filter(|rule| {
         let settings = &rule.settings;
-        let names = settings.when.iter().chain([&settings.act.target]);
-        section == Section::Source && names.into_iter().any(of_it)
+        let mut names = settings.when.iter().chain([&settings.act.target]);
+        section == Section::Source && names.any(of_it)
     });
     let routes = users("route", routes.map(|route| &*route.id));
     let rules = users("rule", rules.map(|rule| &*rule.id));

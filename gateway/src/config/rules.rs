@@ -29,13 +29,10 @@ pub(super) fn rule(
 ) -> Option<RuleConfig> {
     let json = own_settings(entry);
     let read = settings::read::<RuleSettings>(json.clone());
-    let mut problems = Vec::new();
-    if let Ok(read) = &read {
-        problems.extend(wrong_pause(read.pause));
-    }
     // A part that can be read is checked, whatever is wrong with the others.
-    problems.extend(part(&json, "if", Condition::check));
+    let mut problems = part(&json, "if", Condition::check);
     problems.extend(part(&json, "do", Act::check));
+    problems.extend(part(&json, "pause", wrong_pause));
     found.add_all(&entry.label, &entry.node, &json, problems);
     let watched = patterns(found, entry, merged, "when");
     target(found, entry, merged, registry, &watched);

@@ -93,14 +93,15 @@ fn default_pause() -> Span {
 
 /// What is wrong with a rule's pause.
 #[must_use]
-pub fn wrong_pause(pause: Span) -> Option<Problem> {
-    (pause.0 < SHORTEST_PAUSE).then(|| {
-        Problem::new(
-            ["pause"],
-            "so short a pause would let it run away",
-            "give 100 ms or more, such as \"10 s\"",
-        )
-    })
+pub fn wrong_pause(pause: &Span) -> Vec<Problem> {
+    if pause.0 >= SHORTEST_PAUSE {
+        return Vec::new();
+    }
+    vec![Problem::new(
+        Vec::<String>::new(),
+        "so short a pause would let it run away",
+        "give 100 ms or more, such as \"10 s\"",
+    )]
 }
 
 // === impl Condition ===

@@ -216,12 +216,12 @@ fn settings_that_make_no_sense_are_told() {
         let act: Act = settings::read(act).unwrap();
         assert_eq!(told(act.check()), expected, "{act:?}");
     }
-    assert!(wrong_pause(settings_span(0)).is_some());
-    assert!(wrong_pause(settings_span(100)).is_none());
+    assert_eq!(wrong_pause(&span(0)).len(), 1);
+    assert_eq!(wrong_pause(&span(100)), []);
 }
 
-fn settings_span(millis: u64) -> fieldgate_kit::settings::Span {
-    fieldgate_kit::settings::Span(Duration::from_millis(millis))
+fn span(millis: u64) -> settings::Span {
+    settings::Span(Duration::from_millis(millis))
 }
 
 fn clip(outlet: &Outlet) -> Arc<Rule> {

@@ -253,7 +253,11 @@ async fn rules_are_items_like_the_others() {
         .map(|problem| problem.path.join("."))
         .collect();
     paths.sort();
-    assert_eq!(paths, ["do.target", "if.abov", "when.0"], "{found:?}");
+    assert_eq!(
+        paths,
+        ["do.target", "if.abov", "pause", "when.0"],
+        "{found:?}"
+    );
     let needed = call::<DeleteSource>(at, &["press"], &(), None).await;
     trouble(&needed, 423, "FG-LOCKED");
     let removed = ask::<DeleteRule>(at, &["hot"], &()).await;

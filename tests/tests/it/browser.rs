@@ -18,6 +18,13 @@ use crate::line;
 const POINTS: usize = 12;
 const WIDTHS: [u32; 3] = [320, 768, 1440];
 const THEMES: [&str; 2] = ["light", "dark"];
+const RULE: &str = r#"
+[[rule]]
+id = "hot"
+when = ["line/**"]
+if = { above = 80, hysteresis = 2 }
+do = { target = "silent/a/b", call = { why = "{message}" } }
+"#;
 const POINT: &str = "[data-point=\"line/Line/p0\"] [data-test=value-text]";
 
 #[test]
@@ -60,7 +67,8 @@ fn every_page_is_accessible_in_both_themes_at_every_width() {
     let config = line::config(&server.endpoint(), &broker.url())
         + &line::source("silent", &format!("opc.tcp://127.0.0.1:{}", port::free()))
         + &line::destination("away", &format!("mqtt://127.0.0.1:{}", port::free()))
-        + "commands = {}\n";
+        + "commands = {}\n"
+        + RULE;
     let gateway = Gateway::start(&config);
     gateway
         .api
@@ -84,6 +92,9 @@ fn every_page_is_accessible_in_both_themes_at_every_width() {
         "/routes",
         "/routes/new",
         "/routes/everything",
+        "/rules",
+        "/rules/new",
+        "/rules/hot",
         "/explore",
         "/explore?source=line",
         "/queue",

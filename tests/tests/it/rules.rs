@@ -11,12 +11,13 @@ use fieldgate_api::{
 use fieldgate_model::Outcome;
 use fieldgate_tests::{
     alarm_server::{AlarmServer, alarm},
+    browser::Browser,
     gateway::Gateway,
     wait::{SOON, until},
 };
 use serde_json::{Value as Json, json};
 
-use crate::commands;
+use crate::{browser::assert_accessible_everywhere, commands};
 
 const STARTS: &str = "press/Press/Starts";
 const MODE: &str = "press/Press/Mode";
@@ -226,6 +227,46 @@ fn an_alarm_of_one_server_commands_another_once_and_the_record_says_who() {
     assert_eq!(rule(&gateway, "overheat-starts-the-press").fired, 0);
     assert_eq!(read(&gateway, STARTS), json!(1));
     assert_eq!(rule(&gateway, "too-hot-counts").fired, 0);
+}
+
+#[test]
+fn a_person_makes_a_rule_and_sees_what_it_did() {
+    let (mut oven, press) = (AlarmServer::start(), commands::press());
+    let text = config(oven.port, press.port);
+    let gateway = Gateway::start(text.split("[[rule]]").next().unwrap());
+    ready(&gateway);
+    let browser = Browser::start();
+    browser.open(&gateway.url);
+    browser.click("nav a[href='/rules']");
+    browser.text_is("main", |text| text.contains("No rule yet."));
+    browser.click("[data-test=add]");
+    browser.fill("#item-id", "shown");
+    browser.fill("#field-when-0", "oven/Server/*");
+    browser.click("#set-if");
+    browser.choose("#field-if-active", "Yes");
+    browser.fill("#field-do-target", "press/Press");
+    browser.fill("#field-do-write", "{message}");
+    browser.click("[data-test=save]");
+    browser.text_is("[data-test=problems]", |text| {
+        text.contains("is not of the form source/device/point")
+    });
+    assert_accessible_everywhere(&browser);
+    browser.fill("#field-do-target", MODE);
+    browser.click("[data-test=save]");
+    browser.text_is("[data-item=shown]", |text| {
+        text.contains("oven/Server/* → write press/Press/Mode")
+    });
+    fires_again(&gateway, &mut oven, "shown", 0);
+    browser.text_is("[data-item=shown]", |text| {
+        text.contains("oven/Server/Press.Leak") && text.contains("was written")
+    });
+    assert_accessible_everywhere(&browser);
+    browser.click("[data-item=shown] [data-test=pause]");
+    browser.text_is("[data-item=shown]", |text| {
+        text.contains("paused in the configuration")
+    });
+    browser.click("[data-item=shown] [data-test=remove]");
+    browser.text_is("main", |text| text.contains("No rule yet."));
 }
 
 #[test]

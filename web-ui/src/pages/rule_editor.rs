@@ -31,8 +31,10 @@ fn rule_form(kind: &Kind, loaded: Option<&Loaded>) -> Form {
     form
 }
 
-/// Offers what there is to watch, and what the sources allow to be done.
+/// Offers what there is to watch, and what the sources allow to be done. Drawing again takes the focus from a field, so who is
+/// typing already gets the offers with the next change of the fields.
 async fn offer(form: Form) {
+    let before = form.settings.try_get_untracked();
     let sources = call::<GetSources>(&[]).await.unwrap_or_default();
     let patterns = sources
         .iter()
@@ -46,7 +48,9 @@ async fn offer(form: Form) {
         targets.extend(offers.into_iter().map(|offer| offer.target));
     }
     form.offer_for("do.target", Offer::Suggest(targets));
-    form.redraw(None);
+    if form.settings.try_get_untracked() == before {
+        form.redraw(None);
+    }
 }
 
 fn body(editor: Editor, loaded: Loaded) -> AnyView {

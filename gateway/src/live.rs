@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use fieldgate_model::{PointId, Reading};
+use fieldgate_kit::latest::LastValues;
+use fieldgate_model::{Pattern, PointId, Reading};
 
 /// The most that is remembered of one point.
 const HISTORY_LEN: usize = 120;
@@ -63,6 +64,17 @@ impl Live {
     pub fn ids(&self) -> Vec<PointId> {
         let points = self.0.read().expect("nothing panics while holding it");
         points.keys().cloned().collect()
+    }
+}
+
+impl LastValues for Live {
+    fn of(&self, patterns: &[Pattern], limit: usize) -> Vec<Reading> {
+        let taken = |id: &PointId| patterns.iter().any(|pattern| pattern.matches(id.as_str()));
+        let mut ids = self.ids();
+        ids.retain(taken);
+        ids.sort_unstable();
+        let last = ids.iter().filter_map(|id| self.find(id)?.last());
+        last.take(limit).collect()
     }
 }
 

@@ -27,7 +27,7 @@ use fieldgate_kit::{
     command::{Draft, Parts, action_of_json},
     format::value_json,
 };
-use fieldgate_model::{ActionKind, PointId, Reading, Value};
+use fieldgate_model::{ActionKind, Pattern, PointId, Reading, Value};
 use sha2::{Digest, Sha256};
 
 pub use score::{Ended, Missed, Score, Told, Turn};
@@ -35,7 +35,7 @@ pub use settings::{Act, Condition, RuleSettings, wrong_pause};
 pub use unit::{Firing, Inlet, Outlet, channel, run};
 pub use watch::Watch;
 
-use crate::{config::RuleConfig, pipeline::pattern::Pattern, telemetry};
+use crate::{config::RuleConfig, telemetry};
 
 /// One rule, ready to be used.
 #[derive(Debug)]

@@ -7,6 +7,9 @@ What it serves is said in JSON as its one argument:
     keyframe   frames between two keyframes
     sound      "aac", "pcmu" or null
     clock      true: the time since the stream's start is burnt into the pictures
+    stamp      true: instead of colour bars, a grey picture with the time of day in milliseconds, modulo 65,536, as 16 squares of
+               24 pixels from the top left, the highest digit first, white for 1
+    kbit_per_s of H.264 and H.265
     user       [name, password] or null
     basic      true: it takes the password as readable text instead of Digest
     tls        the path of a PEM file with certificate and key, or null
@@ -18,6 +21,7 @@ On stdout it says `READY port`, then a line for each thing that happened. On std
     resume
     password NEW     for whoever signs in from now on
     size W H         the pictures change their size, and so do their parameter sets
+    scene NAME       another test picture, such as smpte or ball
     bye              every client is sent away
     quit
 """
@@ -25,6 +29,7 @@ On stdout it says `READY port`, then a line for each thing that happened. On std
 import json
 import sys
 import threading
+import time
 
 import gi
 
@@ -34,20 +39,22 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 ROLE = "viewer"
+# Of a stamp.
+SQUARES, SIDE = 16, 24
 
 
 def encoder(options):
     """The part of the pipeline that codes pictures and puts them into packets."""
-    keyframe = options["keyframe"]
+    keyframe, rate = options["keyframe"], options["kbit_per_s"]
     if options["codec"] == "h264":
         return (
-            f"x264enc tune=zerolatency speed-preset=ultrafast key-int-max={keyframe} bitrate=2000"
+            f"x264enc tune=zerolatency speed-preset=ultrafast key-int-max={keyframe} bitrate={rate}"
             " ! video/x-h264,profile=baseline ! h264parse ! valve name=valve"
             " ! rtph264pay name=pay0 pt=96 config-interval=-1"
         )
     if options["codec"] == "h265":
         return (
-            f"x265enc tune=zerolatency speed-preset=ultrafast key-int-max={keyframe} bitrate=2000"
+            f"x265enc tune=zerolatency speed-preset=ultrafast key-int-max={keyframe} bitrate={rate}"
             " ! h265parse ! valve name=valve ! rtph265pay name=pay0 pt=96 config-interval=-1"
         )
     return "jpegenc quality=70 ! valve name=valve ! rtpjpegpay name=pay0 pt=26"
@@ -103,8 +110,13 @@ class Camera:
         options = self.options
         clock = " ! timeoverlay font-desc=\"Sans 24\"" if options["clock"] else ""
         size = caps(options["width"], options["height"], options["fps"])
+        if options["stamp"]:
+            return (
+                f"( appsrc name=stamp is-live=true do-timestamp=true format=time caps={size}"
+                f" ! {encoder(options)} {sound(options)} )"
+            )
         return (
-            f"( videotestsrc is-live=true pattern=smpte ! capsfilter name=size caps={size}{clock}"
+            f"( videotestsrc name=scene is-live=true pattern=smpte ! capsfilter name=size caps={size}{clock}"
             f" ! {encoder(options)} {sound(options)} )"
         )
 
@@ -143,8 +155,23 @@ class Camera:
 
     def configured(self, _factory, media):
         self.medias.append(media)
+        for source in self.elements("stamp"):
+            GLib.timeout_add(1000 // self.options["fps"], self.stamp, media, source)
         media.connect("unprepared", lambda gone: self.medias.remove(gone))
         say("media")
+
+    def stamp(self, media, source):
+        """A picture of now, as long as somebody watches."""
+        if media not in self.medias:
+            return False
+        width, height = self.options["width"], self.options["height"]
+        now = int(time.time() * 1000) % (1 << SQUARES)
+        digits = (now >> (SQUARES - 1 - square) & 1 for square in range(SQUARES))
+        row = b"".join((b"\xeb" if digit else b"\x10") * SIDE for digit in digits)
+        row += b"\x80" * (width - len(row))
+        picture = row * SIDE + b"\x80" * (width * (height - SIDE) + width * height // 2)
+        source.emit("push-buffer", Gst.Buffer.new_wrapped(picture))
+        return True
 
     def clean(self):
         self.server.get_session_pool().cleanup()
@@ -180,6 +207,9 @@ class Camera:
             self.admit(rest[0])
         elif word == "size":
             self.resize(*rest)
+        elif word == "scene":
+            for element in self.elements("scene"):
+                Gst.util_set_object_arg(element, "pattern", rest[0])
         elif word == "bye":
             self.send_away()
         elif word == "quit":
@@ -207,6 +237,8 @@ defaults = {
     "keyframe": 25,
     "sound": None,
     "clock": False,
+    "stamp": False,
+    "kbit_per_s": 2000,
     "user": None,
     "basic": False,
     "tls": None,

@@ -96,6 +96,19 @@ impl Api {
         (answer.status().as_u16(), text)
     }
 
+    /// What a path answers that is no JSON: status and body.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    #[track_caller]
+    #[must_use]
+    pub fn bytes(&self, path: &str) -> (u16, Vec<u8>) {
+        let answer = self.agent.get(format!("{}{path}", self.base)).call();
+        let mut answer = answer.unwrap_or_else(|error| panic!("GET {path}: {error}"));
+        let bytes = answer.body_mut().read_to_vec().expect("a body");
+        (answer.status().as_u16(), bytes)
+    }
+
     /// Waits until there is such a source and its status satisfies: who saved it in a browser may still be waiting for that.
     #[track_caller]
     pub fn source_is(&self, id: &str, wanted: impl Fn(&Status) -> bool) -> Status {

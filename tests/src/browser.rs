@@ -262,6 +262,19 @@ impl Browser {
         )
     }
 
+    /// As [`Self::script`], for one that calls its last argument with what it found.
+    ///
+    /// # Panics
+    /// When it throws, or does not call it.
+    #[track_caller]
+    #[must_use]
+    pub fn script_async(&self, script: &str, arguments: &Json) -> Json {
+        self.post(
+            "execute/async",
+            &json!({ "script": script, "args": arguments }),
+        )
+    }
+
     /// What axe-core has against the page: rule, help, elements.
     #[track_caller]
     #[must_use]
@@ -279,6 +292,25 @@ impl Browser {
             &json!({ "script": script, "args": [RULES] }),
         );
         serde_json::from_value(found).expect("a list of texts")
+    }
+
+    /// Fits a phone and a desk, in both themes, and is accessible.
+    ///
+    /// # Panics
+    /// When it does not, or is not.
+    #[track_caller]
+    pub fn assert_fits(&self) {
+        for theme in ["light", "dark"] {
+            let script = "document.documentElement.dataset.theme = arguments[0]";
+            let _ = self.script(script, &json!([theme]));
+            for width in [320, 1440] {
+                self.resize(width);
+                let violations = self.accessibility_violations();
+                let place = format!("{theme}, {width}");
+                assert!(violations.is_empty(), "{place}: {}", violations.join("\n"));
+                assert!(self.overflow() <= 0, "{place}: wider than the window");
+            }
+        }
     }
 
     /// By how many pixels the page is wider than the window.

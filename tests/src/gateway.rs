@@ -117,6 +117,12 @@ impl Gateway {
         self.process.signal(Signal::HUP);
     }
 
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What its process uses of the machine.
     #[must_use]
     pub fn usage(&self) -> Usage {

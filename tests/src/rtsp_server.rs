@@ -19,6 +19,9 @@ pub struct Options {
     pub sound: Option<&'static str>,
     /// The time is burnt into the pictures.
     pub clock: bool,
+    /// The time of day is burnt into the pictures, for programs to read.
+    pub stamp: bool,
+    pub kbit_per_s: u32,
     /// Name and password.
     pub user: Option<(&'static str, &'static str)>,
     /// The password as readable text instead of Digest.
@@ -49,6 +52,8 @@ impl Default for Options {
             keyframe: 25,
             sound: None,
             clock: false,
+            stamp: false,
+            kbit_per_s: 2_000,
             user: None,
             basic: false,
             tls: None,
@@ -115,6 +120,12 @@ impl RtspServer {
     #[track_caller]
     pub fn resize(&mut self, width: u32, height: u32) {
         self.order(&format!("size {width} {height}"));
+    }
+
+    /// Shows another of GStreamer's test pictures, for instance `smpte` or `ball`.
+    #[track_caller]
+    pub fn scene(&mut self, pattern: &str) {
+        self.order(&format!("scene {pattern}"));
     }
 
     /// Sends every client away.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fieldgate_kit::{Problem, SettingsError, settings};
+use fieldgate_model::Pattern;
 use serde_json::Value as Json;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     tree::{Body, Node},
     validate::{Findings, OWN_SOURCE, choose, of, own_settings, paused},
 };
-use crate::pipeline::{pattern::Pattern, steps::StepSettings};
+use crate::pipeline::steps::StepSettings;
 
 /// Checks a route. What it returns is only whole when no problem was added.
 pub(super) fn route(found: &mut Findings, entry: &Entry, merged: &Merged) -> RouteConfig {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fieldgate_kit::{Problem, SettingsError, settings};
-use fieldgate_model::PointId;
+use fieldgate_model::{Pattern, PointId};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -15,7 +15,6 @@ use super::{
     validate::{Findings, choose, of, own_settings, paused},
 };
 use crate::{
-    pipeline::pattern::Pattern,
     registry::Registry,
     rules::{Act, Condition, RuleSettings, wrong_pause},
 };

@@ -2,7 +2,7 @@
 //! or address by address.
 //!
 //! ```text
-//! question (multicast DNS) ─┐
+//! question (multicast) ─────┐
 //!                           ├─▶ somebody is there ─▶ the kind asks who it is ─▶ found, and shown while the search goes on
 //! scan of a range (TCP)  ───┘
 //! ```

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use fieldgate_kit::{
-    Nearby,
+    Nearby, Question,
     discovery::{Nature, Range},
 };
 
@@ -15,8 +15,8 @@ const MOST_PORTS: usize = 8;
 /// Who is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
-    /// Everybody in the local network, at once: who offers this service?
-    Service(&'static str),
+    /// Everybody in the local network, at once.
+    Everybody(Question),
     /// Each address of a range, at each of some ports.
     Range { range: Range, ports: Vec<u16> },
 }
@@ -42,7 +42,7 @@ impl Scope {
     #[must_use]
     pub fn question(nearby: Nearby) -> Self {
         Self {
-            asked: Asked::Service(nearby.service),
+            asked: Asked::Everybody(nearby.question),
             nature: Nature::Local,
         }
     }
@@ -91,7 +91,7 @@ impl Scope {
     #[must_use]
     pub fn addresses(&self) -> u64 {
         match &self.asked {
-            Asked::Service(_) => 0,
+            Asked::Everybody(_) => 0,
             Asked::Range { range, .. } => range.count(),
         }
     }
@@ -99,7 +99,7 @@ impl Scope {
     #[must_use]
     pub fn ports(&self) -> &[u16] {
         match &self.asked {
-            Asked::Service(_) => &[],
+            Asked::Everybody(_) => &[],
             Asked::Range { ports, .. } => ports,
         }
     }
@@ -114,7 +114,8 @@ impl Scope {
     #[must_use]
     pub fn lasts(&self) -> Duration {
         match &self.asked {
-            Asked::Service(_) => mdns::PATIENCE,
+            Asked::Everybody(Question::Service(_)) => mdns::PATIENCE,
+            Asked::Everybody(Question::Own { lasts, .. }) => *lasts,
             Asked::Range { .. } => {
                 let rounds = self.connections().div_ceil(scan::AT_ONCE as u64);
                 let silent = scan::PATIENCE * u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -126,7 +127,7 @@ impl Scope {
     /// Each place that is asked, port by port of one address after another.
     pub fn sockets(&self) -> Box<dyn Iterator<Item = SocketAddr> + Send + '_> {
         match &self.asked {
-            Asked::Service(_) => Box::new(std::iter::empty()),
+            Asked::Everybody(_) => Box::new(std::iter::empty()),
             Asked::Range { range, ports } => Box::new(range.addresses().flat_map(|address| {
                 ports
                     .iter()
@@ -139,7 +140,7 @@ impl Scope {
     #[must_use]
     pub fn title(&self) -> String {
         match &self.asked {
-            Asked::Service(_) => "Ask the local network".to_owned(),
+            Asked::Everybody(_) => "Ask the local network".to_owned(),
             Asked::Range { range, .. } => format!("Scan of {range}"),
         }
     }
@@ -149,7 +150,10 @@ impl Scope {
     pub fn words(&self) -> String {
         let seconds = self.lasts().as_secs().max(1);
         match &self.asked {
-            Asked::Service(service) => format!(
+            Asked::Everybody(Question::Own { words, .. }) => format!(
+                "{words} on each interface of this machine, heard within its own network segments only; {seconds} s. Only who answers is asked further"
+            ),
+            Asked::Everybody(Question::Service(service)) => format!(
                 "one question by multicast DNS ({service}) on each interface of this machine, heard within its own network segments only; {seconds} s. Only who answers is asked further"
             ),
             Asked::Range { range, ports } => {
@@ -181,7 +185,7 @@ mod tests {
     use super::*;
 
     const NEARBY: Nearby = Nearby {
-        service: "_opcua-tcp._tcp",
+        question: Question::Service("_opcua-tcp._tcp"),
         ports: &[4840],
     };
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use fieldgate_kit::{Announcement, Discovered, SourceKind};
+use fieldgate_kit::{Announcement, Discovered, Question, SourceKind};
 use futures::{StreamExt, stream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,8 @@ impl Search {
         tracing::info!(kind = self.kind.kind, scope = %self.scope.words(), "a search for devices begins, as a person asked for");
         let search = async {
             match &self.scope.asked {
-                Asked::Service(service) => self.listen(service).await,
+                Asked::Everybody(Question::Service(service)) => self.listen(service).await,
+                Asked::Everybody(Question::Own { .. }) => self.seek().await,
                 Asked::Range { .. } => self.scan().await,
             }
         };
@@ -160,6 +161,18 @@ impl Search {
             .buffer_unordered(ASKED_AT_ONCE)
             .collect::<()>()
             .await;
+    }
+
+    async fn seek(&self) {
+        match self.kind.seek().await {
+            Ok(found) => {
+                let all = found.len() as u64;
+                self.take(found);
+                let mut progress = self.lock();
+                (progress.found.done, progress.found.all) = (all, all);
+            }
+            Err(words) => self.lock().found.silent.push(words),
+        }
     }
 
     /// Its addresses are tried one after another, until one answers.

@@ -1,7 +1,6 @@
 //! The pipeline: a source's readings → routes → steps → records in the durable queue.
 
 pub mod frame;
-pub mod pattern;
 pub mod plan;
 pub mod routes;
 pub mod run;

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use fieldgate_kit::DropCounters;
+use fieldgate_model::Pattern;
 use fieldgate_store::RouteBit;
 
-use super::{pattern::Pattern, steps::StepSettings};
+use super::steps::StepSettings;
 use crate::{meter::Meter, rules::Rule};
 
 /// All routes that take readings and all rules that watch them right now; paused ones are left out.

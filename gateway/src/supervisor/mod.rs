@@ -8,7 +8,7 @@ mod unit;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use fieldgate_kit::{Accepted, DropCounters, Readings, SinkCtx, SourceCtx};
+use fieldgate_kit::{Accepted, DropCounters, Latest, Readings, SinkCtx, SourceCtx};
 use fieldgate_store::StoreError;
 use futures::future::join_all;
 use tokio::{sync::watch, task::JoinHandle};
@@ -298,6 +298,7 @@ impl Supervisor {
                 state_dir: gateway.unit_dir("source", &id),
                 memory: memory.clone(),
                 accepted: Accepted::new(QueueTail::new(&gateway.lanes, &id)),
+                latest: Latest::new(gateway.live.clone()),
             };
             let (kind, settings) = (kind.clone(), settings.clone());
             Box::pin(async move { kind.run(settings, ctx).await.map_err(Cause::from) })

@@ -6,6 +6,7 @@ use fieldgate_api::{
     endpoint::GetOverview,
     state::{FlowNode, Overview},
 };
+use fieldgate_model::Pattern;
 use fieldgate_store::ConsumerStats;
 
 use super::{
@@ -22,7 +23,6 @@ use crate::{
     forward::catch_up,
     gateway::Gateway,
     ledger::ledger,
-    pipeline::pattern::Pattern,
     supervisor::UnitName,
     telemetry,
 };

@@ -7,7 +7,7 @@ use fieldgate_api::{
     endpoint::{DeleteRoute, GetRoute, GetRoutes, PutRoute, TestRoute},
     state::{Level, RouteView, Status},
 };
-use fieldgate_model::PointId;
+use fieldgate_model::{Pattern, PointId};
 
 use super::{
     Shared,
@@ -16,10 +16,7 @@ use super::{
     points, trial,
     words::count,
 };
-use crate::{
-    config::{RouteSettings, Section},
-    pipeline::pattern::Pattern,
-};
+use crate::config::{RouteSettings, Section};
 
 /// What a route's status depends on.
 #[derive(Debug, Clone, Copy, Default)]

@@ -7,7 +7,7 @@ use fieldgate_api::{
     endpoint::{DeleteRule, GetRule, GetRules, PutRule},
     state::{Level, RuleView, Status},
 };
-use fieldgate_model::{Outcome, PointId};
+use fieldgate_model::{Outcome, Pattern, PointId};
 
 use super::{
     Shared,
@@ -17,7 +17,7 @@ use super::{
     value::shown,
     words::count,
 };
-use crate::{config::Section, pipeline::pattern::Pattern, rules::Told, supervisor::UnitName};
+use crate::{config::Section, rules::Told, supervisor::UnitName};
 
 /// What a rule's status depends on.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use fieldgate_api::{
     trouble::ConfigProblem,
 };
 use fieldgate_kit::{ProbeCtx, Problem, Rung, RungState, SettingsError, SourceKind, settings};
-use fieldgate_model::Reading;
+use fieldgate_model::{Pattern, Reading};
 use serde_json::Value as Json;
 
 use super::{
@@ -17,10 +17,7 @@ use super::{
     routes::taken,
     value::text_with_unit,
 };
-use crate::{
-    config::{ChangeError, RouteSettings, Section, Trial, plain},
-    pipeline::pattern::Pattern,
-};
+use crate::config::{ChangeError, RouteSettings, Section, Trial, plain};
 
 /// How many points a test of a route shows.
 const SAMPLES: usize = 10;

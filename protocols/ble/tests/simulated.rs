@@ -67,6 +67,7 @@ fn run(settings: Json) -> Rig {
         state_dir: folder.path().join("units/source-hall"),
         memory: Memory::default(),
         accepted: Default::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     std::fs::write(folder.path().join("bind.key"), KEY).unwrap();
     let running = tokio::spawn(async move { SourceKind::of::<Ble>().run(settings, ctx).await });

@@ -8,8 +8,12 @@ use fieldgate_onvif::{
 use fieldgate_rtsp::{
     Address, Basic, Credentials, Kind, Limits, Options, Reach, StreamError, Trust,
 };
+use url::Url;
 
-use crate::settings::{Settings, Transport, User};
+use crate::{
+    discover,
+    settings::{Settings, Transport, User},
+};
 
 /// A camera that answered, and how its stream is opened.
 pub(crate) struct Found {
@@ -36,15 +40,23 @@ pub(crate) struct Onvif {
     pub snapshot: Option<Address>,
 }
 
+/// Where the camera was found again after it had left its address; it outlives an attempt.
+#[derive(Debug, Default)]
+pub(crate) struct Moved(Option<String>);
+
 /// Finds out all that is needed before the stream is opened.
-pub(crate) async fn find(settings: &Settings, secrets: &Secrets) -> Result<Found, SourceError> {
+pub(crate) async fn find(
+    settings: &Settings,
+    secrets: &Secrets,
+    moved: &mut Moved,
+) -> Result<Found, SourceError> {
     let options = options(settings, secrets)?;
     let user = match &settings.user {
         Some(user) => Some(credentials(user, secrets)?),
         None => None,
     };
     let onvif = match &settings.onvif {
-        Some(address) => Some(ask(address, settings, user.as_ref(), secrets).await),
+        Some(address) => Some(follow(address, settings, user.as_ref(), secrets, moved).await),
         None => None,
     };
     // A stream that is named needs no ONVIF: it is shown although the service does not answer, unless who signs in is refused.
@@ -59,7 +71,12 @@ pub(crate) async fn find(settings: &Settings, secrets: &Secrets) -> Result<Found
         }
         None => (None, None),
     };
-    let url = settings.url.clone().or(told).ok_or_else(|| {
+    // Its own host is where the service was found.
+    let url = match (&settings.url, &moved.0) {
+        (Some(url), Some(place)) => at_host_of(url, place),
+        (url, _) => url.clone(),
+    };
+    let url = url.or(told).ok_or_else(|| {
         SourceError::Misconfigured(
             "the camera's ONVIF service names no stream on the camera itself; write its `url`"
                 .to_owned(),
@@ -75,6 +92,46 @@ pub(crate) async fn find(settings: &Settings, secrets: &Secrets) -> Result<Found
         options,
         onvif,
     })
+}
+
+/// Asks the service where it was last, and if it is not there and its identity is known, where it is now.
+async fn follow(
+    address: &str,
+    settings: &Settings,
+    user: Option<&Credentials>,
+    secrets: &Secrets,
+    moved: &mut Moved,
+) -> Result<(Onvif, Option<String>), DeviceError> {
+    let last = moved.0.as_deref().unwrap_or(address);
+    let first = ask(last, settings, user, secrets).await;
+    let Some(identity) = &settings.identity else {
+        return first;
+    };
+    let why = match &first {
+        Ok((onvif, _)) => match onvif.client.endpoint_reference().await {
+            // Some devices do not tell; then the address has to do.
+            Ok(told) if !told.is_empty() && told != *identity => {
+                format!("another device, {}, is at {last}", told.escape_debug())
+            }
+            _ => return first,
+        },
+        Err(DeviceError::Misconfigured(_)) => return first,
+        Err(error) => error.to_string(),
+    };
+    let again = discover::find_again(identity).await;
+    let Some(again) = again.filter(|again| again != last) else {
+        let stranger = Err(DeviceError::Unreachable {
+            at: last.to_owned(),
+            why: format!("{why}; and the camera does not answer at another address"),
+        });
+        return if first.is_ok() { stranger } else { first };
+    };
+    tracing::info!(address = %again, why, "the camera was found again at another address");
+    let found = ask(&again, settings, user, secrets).await;
+    if found.is_ok() {
+        moved.0 = Some(again);
+    }
+    found
 }
 
 /// How streams and pictures of these settings are opened.
@@ -234,6 +291,13 @@ fn client(
         asked.authority = Some(authority.into_bytes());
     }
     Client::new(asked)
+}
+
+/// A stream's URL with the host of a service: both are one device's.
+fn at_host_of(url: &str, service: &str) -> Option<String> {
+    let (mut url, service) = (Url::parse(url).ok()?, Url::parse(service).ok()?);
+    url.set_host(service.host_str()).ok()?;
+    Some(url.into())
 }
 
 /// What a camera need not have.

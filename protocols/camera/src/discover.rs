@@ -1,11 +1,21 @@
-//! Asking at one address what camera is there: its ONVIF service without signing in, and whether it streams. Asks no other machine.
+//! Finding cameras: at one address, by its ONVIF service and without signing in; in the local network, by one question to all; and one that
+//! is known, at its new address.
+
+use std::time::Duration;
 
 use fieldgate_kit::{Discovered, Way};
-use fieldgate_onvif::{Client, Device as _, Reach};
+use fieldgate_onvif::{Client, Device as _, Found, Reach, Search, Where, search};
 use fieldgate_rtsp::Address;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use url::Url;
 
+/// WS-Discovery's port.
+const PORT: u16 = 3702;
+/// How long answers are waited for.
+pub(crate) const SEEK: Duration = Duration::from_secs(4);
+/// The same when one camera is searched for: it is wanted soon.
+const FIND_AGAIN: Duration = Duration::from_secs(2);
+const BY_ONVIF: &str = "ONVIF: its streams, movement and events are found by themselves";
 /// What a person has to give.
 const NEEDS: &str = "the user name and the password, where it wants them";
 
@@ -20,26 +30,20 @@ pub(crate) async fn discover(address: &str) -> Result<Vec<Discovered>, String> {
         true => address.trim().to_owned(),
         false => format!("http://{host}/onvif/device_service"),
     };
-    let local =
-        host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]");
+    let here = is_local(&host);
     let mut settings = fieldgate_onvif::Settings::new(&service).map_err(|no| no.to_string())?;
-    if local {
+    if here {
         settings.reach = Reach::ThisMachineToo;
     }
     let client = Client::new(settings).map_err(|no| no.to_string())?;
     let rtsp = format!("rtsp://{}/", bare(&host));
     // The time is told without signing in by everybody who speaks ONVIF.
     let clock = client.clock().await;
-    let way = |address: String, words: &str, mut settings: serde_json::Value| {
-        if local {
-            settings["allow_local"] = true.into();
-        }
-        Way {
-            address,
-            words: words.to_owned(),
-            needs: Some(NEEDS.to_owned()),
-            settings,
-        }
+    let way = |address: String, words: &str, settings: Json| Way {
+        address,
+        words: words.to_owned(),
+        needs: Some(NEEDS.to_owned()),
+        settings: local(settings, here),
     };
     Ok(vec![match clock {
         Ok(_) => {
@@ -50,14 +54,10 @@ pub(crate) async fn discover(address: &str) -> Result<Vec<Discovered>, String> {
             let name = scopes.name.unwrap_or_else(|| host.clone());
             Discovered {
                 title: name,
-                identity,
                 product: maker.trim().to_owned(),
                 addresses: vec![service.clone()],
-                ways: vec![way(
-                    service.clone(),
-                    "ONVIF: its streams, movement and events are found by themselves",
-                    json!({ "onvif": service }),
-                )],
+                ways: vec![way(service.clone(), BY_ONVIF, named(&service, &identity))],
+                identity,
                 silent: None,
             }
         }
@@ -76,6 +76,76 @@ pub(crate) async fn discover(address: &str) -> Result<Vec<Discovered>, String> {
             )),
         },
     }])
+}
+
+/// Asks all cameras on the networks of this machine who is there (WS-Discovery), and nobody else.
+pub(crate) async fn seek() -> Result<Vec<Discovered>, String> {
+    let found = everyone(SEEK).await?;
+    Ok(found.into_iter().map(found_one).collect())
+}
+
+/// The address at which the device of an identity answers now; none when it does not answer.
+pub(crate) async fn find_again(identity: &str) -> Option<String> {
+    let found = everyone(FIND_AGAIN).await.ok()?;
+    let mut same = found.into_iter().filter(|found| found.endpoint == identity);
+    same.next()?.addresses.into_iter().next()
+}
+
+async fn everyone(wait: Duration) -> Result<Vec<Found>, String> {
+    let question = Search {
+        place: Where::Everyone,
+        wait,
+        reach: Reach::ThisMachineToo,
+        port: PORT,
+    };
+    let findings = search(question, |_| {}).await;
+    Ok(findings.map_err(|no| no.to_string())?.rows)
+}
+
+fn found_one(found: Found) -> Discovered {
+    let scopes = &found.scopes;
+    let title = scopes
+        .name
+        .clone()
+        .unwrap_or_else(|| found.from.to_string());
+    let way = |service: &String| Way {
+        address: service.clone(),
+        words: BY_ONVIF.to_owned(),
+        needs: Some(NEEDS.to_owned()),
+        settings: local(named(service, &found.endpoint), is_local(service)),
+    };
+    let silent = found.addresses.is_empty().then(|| {
+        "it names no address of its own network, so nobody knows where to ask it; type its address"
+            .to_owned()
+    });
+    Discovered {
+        title,
+        product: scopes.hardware.clone().unwrap_or_default(),
+        ways: found.addresses.iter().map(way).collect(),
+        addresses: [&found.addresses[..], &found.elsewhere].concat(),
+        identity: found.endpoint,
+        silent,
+    }
+}
+
+/// Settings of the device at a service, which is found again when its address changes.
+fn named(service: &str, identity: &str) -> Json {
+    match identity.is_empty() {
+        true => json!({ "onvif": service }),
+        false => json!({ "onvif": service, "identity": identity }),
+    }
+}
+
+fn local(mut settings: Json, is_local: bool) -> Json {
+    if is_local {
+        settings["allow_local"] = true.into();
+    }
+    settings
+}
+
+fn is_local(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]")
 }
 
 /// Host and port as they were typed, of an address or a URL.

@@ -26,7 +26,9 @@ mod testing;
 
 use std::sync::Arc;
 
-use fieldgate_kit::{Discovered, Probe, ProbeCtx, Problem, Source, SourceCtx, SourceError};
+use fieldgate_kit::{
+    Discovered, Nearby, Probe, ProbeCtx, Problem, Question, Source, SourceCtx, SourceError,
+};
 
 pub use decoders::MEDIA_WORKER;
 pub use fieldgate_media::worker::serve as serve_worker;
@@ -56,6 +58,18 @@ impl Source for Camera {
 
     async fn probe(settings: Arc<Settings>, ctx: ProbeCtx, probe: &mut Probe) {
         probe::probe(settings, ctx, probe).await;
+    }
+
+    const NEARBY: Option<Nearby> = Some(Nearby {
+        question: Question::Own {
+            words: "two questions by WS-Discovery, each put twice, to the multicast group 239.255.255.250",
+            lasts: discover::SEEK,
+        },
+        ports: &[80, 554],
+    });
+
+    async fn seek() -> Result<Vec<Discovered>, String> {
+        discover::seek().await
     }
 
     async fn discover(address: String) -> Result<Vec<Discovered>, String> {

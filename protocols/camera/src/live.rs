@@ -25,9 +25,11 @@ pub(crate) type Seat = Arc<()>;
 /// What one viewer is told of the frames that come; pure.
 #[derive(Default)]
 struct Writer {
-    file: Option<(Fmp4, Vec<Arc<Track>>)>,
+    file: Option<Fmp4>,
     /// Parts were missed: nothing before a key frame can be shown.
     waits: bool,
+    /// It was said that no browser plays the stream.
+    said: bool,
 }
 
 /// What a camera shows from now on. `tracks` are those of the stream.
@@ -62,12 +64,16 @@ impl Writer {
     /// Begins with the tracks of the stream and the group of pictures that is under way.
     fn begin(&mut self, tracks: Vec<Arc<Track>>, group: &[Frame]) -> Vec<LivePart> {
         self.file = None;
-        let pictures = tracks.iter();
-        let mut pictures = pictures.filter(|track| track.codec.kind() == TrackKind::Picture);
-        if pictures.any(|track| track.codec == Codec::Mjpeg) {
+        // Sound is left out: a browser waits for both, and the picture would come as late as the later one.
+        let tracks: Vec<_> = tracks.into_iter().filter(|track| shown(track)).collect();
+        if tracks.is_empty() {
+            return Vec::new(); // until the first key frame
+        }
+        if tracks.iter().any(|track| track.codec == Codec::Mjpeg) {
             let last = group.iter().rev().find_map(picture);
             return last.into_iter().collect();
         }
+        self.said = true;
         let Some(mime) = mime(&tracks) else {
             let codecs: Vec<_> = tracks.iter().map(|track| track.codec.title()).collect();
             return vec![LivePart::None(format!(
@@ -80,12 +86,17 @@ impl Writer {
             Err(error) => return vec![LivePart::None(error.to_string())],
         };
         let mut parts = vec![LivePart::Begin { mime, bytes }];
+        let group: Vec<_> = group
+            .iter()
+            .filter(|frame| shown(&frame.track))
+            .cloned()
+            .collect();
         if let Some(seen) = group.last().map(|frame| frame.seen) {
-            let bytes = file.fragment(group);
+            let bytes = file.fragment(&group);
             parts.push(LivePart::Fragment { seen, bytes });
         }
         self.waits = group.is_empty();
-        self.file = Some((file, tracks));
+        self.file = Some(file);
         parts
     }
 
@@ -93,17 +104,22 @@ impl Writer {
         if let Some(part) = picture(frame) {
             return vec![part];
         }
-        let is_picture = frame.track.codec.kind() == TrackKind::Picture;
-        let Some((file, tracks)) = &mut self.file else {
+        if !shown(&frame.track) {
+            return Vec::new();
+        }
+        let begins = match &self.file {
+            None => frame.key && !self.said,
+            // The camera changed its parameters.
+            Some(file) => !file.takes(frame),
+        };
+        if begins {
+            let group = frame.key.then(|| frame.clone());
+            return self.begin(vec![Arc::clone(&frame.track)], group.as_slice());
+        }
+        let Some(file) = &mut self.file else {
             return Vec::new();
         };
-        if is_picture && !file.takes(frame) {
-            // The camera changed its parameters.
-            let tracks = changed(tracks, &frame.track);
-            let group = frame.key.then(|| frame.clone());
-            return self.begin(tracks, group.as_slice());
-        }
-        if self.waits && !(is_picture && frame.key) {
+        if self.waits && !frame.key {
             return Vec::new();
         }
         self.waits = false;
@@ -118,13 +134,9 @@ impl Writer {
     }
 }
 
-/// The tracks with another one of pictures.
-fn changed(tracks: &[Arc<Track>], to: &Arc<Track>) -> Vec<Arc<Track>> {
-    let tracks = tracks.iter().map(|track| match track.codec.kind() {
-        TrackKind::Picture => Arc::clone(to),
-        TrackKind::Sound => Arc::clone(track),
-    });
-    tracks.collect()
+/// What a live view is made of.
+fn shown(track: &Track) -> bool {
+    track.codec.kind() == TrackKind::Picture
 }
 
 /// A frame that is a whole JPEG.

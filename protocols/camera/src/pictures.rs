@@ -70,7 +70,7 @@ impl Pictures {
         {
             return Ok(picture.clone());
         }
-        let picture = match self.decode(&key, form).await {
+        let picture = match decode(&self.decoder, &self.camera, &key, form).await {
             Ok(picture) => picture,
             Err(words) => self.ask(words).await?,
         };
@@ -102,39 +102,6 @@ impl Pictures {
         })
     }
 
-    async fn decode(&self, key: &Frame, form: Form) -> Result<Picture, String> {
-        // A JPEG that is small enough goes as it came.
-        if key.track.codec == Codec::Mjpeg
-            && let Ok(facts) = JpegFacts::of(&key.data)
-            && facts.width <= form.width
-        {
-            return Ok(Picture {
-                bytes: key.data.clone(),
-                width: facts.width.into(),
-                height: facts.height.into(),
-                seen: key.seen,
-            });
-        }
-        let wish = PictureWish {
-            width: form.width,
-            height: u16::MAX,
-            quality: form.quality,
-        };
-        let want = Want {
-            picture: Some(wish),
-            luma: None,
-        };
-        let decoded = self.decoder.decode(&self.camera, &job(key, want)).await;
-        let decoded = decoded.map_err(|error| error.to_string())?;
-        let picture = decoded.picture.ok_or("the decoder gave no picture")?;
-        Ok(Picture {
-            bytes: picture.jpeg,
-            width: picture.width.into(),
-            height: picture.height.into(),
-            seen: key.seen,
-        })
-    }
-
     /// The camera's own picture, since the stream's could not be had for the reason given.
     async fn ask(&self, why: String) -> Result<Picture, String> {
         let Some((address, options)) = &self.own else {
@@ -151,6 +118,48 @@ impl Pictures {
             seen: now(),
         })
     }
+}
+
+/// The picture of a key frame. `as_whom` has one decoded at a time.
+///
+/// # Errors
+/// In words.
+pub(crate) async fn decode(
+    decoder: &Decoder,
+    as_whom: &str,
+    key: &Frame,
+    form: Form,
+) -> Result<Picture, String> {
+    // A JPEG that is small enough goes as it came.
+    if key.track.codec == Codec::Mjpeg
+        && let Ok(facts) = JpegFacts::of(&key.data)
+        && facts.width <= form.width
+    {
+        return Ok(Picture {
+            bytes: key.data.clone(),
+            width: facts.width.into(),
+            height: facts.height.into(),
+            seen: key.seen,
+        });
+    }
+    let wish = PictureWish {
+        width: form.width,
+        height: u16::MAX,
+        quality: form.quality,
+    };
+    let want = Want {
+        picture: Some(wish),
+        luma: None,
+    };
+    let decoded = decoder.decode(as_whom, &job(key, want)).await;
+    let decoded = decoded.map_err(|error| error.to_string())?;
+    let picture = decoded.picture.ok_or("the decoder gave no picture")?;
+    Ok(Picture {
+        bytes: picture.jpeg,
+        width: picture.width.into(),
+        height: picture.height.into(),
+        seen: key.seen,
+    })
 }
 
 /// The brightness of a key frame, small, for motion.

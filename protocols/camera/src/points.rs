@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fieldgate_kit::camera::{Picture, TrackReport};
+use fieldgate_kit::{
+    ClipPart,
+    camera::{Picture, TrackReport},
+};
 use fieldgate_model::{
     Class, Device, DeviceId, Event, Point, PointId, Quality, Reading, Timestamp, Value,
 };
@@ -12,6 +15,8 @@ use fieldgate_model::{
 pub(crate) const DEVICE: &str = "camera";
 /// Severity of what a camera reports (OPC UA Part 5, 6.4.2): worth a look, no alarm.
 const SEVERITY: u16 = 300;
+/// A value that is kept with a clip is no longer than this, as JSON.
+const MEASURED_BYTES: usize = 4 << 10;
 /// Of a clip that goes as several readings, each has at most so many bytes.
 pub(crate) const PART_BYTES: usize = 2 << 20;
 
@@ -60,17 +65,14 @@ pub(crate) struct When {
     pub seen: Timestamp,
 }
 
-/// One part of a clip.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Part {
-    pub clip: String,
-    pub name: String,
-    pub part: u64,
-    pub parts: u64,
-    pub offset: u64,
-    pub bytes: u64,
-    pub sha256: String,
-    pub data: Bytes,
+/// A file that belongs to a clip: the clip itself, or its picture.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct File<'a> {
+    pub clip: &'a str,
+    pub name: &'a str,
+    pub media_type: &'a str,
+    pub sha256: &'a str,
+    pub bytes: &'a Bytes,
 }
 
 // === impl Points ===
@@ -109,6 +111,13 @@ impl Points {
                 "Clip",
                 "video/mp4",
                 "what was before and after an event, in parts",
+            ),
+            (
+                facts.clips,
+                "clip_saved",
+                "Clip saved",
+                "Event",
+                "names a clip's files, and what was measured at that moment",
             ),
             (
                 facts.motion,
@@ -218,24 +227,8 @@ impl Points {
         Reading::new(self.id("snapshot"), value, picture.seen)
     }
 
-    pub(crate) fn clip(&self, part: Part, at: Timestamp) -> Reading {
-        let data = Value::Blob {
-            media_type: "application/octet-stream".to_owned(),
-            data: part.data,
-        };
-        let fields = [
-            ("clip", Value::Text(part.clip)),
-            ("name", Value::Text(part.name)),
-            ("media_type", "video/mp4".into()),
-            ("part", part.part.into()),
-            ("parts", part.parts.into()),
-            ("offset", part.offset.into()),
-            ("bytes", part.bytes.into()),
-            ("sha256", Value::Text(part.sha256)),
-            ("data", data),
-        ];
-        let fields = fields.map(|(name, value)| (name.to_owned(), value));
-        Reading::new(self.id("clip"), Value::Struct(fields.into()), at)
+    pub(crate) fn clip(&self, part: ClipPart, at: Timestamp) -> Reading {
+        Reading::new(self.id("clip"), part.into_value(), at)
     }
 
     /// Something happened; `active` is whether it began or is over, where it lasts.
@@ -269,25 +262,56 @@ fn round(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }
 
-/// A clip as readings that each fit into the queue, in order.
-pub(crate) fn parts(clip: &str, name: &str, sha256: &str, bytes: &Bytes) -> Vec<Part> {
+/// A file as parts that each fit into the queue, in order.
+pub(crate) fn parts(file: File<'_>) -> Vec<ClipPart> {
+    let bytes = file.bytes;
     let total = bytes.len().div_ceil(PART_BYTES).max(1);
     (0..total)
         .map(|index| {
             let begin = index * PART_BYTES;
             let end = (begin + PART_BYTES).min(bytes.len());
-            Part {
-                clip: clip.to_owned(),
-                name: name.to_owned(),
+            ClipPart {
+                clip: file.clip.to_owned(),
+                name: file.name.to_owned(),
+                media_type: file.media_type.to_owned(),
                 part: index as u64,
                 parts: total as u64,
                 offset: begin as u64,
                 bytes: bytes.len() as u64,
-                sha256: sha256.to_owned(),
+                sha256: file.sha256.to_owned(),
                 data: bytes.slice(begin..end),
             }
         })
         .collect()
+}
+
+/// As many hexadecimal digits as SHA-256 has.
+pub(crate) fn hex(hash: &[u8; 32]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What was measured when something happened: each point with its value, its unit and its time.
+pub(crate) fn measured(readings: Vec<Reading>) -> Value {
+    let field = |reading: Reading| {
+        let mut fields = vec![
+            ("value".to_owned(), reading.value),
+            ("at".to_owned(), Value::Text(reading.at.to_string())),
+        ];
+        if let Some(unit) = reading.unit {
+            fields.push(("unit".to_owned(), Value::Text(unit.to_string())));
+        }
+        if let Quality::Bad(why) = reading.quality {
+            fields.push(("bad".to_owned(), Value::Text(why.to_string())));
+        }
+        (reading.point.as_str().to_owned(), Value::Struct(fields))
+    };
+    // Pictures and long lists are readings of their own.
+    let small = |reading: &Reading| {
+        let text = serde_json::to_string(&reading.value);
+        text.is_ok_and(|text| text.len() <= MEASURED_BYTES)
+    };
+    let told = readings.into_iter().filter(small);
+    Value::Struct(told.map(field).collect())
 }
 
 #[cfg(test)]
@@ -296,9 +320,23 @@ mod tests {
 
     #[test]
     fn a_clip_is_cut_into_parts_that_are_whole_together() {
-        for length in [0, 1, PART_BYTES, PART_BYTES + 1, 5 * PART_BYTES] {
+        for length in [1, PART_BYTES, PART_BYTES + 1, 5 * PART_BYTES] {
             let bytes = Bytes::from(vec![7; length]);
-            let parts = parts("c", "c.mp4", "00", &bytes);
+            let parts = parts(File {
+                clip: "c",
+                name: "c.mp4",
+                media_type: "video/mp4",
+                sha256: &hex(&[7; 32]),
+                bytes: &bytes,
+            });
+            for part in &parts {
+                let value = part.clone().into_value();
+                assert_eq!(
+                    ClipPart::of(&value).as_ref(),
+                    Some(part),
+                    "a destination reads it"
+                );
+            }
             let joined: Vec<u8> = parts.iter().flat_map(|part| part.data.to_vec()).collect();
             assert_eq!(joined.len(), length);
             assert_eq!(parts.len() as u64, parts[0].parts);

@@ -7,13 +7,16 @@ use fieldgate_media::TrackKind;
 use fieldgate_rtsp::{Item, open};
 use tokio::time::timeout;
 
-use crate::{connect, settings::Settings};
+use crate::{
+    connect::{self, Moved},
+    settings::Settings,
+};
 
 /// How long a first key frame is waited for.
 const KEY: Duration = Duration::from_secs(6);
 
 pub(crate) async fn probe(settings: Arc<Settings>, ctx: ProbeCtx, probe: &mut Probe) {
-    let found = match connect::find(&settings, &ctx.secrets).await {
+    let found = match connect::find(&settings, &ctx.secrets, &mut Moved::default()).await {
         Ok(found) => found,
         Err(error) => return probe.failed("Camera", error.to_string()),
     };

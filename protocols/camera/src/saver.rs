@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use fieldgate_media::{
     Clip, ClipEnd, ClipLimits, ClipStep, ClipSummary, Frame, Ring, RingLimits, segment_name,
 };
-use fieldgate_model::Timestamp;
+use fieldgate_model::{Timestamp, Value};
 
 use crate::settings::Clips;
 
@@ -16,21 +16,31 @@ pub(crate) struct Saver {
 }
 
 struct Active {
+    wish: ClipWish,
     id: String,
-    why: String,
-    at: Timestamp,
     clip: Clip,
     bytes: BytesMut,
+}
+
+/// Why a clip is taken, and what is kept with it.
+#[derive(Debug, Clone)]
+pub(crate) struct ClipWish {
+    pub why: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The key frame of that moment, for its picture.
+    pub key: Option<Frame>,
+    /// What was measured at that moment.
+    pub measured: Value,
 }
 
 /// A clip that is complete.
 #[derive(Debug, Clone)]
 pub(crate) struct Finished {
+    pub wish: ClipWish,
     pub id: String,
-    pub name: String,
-    pub why: String,
-    /// When it was asked for.
-    pub at: Timestamp,
+    /// Of its files, without what tells their kind.
+    pub stem: String,
     pub bytes: Bytes,
     pub summary: ClipSummary,
 }
@@ -66,14 +76,14 @@ impl Saver {
         if ended { self.finish() } else { None }
     }
 
-    /// Begins a clip for what happened at `at`, or lets the one that is being taken go on.
+    /// Begins a clip for what happened, or lets the one that is being taken go on.
     ///
     /// # Errors
     /// In words, when there is nothing to save.
     pub(crate) fn begin(
         &mut self,
         source: &str,
-        why: &str,
+        wish: impl FnOnce() -> ClipWish,
         at: Timestamp,
     ) -> Result<Begun, String> {
         let until = later(at, self.settings.after.0);
@@ -94,8 +104,7 @@ impl Saver {
         let (clip, bytes) = Clip::start(&stretch.tracks, limits).map_err(|no| no.to_string())?;
         let mut active = Active {
             id: format!("{source}-{}", at.millis()),
-            why: why.to_owned(),
-            at,
+            wish: wish(),
             clip,
             bytes: BytesMut::from(&bytes[..]),
         };
@@ -127,8 +136,8 @@ impl Saver {
         let summary = active.clip.summary();
         Some((
             active.id.clone(),
-            active.why.clone(),
-            active.at,
+            active.wish.why.clone(),
+            active.wish.at,
             summary.duration.as_secs_f64(),
             summary.bytes,
         ))
@@ -138,10 +147,9 @@ impl Saver {
         let active = self.active.take()?;
         let summary = active.clip.summary();
         Some(Finished {
+            wish: active.wish,
             id: active.id,
-            name: segment_name(summary.first),
-            why: active.why,
-            at: active.at,
+            stem: stem(summary.first),
             bytes: active.bytes.freeze(),
             summary,
         })
@@ -160,6 +168,12 @@ impl Active {
         self.bytes.extend_from_slice(&bytes);
         ended
     }
+}
+
+/// As the files of a recording are called.
+fn stem(first: Timestamp) -> String {
+    let name = segment_name(first);
+    name.trim_end_matches(".mp4").to_owned()
 }
 
 fn later(at: Timestamp, span: std::time::Duration) -> Timestamp {

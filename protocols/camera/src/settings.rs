@@ -6,6 +6,7 @@ use fieldgate_kit::{
     Problem, SecretRef,
     settings::{ByteSize, Span},
 };
+use fieldgate_model::Pattern;
 use fieldgate_rtsp::Address;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -124,6 +125,9 @@ pub struct Clips {
     /// Bytes of a clip at most; it ends there.
     #[serde(default = "default_clip")]
     pub most: ByteSize,
+    /// What was measured at that moment is saved with it: patterns of points, for instance `press/**`.
+    #[serde(default)]
+    pub with: Vec<String>,
     /// Events of the camera or motion in its pictures save one by themselves; everything else does it by a rule or a command.
     #[serde(default = "yes")]
     pub on_event: bool,
@@ -293,10 +297,27 @@ impl Settings {
                 ));
             }
         }
+        if let Some(clips) = &self.clips {
+            clips.problems(&mut problems);
+        }
         if let Some(motion) = &self.motion {
             motion.problems(&mut problems);
         }
         problems
+    }
+}
+
+impl Clips {
+    fn problems(&self, problems: &mut Vec<Problem>) {
+        for (index, pattern) in self.with.iter().enumerate() {
+            if let Err(no) = pattern.parse::<Pattern>() {
+                problems.push(Problem::new(
+                    ["clips".to_owned(), "with".to_owned(), index.to_string()],
+                    no.to_string(),
+                    "write it like press/** or */*/temperature",
+                ));
+            }
+        }
     }
 }
 
@@ -369,6 +390,10 @@ mod tests {
         check(
             "url = \"rtsp://c/\"\nidentity = \"urn:uuid:1\"\nstall = \"0 s\"",
             &["identity", "stall"],
+        );
+        check(
+            "url = \"rtsp://c/\"\nclips = { with = [\"press/**\", \"a//b\"] }",
+            &["clips.with.1"],
         );
         check(
             "url = \"rtsp://c/\"\nrecord = { keep = \"1 MiB\" }\nmotion = { zones = [[[0, 0], [2, 0], [1, 1]]], area_percent = 0.0 }",

@@ -4,29 +4,30 @@ use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use fieldgate_kit::{
     SourceCtx, SourceError,
-    camera::{ClipReport, Happening, Movement, Preset},
+    camera::{ClipReport, Happening, Movement, Picture, Preset},
 };
-use fieldgate_media::{Motion, MotionChange, MotionSettings, Zone, worker::Decoder};
-use fieldgate_model::{DropReason, Reading, Timestamp};
+use fieldgate_media::{Frame, Motion, MotionChange, MotionSettings, Zone, worker::Decoder};
+use fieldgate_model::{DropReason, Pattern, Reading, Timestamp, Value};
 use fieldgate_onvif::{Device as _, now};
 use fieldgate_rtsp::{Item, Stream, open};
+use sha2::{Digest as _, Sha256};
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc},
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::{
     commands,
-    connect::{self, Found, Onvif, stream_error},
+    connect::{self, Found, Moved, Onvif, stream_error},
     decoders::Decoders,
     events,
     eye::{Eye, Trigger, Wishes},
     hub::Hub,
     pass_on,
     pictures::{self, Form, Pictures, is_key},
-    points::{Facts, Points, When, parts},
+    points::{Facts, File, Points, When, hex, measured, parts},
     record,
-    saver::{Finished, Saver},
+    saver::{ClipWish, Finished, Saver},
     settings::Settings,
 };
 
@@ -40,6 +41,10 @@ const FRESH: Duration = Duration::from_millis(1500);
 const PLACES: Duration = Duration::from_secs(15);
 /// Motion is looked for in pictures of this size.
 const LUMA: (u16, u16) = (64, 36);
+/// Values that are kept with a clip.
+const MEASURED: usize = 500;
+/// What was saved is handed over for so long after the stream is over.
+const HAND_OVER: Duration = Duration::from_secs(3);
 /// How long a camera may take to be told good-bye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -61,10 +66,13 @@ pub(crate) struct Wanted {
 pub(crate) async fn run(settings: Arc<Settings>, ctx: SourceCtx) -> Result<(), SourceError> {
     let shutdown = ctx.shutdown.clone();
     ctx.health.connecting("asking the camera");
+    let mut moved = ctx.memory.take::<Moved>().unwrap_or_default();
     let found = tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        found = connect::find(&settings, &ctx.secrets) => found?,
+        found = connect::find(&settings, &ctx.secrets, &mut moved) => found,
     };
+    ctx.memory.keep(moved);
+    let found = found?;
     ctx.health.connecting(format!("opening {}", found.address));
     let stream = tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
@@ -153,11 +161,13 @@ impl Attempt {
             own,
         );
         let onvif = found.onvif.as_ref();
+        // Outlives the stream, so that a clip that its end cut short is handed over, too.
+        let mut clips = Box::pin(self.clips(finished));
+        let mut handed_over = false;
         let outcome = {
             let receive = self.receive(&mut stream, wanted, finish);
             let shots = self.shots(pictures, wishes.asks);
             let triggers = self.triggers(wishes.triggers, &save);
-            let clips = self.clips(finished);
             let motion = self.motion();
             let places = self.places(onvif);
             let events = events::follow(self, onvif);
@@ -165,17 +175,15 @@ impl Attempt {
             let record = record::record(self);
             let pass_on = pass_on::serve(self);
             // Boxed: each is large, and they are polled together.
-            let (receive, shots, triggers, clips) = (
-                Box::pin(receive),
-                Box::pin(shots),
-                Box::pin(triggers),
-                Box::pin(clips),
-            );
+            let (receive, shots, triggers) =
+                (Box::pin(receive), Box::pin(shots), Box::pin(triggers));
             tokio::select! {
-                () = self.ctx.shutdown.cancelled() => Ok(()),
-                error = receive => Err(error),
+                ended = receive => ended,
                 ended = shots => ended,
-                ended = clips => ended,
+                ended = &mut clips => {
+                    handed_over = true;
+                    ended
+                }
                 never = triggers => match never {},
                 never = motion => match never {},
                 never = places => match never {},
@@ -185,24 +193,33 @@ impl Attempt {
                 ended = pass_on => ended,
             }
         };
+        if !handed_over && timeout(HAND_OVER, clips).await.is_err() {
+            tracing::warn!(source = %self.ctx.id, "a clip was not handed over within 3 s and is dropped");
+            self.ctx.readings.dropped(DropReason::NoRoom, 1);
+        }
         // A camera that does not answer is left without a word.
-        let _ = tokio::time::timeout(GOODBYE, stream.close()).await;
+        let _ = timeout(GOODBYE, stream.close()).await;
         outcome
     }
 
-    /// Takes frames and hands them on; ends with the cause of the stream's end.
+    /// Takes frames and hands them on, until the gateway stops or, with the cause, the stream is over.
     async fn receive(
         &self,
         stream: &mut Stream,
         mut wanted: mpsc::Receiver<Wanted>,
         finish: mpsc::Sender<Finished>,
-    ) -> SourceError {
+    ) -> Result<(), SourceError> {
         let mut saver = self.settings.clips.clone().map(Saver::new);
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut figures = Instant::now();
         loop {
             tokio::select! {
+                () = self.ctx.shutdown.cancelled() => {
+                    let done = saver.as_mut().and_then(Saver::stop);
+                    self.hand_over(done, &finish);
+                    return Ok(());
+                }
                 item = stream.next() => match item {
                     Ok(Item::Track(_)) => self.eye.state().tracks = stream.tracks(),
                     Ok(Item::Frame(frame)) => {
@@ -213,7 +230,7 @@ impl Attempt {
                     Err(error) => {
                         let done = saver.as_mut().and_then(Saver::stop);
                         self.hand_over(done, &finish);
-                        return stream_error(&error);
+                        return Err(stream_error(&error));
                     }
                 },
                 Some(wanted) = wanted.recv() => self.begin_clip(saver.as_mut(), wanted),
@@ -235,13 +252,26 @@ impl Attempt {
         let Trigger { why, at } = wanted.trigger;
         let begun = match saver {
             None => Err("clips are not set up; see `clips` in the camera's settings".to_owned()),
-            Some(saver) => saver.begin(&self.ctx.id, &why, at),
+            Some(saver) => saver.begin(&self.ctx.id, || self.wish(why, at), at),
         };
         match (wanted.reply, begun) {
             // Whoever asked may have gone.
             (Some(reply), begun) => drop(reply.send(begun.map(|begun| begun.id))),
             (None, Ok(_)) => {}
             (None, Err(words)) => tracing::info!(source = %self.ctx.id, words, "no clip is saved"),
+        }
+    }
+
+    /// What is kept with a clip of this moment.
+    fn wish(&self, why: String, at: Timestamp) -> ClipWish {
+        let clips = self.settings.clips.iter();
+        let with = clips.flat_map(|clips| &clips.with);
+        let with: Vec<Pattern> = with.filter_map(|pattern| pattern.parse().ok()).collect();
+        ClipWish {
+            why,
+            at,
+            key: self.eye.hub.last_key(),
+            measured: measured(self.ctx.latest.of(&with, MEASURED)),
         }
     }
 
@@ -369,60 +399,102 @@ impl Attempt {
         }
     }
 
-    /// Hands clips over, part by part.
+    /// Hands clips over, one after the other, until none can come any more.
     async fn clips(&self, mut finished: mpsc::Receiver<Finished>) -> Result<(), SourceError> {
-        loop {
-            let Some(done) = finished.recv().await else {
-                return pending().await;
-            };
-            let hash: String = done
-                .summary
-                .sha256
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            let mut last = None;
-            for part in parts(&done.id, &done.name, &hash, &done.bytes) {
-                let reading = self.points.clip(part, done.at);
-                last = Some(self.ctx.readings.send_durable(vec![reading]).await?);
-            }
-            if let Some(durable) = last {
-                durable
-                    .await
-                    .map_err(|no| SourceError::Lost(no.to_string()))?;
-            }
-            let seconds = done.summary.duration.as_secs_f64();
-            let fields = [
-                ("clip", done.id.as_str().into()),
-                ("name", done.name.as_str().into()),
-                ("why", done.why.as_str().into()),
-                ("seconds", seconds.into()),
-                ("bytes", (done.bytes.len() as u64).into()),
-                ("sha256", hash.as_str().into()),
-            ];
-            let fields = fields.map(|(name, value)| (name.to_owned(), value));
-            let message = format!("a clip of {seconds:.1} s was saved: {}", done.why);
-            let event = self.points.event(
-                "clip_saved",
-                done.id.clone(),
-                &message,
-                None,
-                fields.into(),
-                When {
-                    at: done.at,
-                    seen: now(),
-                },
-            );
-            self.send(vec![event]).await?;
-            self.eye.state().clip(ClipReport {
-                id: done.id,
-                at: done.at,
-                why: done.why,
-                seconds,
-                bytes: done.bytes.len() as u64,
-                queued: true,
+        while let Some(done) = finished.recv().await {
+            self.clip(done).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands one clip over: its film in parts, its picture, and an event that names both with what was measured. All have one id.
+    async fn clip(&self, done: Finished) -> Result<(), SourceError> {
+        let Finished {
+            wish,
+            id,
+            stem,
+            bytes,
+            summary,
+        } = done;
+        let (film, still) = (format!("{stem}.mp4"), format!("{stem}.jpg"));
+        let hash = hex(&summary.sha256);
+        let picture = self.still(wish.key.as_ref()).await;
+        let mut files = vec![File {
+            clip: &id,
+            name: &film,
+            media_type: "video/mp4",
+            sha256: &hash,
+            bytes: &bytes,
+        }];
+        let still_hash = picture
+            .as_ref()
+            .map(|picture| hex(&Sha256::digest(&picture.bytes).into()));
+        if let (Ok(picture), Ok(still_hash)) = (&picture, &still_hash) {
+            files.push(File {
+                clip: &id,
+                name: &still,
+                media_type: "image/jpeg",
+                sha256: still_hash,
+                bytes: &picture.bytes,
             });
         }
+        let mut last = None;
+        for part in files.into_iter().flat_map(parts) {
+            let reading = self.points.clip(part, wish.at);
+            last = Some(self.ctx.readings.send_durable(vec![reading]).await?);
+        }
+        if let Some(durable) = last {
+            durable
+                .await
+                .map_err(|no| SourceError::Lost(no.to_string()))?;
+        }
+        let seconds = summary.duration.as_secs_f64();
+        let count = bytes.len() as u64;
+        let picture = match picture {
+            Ok(_) => ("picture", Value::Text(still)),
+            Err(words) => ("no_picture", Value::Text(words)),
+        };
+        let fields = [
+            ("clip", Value::Text(id.clone())),
+            ("name", Value::Text(film)),
+            ("why", Value::Text(wish.why.clone())),
+            ("seconds", seconds.into()),
+            ("bytes", count.into()),
+            ("sha256", Value::Text(hash)),
+            picture,
+            ("measured", wish.measured),
+        ];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value));
+        let message = format!("a clip of {seconds:.1} s was saved: {}", wish.why);
+        let when = When {
+            at: wish.at,
+            seen: now(),
+        };
+        let event = self.points.event(
+            "clip_saved",
+            id.clone(),
+            &message,
+            None,
+            fields.into(),
+            when,
+        );
+        self.send(vec![event]).await?;
+        self.eye.state().clip(ClipReport {
+            id,
+            at: wish.at,
+            why: wish.why,
+            seconds,
+            bytes: count,
+            queued: true,
+        });
+        Ok(())
+    }
+
+    /// The picture of a clip.
+    async fn still(&self, key: Option<&Frame>) -> Result<Picture, String> {
+        let key = key.ok_or("no key frame came before it")?;
+        let as_whom = format!("{} clip", self.ctx.id);
+        pictures::decode(&self.decoder, &as_whom, key, form(&self.settings)).await
     }
 
     /// Looks for motion in key frames.
@@ -464,7 +536,7 @@ impl Attempt {
         id: String,
         words: &str,
         active: Option<bool>,
-        fields: Vec<(String, fieldgate_model::Value)>,
+        fields: Vec<(String, Value)>,
         at: Timestamp,
     ) {
         self.eye.state().happened(Happening {

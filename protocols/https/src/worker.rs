@@ -177,7 +177,7 @@ impl Worker {
                 Load::Readings(run) => self.readings(&encoder, run, &mut delivery.receipt).await?,
                 Load::Picture(sequenced, data) => {
                     let call = encoder.picture(sequenced, data);
-                    let judged = self.file(&call, |answer, url| verdict::judge(answer, url));
+                    let judged = self.file(&call, verdict::judge);
                     delivery.file(sequenced.seq, judged.await?)
                 }
                 Load::Part(sequenced, part) => {

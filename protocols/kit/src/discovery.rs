@@ -3,7 +3,7 @@
 
 mod range;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use serde_json::Value as Json;
 
@@ -42,10 +42,23 @@ pub struct Way {
 /// How a kind's devices are found where nobody knows their addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nearby {
-    /// The service that they announce by multicast DNS (RFC 6763, 7), for instance `_opcua-tcp._tcp`.
-    pub service: &'static str,
+    pub question: Question,
     /// The TCP ports that they usually listen at.
     pub ports: &'static [u16],
+}
+
+/// What everybody in the local network is asked at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Who offers this service, by multicast DNS (RFC 6763, 7), for instance `_opcua-tcp._tcp`.
+    Service(&'static str),
+    /// The kind's own, [`Source::seek`](crate::Source::seek).
+    Own {
+        /// What it sends, as the end of "this sends …".
+        words: &'static str,
+        /// How long answers are waited for.
+        lasts: Duration,
+    },
 }
 
 /// What a device announces of itself in the local network (RFC 6763). All of it is claimed, nothing is known.

@@ -13,6 +13,7 @@ pub mod destination;
 pub mod discovery;
 pub mod explore;
 pub mod format;
+pub mod latest;
 pub mod memory;
 pub mod path;
 pub mod probe;
@@ -35,8 +36,9 @@ pub use destination::{
     AddressBook, Batch, BatchLimits, BoxSink, Destination, DestinationKind, Link, Origin, Receipt,
     Refusal, Rejected, Sequenced, SinkCtx, SinkError, Throttle,
 };
-pub use discovery::{Announcement, Discovered, Nearby, Way};
+pub use discovery::{Announcement, Discovered, Nearby, Question, Way};
 pub use explore::{Explore, ExploreCtx, ExploreError, Exploring};
+pub use latest::Latest;
 pub use memory::Memory;
 pub use probe::{Probe, Rung, RungState};
 pub use review::{ReviewBoard, ReviewDesk, ReviewList, Reviews};

@@ -21,12 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Accepted, AddressBook, Alarms, Announcement, Commands, Discovered, DropCounters, ExploreCtx,
-    Exploring, Memory, Nearby, Probe, Problem, Reviews, Rung, Scanning, Secrets, SettingsError,
-    Showing, Trust, settings,
+    Exploring, Latest, Memory, Nearby, Probe, Problem, Reviews, Rung, Scanning, Secrets,
+    SettingsError, Showing, Trust, settings,
 };
 
 /// The longest a test of settings may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
+/// The longest that a question to the local network may take.
+const SEEK_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why a source's attempt ended, by what the supervisor does next. The text is shown to people as it is:
 /// what happened, where, and what to do.
@@ -104,6 +106,11 @@ pub trait Source: Send + Sync + 'static {
     /// How its devices are found where nobody knows their addresses; none when they cannot be looked for.
     const NEARBY: Option<Nearby> = None;
 
+    /// Asks everybody in the local network at once, where [`Self::NEARBY`] says that this kind has a question of its own.
+    fn seek() -> impl Future<Output = Result<Vec<Discovered>, String>> + Send {
+        async move { Err(format!("{} has no question of its own", Self::TITLE)) }
+    }
+
     /// Asks at one address what there could be a source of. Signs in nowhere and keeps nothing; asks no other machine.
     fn discover(address: String) -> impl Future<Output = Result<Vec<Discovered>, String>> + Send {
         async move {
@@ -158,6 +165,8 @@ pub struct SourceCtx {
     pub memory: Memory,
     /// What of its readings is durable already, also those of an earlier life of the gateway.
     pub accepted: Accepted,
+    /// The last values of all points, to keep some of them with something that happened.
+    pub latest: Latest,
 }
 
 /// All that a test of settings may touch.
@@ -237,6 +246,7 @@ pub struct SourceKind {
     run: fn(Json, SourceCtx) -> BoxFuture<'static, Result<(), SourceError>>,
     probe: fn(Json, ProbeCtx) -> BoxFuture<'static, Vec<Rung>>,
     explore: fn(Json, ExploreCtx) -> BoxFuture<'static, Result<(), SourceError>>,
+    seek: fn() -> BoxFuture<'static, Result<Vec<Discovered>, String>>,
     discover: fn(String) -> BoxFuture<'static, Result<Vec<Discovered>, String>>,
     announced: fn(&Announcement, IpAddr) -> String,
     places: fn(Json) -> Vec<String>,
@@ -387,6 +397,7 @@ impl SourceKind {
             run: |table, ctx| Box::pin(run::<S>(table, ctx)),
             probe: |table, ctx| Box::pin(probe::<S>(table, ctx)),
             explore: |table, ctx| Box::pin(explore::<S>(table, ctx)),
+            seek: || Box::pin(S::seek()),
             discover: |address| Box::pin(S::discover(address)),
             announced: S::announced,
             places: |table| typed::<S>(table).map_or_else(|_| Vec::new(), |of| S::places(&of)),
@@ -427,6 +438,17 @@ impl SourceKind {
     /// When it cannot be opened, or is lost.
     pub async fn explore(&self, table: Json, ctx: ExploreCtx) -> Result<(), SourceError> {
         (self.explore)(table, ctx).await
+    }
+
+    /// Asks everybody in the local network the kind's own question, within half a minute.
+    ///
+    /// # Errors
+    /// In words, when nobody can be asked.
+    pub async fn seek(&self) -> Result<Vec<Discovered>, String> {
+        let asked = tokio::time::timeout(SEEK_LIMIT, (self.seek)()).await;
+        asked.unwrap_or_else(|_| {
+            Err("the local network was not asked to the end within 30 s".to_owned())
+        })
     }
 
     /// Asks at an address what there could be a source of, within ten seconds.

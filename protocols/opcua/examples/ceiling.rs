@@ -76,6 +76,7 @@ async fn measure(settings: Json, folder: &std::path::Path, time: Duration) {
         state_dir: folder.join("state"),
         memory: fieldgate_kit::Memory::default(),
         accepted: fieldgate_kit::Accepted::default(),
+        latest: Default::default(),
     };
     let running = tokio::spawn(async move { SourceKind::of::<OpcUa>().run(settings, ctx).await });
     let (begin, mut second, mut values) = (Instant::now(), Instant::now(), 0);

@@ -60,8 +60,8 @@ mod visit;
 use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use fieldgate_kit::{
-    Announcement, Discovered, ExploreCtx, Nearby, Probe, ProbeCtx, Problem, Source, SourceCtx,
-    SourceError, Trust,
+    Announcement, Discovered, ExploreCtx, Nearby, Probe, ProbeCtx, Problem, Question, Source,
+    SourceCtx, SourceError, Trust,
 };
 
 pub use settings::{
@@ -107,7 +107,7 @@ impl Source for OpcUa {
 
     /// The service of OPC UA Part 12, Annex C; the port is registered for a server, or for a Local Discovery Server.
     const NEARBY: Option<Nearby> = Some(Nearby {
-        service: "_opcua-tcp._tcp",
+        question: Question::Service("_opcua-tcp._tcp"),
         ports: &[dial::DEFAULT_PORT],
     });
 

@@ -52,6 +52,7 @@ fn start(folder: &TempDir, settings: Json) -> Rig {
         state_dir: folder.path().join("state"),
         memory: Default::default(),
         accepted: Default::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     tokio::spawn(async move { SourceKind::of::<OpcUa>().run(settings, ctx).await });
     Rig {

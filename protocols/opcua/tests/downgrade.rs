@@ -51,6 +51,7 @@ async fn attempt(folder: &Path, port: u16) -> Result<(), SourceError> {
         state_dir: folder.join("state"),
         memory: Memory::default(),
         accepted: Default::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     let settings = json!({
         "endpoint": format!("opc.tcp://127.0.0.1:{port}"),

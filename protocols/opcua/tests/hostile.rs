@@ -66,6 +66,7 @@ impl Rig {
             state_dir: folder.path().join("state"),
             memory: fieldgate_kit::Memory::default(),
             accepted: fieldgate_kit::Accepted::default(),
+            latest: fieldgate_kit::Latest::default(),
         };
         let settings = json!({
             "endpoint": format!("opc.tcp://127.0.0.1:{}", server.port),

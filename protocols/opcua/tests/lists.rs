@@ -67,6 +67,7 @@ async fn f47_a_list_of_long_names_without_end_ends_before_memory_does() {
         state_dir: folder.path().join("state"),
         memory: fieldgate_kit::Memory::default(),
         accepted: fieldgate_kit::Accepted::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     let settings = json!({
         "endpoint": format!("opc.tcp://127.0.0.1:{}", tamper.port),

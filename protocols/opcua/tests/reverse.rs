@@ -63,6 +63,7 @@ fn start(folder: &Path, id: &str, memory: &Memory, settings: Json) -> Rig {
         state_dir: folder.join(id),
         memory: memory.beside(),
         accepted: Default::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     let running = tokio::spawn(async move { SourceKind::of::<OpcUa>().run(settings, ctx).await });
     Rig {

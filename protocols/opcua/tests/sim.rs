@@ -65,6 +65,7 @@ fn run(folder: &TempDir, settings: Json) -> Rig {
         state_dir: folder.path().join("state"),
         memory: fieldgate_kit::Memory::default(),
         accepted: fieldgate_kit::Accepted::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     let running = tokio::spawn(async move { SourceKind::of::<OpcUa>().run(settings, ctx).await });
     Rig {

@@ -21,7 +21,6 @@ const COLD_STORE: &str = "C0:DE:0F:E1:00:01";
 const SEALED: &str = "C0:DE:0F:E1:00:05";
 const OVEN: &str = "C0:DE:0F:E1:00:06";
 const KEY: &str = "231d39c1d7cc1ab1aee224cd096db932";
-const THEMES: [&str; 2] = ["light", "dark"];
 
 /// A gateway whose radio is a simulated one.
 fn listening(config: &str) -> Gateway {
@@ -37,22 +36,6 @@ fn listening(config: &str) -> Gateway {
         .api
         .source_is("bluetooth", |status| status.state == "running");
     gateway
-}
-
-/// Fits a phone and a desk, in both themes, and is accessible.
-#[track_caller]
-fn assert_fits(browser: &Browser) {
-    for theme in THEMES {
-        let script = "document.documentElement.dataset.theme = arguments[0]";
-        let _ = browser.script(script, &json!([theme]));
-        for width in [320, 1440] {
-            browser.resize(width);
-            let violations = browser.accessibility_violations();
-            let place = format!("{theme}, {width}");
-            assert!(violations.is_empty(), "{place}: {}", violations.join("\n"));
-            assert!(browser.overflow() <= 0, "{place}: wider than the window");
-        }
-    }
 }
 
 fn of(address: &str) -> String {
@@ -74,7 +57,7 @@ fn from_the_box_to_the_broker() {
     browser.text_is("[data-test=passing]", |text| {
         text.contains("passing device")
     });
-    assert_fits(&browser);
+    browser.assert_fits();
 
     // What it is narrowed to stands in the URL.
     browser.fill("[data-test=search]", "cold");
@@ -96,11 +79,11 @@ fn from_the_box_to_the_broker() {
         message.json()["temperature"]["Value"].as_f64()
     });
     assert!((-21.0..-16.0).contains(&temperature), "{temperature}");
-    assert_fits(&browser);
+    browser.assert_fits();
 
     browser.click("[data-test=added]");
     browser.text_is("[data-test=freshness]", |text| text.contains("On time"));
-    assert_fits(&browser);
+    browser.assert_fits();
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
@@ -121,7 +104,7 @@ fn a_key_is_tried_and_kept() {
     browser.fill("#bind-key", KEY);
     browser.click("[data-test=try-key]");
     browser.text_is("[data-test=trial]", |text| text.contains("decrypted"));
-    assert_fits(&browser);
+    browser.assert_fits();
     browser.click("[data-test=keep-key]");
     browser.text_is("#offer-title", |text| text == "It goes nowhere yet");
     let settings = |gateway: &Gateway| {
@@ -133,7 +116,7 @@ fn a_key_is_tried_and_kept() {
     assert!(rule["bind_key"]["secret"].is_string(), "{rule}");
     browser.open(&page);
     browser.text_is("[data-test=readings]", |text| text.contains("°C"));
-    assert_fits(&browser);
+    browser.assert_fits();
 }
 
 #[test]
@@ -148,7 +131,7 @@ fn what_a_device_has_is_read_and_becomes_a_point() {
     });
     browser.click("[data-test=characteristic] [data-test=read]");
     browser.text_is("[data-test=gatt-value]", |text| !text.is_empty());
-    assert_fits(&browser);
+    browser.assert_fits();
     browser.click("[data-test=characteristic] [data-test=add-point]");
     until("the point in the settings", SOON, || {
         let source = gateway.api.get::<GetSource>(&["bluetooth"]);
@@ -183,10 +166,10 @@ fn a_decoder_is_taught_by_what_a_display_shows() {
     assert_eq!(browser.count("[data-test=example]"), 3);
     browser.click("[data-test=propose]");
     browser.wait_for("#proposal-0");
-    assert_fits(&browser);
+    browser.assert_fits();
     browser.click("[data-test=take-proposal]");
     browser.fill("#profile-title-field", "Oven");
-    assert_fits(&browser);
+    browser.assert_fits();
     browser.click("[data-test=learn]");
     browser.text_is("[data-test=readings]", |text| {
         text.contains("temperature") && text.contains("°C")
@@ -207,7 +190,7 @@ fn who_is_ignored_goes_and_comes_back() {
     assert!(saved.is_ok(), "{saved:?}");
     until_true("it to go", SOON, || browser.count(&of(COLD_STORE)) == 0);
     browser.click("[data-test=ignored] > summary");
-    assert_fits(&browser);
+    browser.assert_fits();
     browser.click("[data-test=unignore]");
     browser.wait_for(&of(COLD_STORE));
 }
@@ -218,7 +201,7 @@ fn one_button_lets_a_gateway_listen() {
     let browser = Browser::start();
     browser.open(&format!("{}/explore/bluetooth", gateway.url));
     browser.wait_for("[data-test=listen]");
-    assert_fits(&browser);
+    browser.assert_fits();
     browser.click("[data-test=listen]");
     until("the source", SOON, || {
         let sources = gateway.api.get::<GetSources>(&[]);
@@ -230,7 +213,7 @@ fn one_button_lets_a_gateway_listen() {
     });
     // Whether this machine has Bluetooth or not, the page says how it is.
     browser.wait_for("[data-test=radios], [data-test=not-listening]");
-    assert_fits(&browser);
+    browser.assert_fits();
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod bluetooth_flow;
 mod bluetooth_page;
 mod browse;
 mod browser;
+mod camera;
+mod camera_page;
 mod causes;
 mod commands;
 mod commands_page;

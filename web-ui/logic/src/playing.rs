@@ -1,7 +1,7 @@
 //! Playing a live stream: how a player stays near the newest picture, and what a browser's name of a codec is to people.
 
 /// Farther behind than this it jumps, in seconds.
-const FAR: f64 = 1.5;
+const FAR: f64 = 0.6;
 /// Nearer than this it plays as fast as it comes.
 const NEAR: f64 = 0.25;
 /// Where a jump leads, before the newest picture.

@@ -115,12 +115,21 @@ pub fn live_picture(camera: &str, was: Option<i64>) -> AnyView {
     view! {
         <div class="live-picture" data-test="live" data-shown=move || word(&shown.get())>
             <video node_ref=view.video muted autoplay playsinline hidden=hidden aria-label=alternative.clone()></video>
-            {move || still().map(|url| view! { <img src=url alt=alternative.clone() /> })}
+            {move || still().map(|url| view! { <img src=url alt=alternative.clone() on:error=move |_| failed(shown) /> })}
             {move || note().map(|words| view! { <p class="live-note">{words::plain(&words)}</p> })}
             {move || age().map(|words| view! { <p class="live-old" role="status" data-test="old">{words}</p> })}
         </div>
     }
     .into_any()
+}
+
+/// A picture that was fetched is none: neither the browser nor the gateway can decode the stream.
+fn failed(shown: RwSignal<Shown>) {
+    if let Some(Shown::Fetched(_)) = shown.try_get_untracked() {
+        let words = "Neither this browser nor this gateway decodes this stream (H.265): choose a profile of the camera with H.264. It is \
+                     measured, recorded and clipped all the same.";
+        shown.try_set(Shown::None(words.to_owned()));
+    }
 }
 
 fn word(shown: &Shown) -> &'static str {

@@ -6,13 +6,12 @@ use fieldgate_api::{
     scanner::{AddDevice, AddDone},
 };
 use fieldgate_kit::{Secrets, scanner::Heard};
-use fieldgate_model::DeviceId;
+use fieldgate_model::{DeviceId, Pattern};
 use serde_json::{Value as Json, json};
 
 use super::{scanner, source};
 use crate::{
     config::{Config, Desired, Loaded, Section},
-    pipeline::pattern::Pattern,
     web::{
         config::WHO,
         error::Failure,

@@ -156,6 +156,7 @@ fn ctx(commands: Commands) -> SourceCtx {
         reviews: Default::default(),
         memory: Default::default(),
         accepted: Default::default(),
+        latest: fieldgate_kit::Latest::default(),
     }
 }
 

@@ -48,6 +48,7 @@ fn start(count: usize, wish: fn(&mut Item)) -> Rig {
         reviews: fieldgate_kit::Reviews::default(),
         memory: fieldgate_kit::Memory::default(),
         accepted: fieldgate_kit::Accepted::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     let connection = script.clone();
     let running = tokio::spawn(async move {

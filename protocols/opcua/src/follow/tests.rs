@@ -28,6 +28,7 @@ fn ctx(folder: &std::path::Path) -> SourceCtx {
         state_dir: folder.to_owned(),
         memory: Memory::default(),
         accepted: Accepted::default(),
+        latest: fieldgate_kit::Latest::default(),
     }
 }
 

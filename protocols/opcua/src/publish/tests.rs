@@ -120,6 +120,7 @@ fn start_in(setting: Setting) -> Rig {
         state_dir: "/".into(),
         memory: memory.clone(),
         accepted: fieldgate_kit::Accepted::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     let connection = script.clone();
     let running = tokio::spawn(async move {

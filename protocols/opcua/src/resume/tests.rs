@@ -94,6 +94,7 @@ impl Rig {
             state_dir: self.folder.path().join("source"),
             memory: self.memory.clone(),
             accepted: fieldgate_kit::Accepted::new(self.queue.clone()),
+            latest: fieldgate_kit::Latest::default(),
         }
     }
 

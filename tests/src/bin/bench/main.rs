@@ -1,6 +1,7 @@
 //! The benches: `cargo xtask bench NAME`. Progress goes to stderr; the last line of stdout is one JSON object.
 
 mod ble;
+mod cameras;
 mod drain;
 mod opcua;
 mod pipeline;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["ble", rest @ ..] => ble::run(rest),
+        ["cameras", rest @ ..] => cameras::run(rest),
         ["drain", rest @ ..] => drain::run(rest),
         ["opcua", rest @ ..] => opcua::run(rest),
         ["pipeline", rest @ ..] => pipeline::run(rest),
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
         ["fill", folder, readings] => queue::fill(folder, readings),
         ["reopen", folder] => queue::reopen(folder),
         _ => Err(anyhow::anyhow!(
-            "name a bench: ble, drain, opcua, pipeline, queue or start"
+            "name a bench: ble, cameras, drain, opcua, pipeline, queue or start"
         )),
     };
     match outcome {

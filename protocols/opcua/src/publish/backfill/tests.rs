@@ -54,6 +54,7 @@ fn start() -> Rig {
         state_dir: folder.path().join("source"),
         memory: Memory::default(),
         accepted: Accepted::default(),
+        latest: fieldgate_kit::Latest::default(),
     };
     let running = tokio::spawn(run(script.clone(), ctx.clone()));
     Rig {

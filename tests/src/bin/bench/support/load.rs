@@ -134,6 +134,7 @@ pub fn context(readings: Readings, folder: &Path, shutdown: CancellationToken) -
         state_dir: folder.into(),
         memory: fieldgate_kit::Memory::default(),
         accepted: fieldgate_kit::Accepted::default(),
+        latest: fieldgate_kit::Latest::default(),
     }
 }
 

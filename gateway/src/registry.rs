@@ -17,7 +17,6 @@ impl Registry {
             sources: vec![
                 SourceKind::of::<fieldgate_opcua::OpcUa>(),
                 SourceKind::of::<fieldgate_ble::Ble>(),
-                #[cfg(feature = "cameras")]
                 SourceKind::of::<fieldgate_camera::Camera>(),
             ],
             destinations: vec![

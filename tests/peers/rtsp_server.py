@@ -13,6 +13,7 @@ What it serves is said in JSON as its one argument:
     user       [name, password] or null
     basic      true: it takes the password as readable text instead of Digest
     tls        the path of a PEM file with certificate and key, or null
+    address    where it listens
     port       0: a free one
 
 On stdout it says `READY port`, then a line for each thing that happened. On stdin it takes lines:
@@ -84,7 +85,7 @@ class Camera:
         self.options = options
         self.medias = []
         self.server = GstRtspServer.RTSPServer()
-        self.server.set_address("127.0.0.1")
+        self.server.set_address(options["address"])
         self.server.set_service(str(options["port"]))
         self.auth = None
         self.password = None
@@ -242,6 +243,7 @@ defaults = {
     "user": None,
     "basic": False,
     "tls": None,
+    "address": "127.0.0.1",
     "port": 0,
 }
 loop = GLib.MainLoop()

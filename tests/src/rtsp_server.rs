@@ -28,6 +28,8 @@ pub struct Options {
     pub basic: bool,
     /// A PEM file with certificate and key.
     pub tls: Option<PathBuf>,
+    /// Where it listens.
+    pub address: &'static str,
     /// 0: a free one.
     pub port: u16,
 }
@@ -57,6 +59,7 @@ impl Default for Options {
             user: None,
             basic: false,
             tls: None,
+            address: "127.0.0.1",
             port: 0,
         }
     }

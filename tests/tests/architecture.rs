@@ -86,7 +86,14 @@ const VENDORS: &[Vendor] = &[
     },
     Vendor {
         name: "hyper",
-        places: &["protocols/https/src/client.rs", "gateway/src/cli/client.rs"],
+        places: &[
+            "protocols/https/src/client.rs",
+            "protocols/onvif/src/client/",
+            "protocols/onvif/src/sim/",
+            "protocols/rtsp/src/http.rs",
+            "protocols/rtsp/src/http/",
+            "gateway/src/cli/client.rs",
+        ],
     },
     Vendor {
         name: "mdns_sd",

@@ -92,7 +92,6 @@ enum Verb {
     #[command(subcommand)]
     Selection(selection::Verb),
     /// Decodes pictures for the gateway, which starts it by itself.
-    #[cfg(feature = "cameras")]
     #[command(hide = true, name = fieldgate_camera::MEDIA_WORKER)]
     MediaWorker,
 }
@@ -103,7 +102,6 @@ impl Cli {
     pub fn act(self) -> ExitCode {
         match self.verb {
             Verb::Run(args) => run::run(args),
-            #[cfg(feature = "cameras")]
             Verb::MediaWorker => match fieldgate_camera::serve_worker() {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {

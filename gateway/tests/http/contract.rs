@@ -233,7 +233,10 @@ async fn rules_are_items_like_the_others() {
     rig.apply().await;
     rig.observe("press/Line/Level", 1.0);
     let view = ask::<GetRule>(at, &["hot"], &()).await;
-    assert_eq!(ask::<GetRules>(at, &[], &()).await, std::slice::from_ref(&view));
+    assert_eq!(
+        ask::<GetRules>(at, &[], &()).await,
+        std::slice::from_ref(&view)
+    );
     assert!(view.item.removable);
     assert_eq!((view.watches, view.fired, view.rests_until), (1, 0, None));
     assert_eq!(view.status.words, "watches 1 point");

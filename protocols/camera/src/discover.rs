@@ -4,13 +4,12 @@
 use std::time::Duration;
 
 use fieldgate_kit::{Discovered, Way};
-use fieldgate_onvif::{Client, Device as _, Found, Reach, Search, Where, search};
+use fieldgate_onvif::{Client, Device as _, Found, PORT, Reach, Search, Where, search};
 use fieldgate_rtsp::Address;
 use serde_json::{Value as Json, json};
+use tokio::sync::mpsc;
 use url::Url;
 
-/// WS-Discovery's port.
-const PORT: u16 = 3702;
 /// How long answers are waited for.
 pub(crate) const SEEK: Duration = Duration::from_secs(4);
 /// The same when one camera is searched for: it is wanted soon.
@@ -80,26 +79,36 @@ pub(crate) async fn discover(address: &str) -> Result<Vec<Discovered>, String> {
 
 /// Asks all cameras on the networks of this machine who is there (WS-Discovery), and nobody else.
 pub(crate) async fn seek() -> Result<Vec<Discovered>, String> {
-    let found = everyone(SEEK).await?;
-    Ok(found.into_iter().map(found_one).collect())
+    let findings = search(everyone(SEEK), |_| {}).await;
+    let findings = findings.map_err(|no| no.to_string())?;
+    Ok(findings.rows.into_iter().map(found_one).collect())
 }
 
 /// The address at which the device of an identity answers now; none when it does not answer.
 pub(crate) async fn find_again(identity: &str) -> Option<String> {
-    let found = everyone(FIND_AGAIN).await.ok()?;
-    let mut same = found.into_iter().filter(|found| found.endpoint == identity);
-    same.next()?.addresses.into_iter().next()
+    let (tell, mut told) = mpsc::channel(1);
+    let asking = search(everyone(FIND_AGAIN), move |found| {
+        if found.endpoint.eq_ignore_ascii_case(identity)
+            && let Some(address) = found.addresses.first()
+        {
+            // Full: it answered already.
+            let _ = tell.try_send(address.clone());
+        }
+    });
+    // The channel ends with the search, after what it told.
+    tokio::select! {
+        address = told.recv() => address,
+        _ended = asking => told.try_recv().ok(),
+    }
 }
 
-async fn everyone(wait: Duration) -> Result<Vec<Found>, String> {
-    let question = Search {
+fn everyone(wait: Duration) -> Search {
+    Search {
         place: Where::Everyone,
         wait,
         reach: Reach::ThisMachineToo,
         port: PORT,
-    };
-    let findings = search(question, |_| {}).await;
-    Ok(findings.map_err(|no| no.to_string())?.rows)
+    }
 }
 
 fn found_one(found: Found) -> Discovered {

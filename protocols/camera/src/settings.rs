@@ -76,7 +76,9 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct User {
+    /// The name, as the device knows it.
     pub name: String,
+    /// The password; it is kept apart from the settings.
     pub password: SecretRef,
 }
 

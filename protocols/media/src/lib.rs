@@ -6,6 +6,7 @@
 mod clip;
 mod fmp4;
 pub mod h264;
+pub mod h265;
 mod motion;
 mod picture;
 mod record;

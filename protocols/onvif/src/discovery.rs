@@ -5,7 +5,8 @@ mod network;
 mod rows;
 
 pub use message::{Announcement, Said};
-pub use network::{Listener, Networks, Overheard, Search, SearchError, Where, search};
+pub(crate) use network::GROUP;
+pub use network::{Listener, Networks, Overheard, PORT, Search, SearchError, Where, search};
 pub use rows::{Findings, Found};
 
 pub(crate) use message::endpoint_reference;

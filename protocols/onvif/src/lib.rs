@@ -24,8 +24,8 @@ pub use client::{Client, Settings};
 pub use clock::{Clock, now, read_date_time};
 pub use device::{Asked, Device, Information, Scopes, Services};
 pub use discovery::{
-    Announcement, Findings, Found, Listener, Networks, Overheard, Said, Search, SearchError, Where,
-    search,
+    Announcement, Findings, Found, Listener, Networks, Overheard, PORT, Said, Search, SearchError,
+    Where, search,
 };
 pub use error::{DeviceError, Next};
 pub use events::{

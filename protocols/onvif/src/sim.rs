@@ -20,7 +20,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::{net::TcpListener, sync::Notify, task::JoinHandle};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    sync::Notify,
+    task::JoinHandle,
+};
 
 #[cfg(test)]
 pub(crate) use self::fault::billion_laughs;
@@ -28,6 +33,7 @@ use self::{
     clock::SimClock, door::Door, encoders::Encoders, events::Bell, imaging::Imager, ptz::Motors,
 };
 pub use self::{door::Signing, fault::Fault};
+use crate::discovery::{GROUP, PORT};
 
 /// What the device is.
 #[derive(Debug, Clone)]
@@ -116,7 +122,15 @@ impl Simulator {
     /// # Errors
     /// When there is none.
     pub async fn start(settings: SimSettings) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        Self::start_at(Ipv4Addr::LOCALHOST, settings).await
+    }
+
+    /// On a free port of one of loopback's addresses.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn start_at(ip: Ipv4Addr, settings: SimSettings) -> io::Result<Self> {
+        let listener = TcpListener::bind((ip, 0)).await?;
         let address = listener.local_addr()?;
         let device = Arc::new(SimDevice::new(settings, address));
         let server = tokio::spawn(server::serve(listener, Arc::clone(&device)));
@@ -144,7 +158,24 @@ impl Simulator {
     /// # Errors
     /// When there is no port for it.
     pub async fn discoverable(&mut self) -> io::Result<SocketAddr> {
-        let socket = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        self.respond(socket)
+    }
+
+    /// Answers probes that are sent to the group, on loopback.
+    ///
+    /// # Errors
+    /// When another program has the port for itself.
+    pub fn discoverable_to_all(&mut self) -> io::Result<SocketAddr> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::from((GROUP, PORT)).into())?;
+        socket.join_multicast_v4(&GROUP, &Ipv4Addr::LOCALHOST)?;
+        self.respond(UdpSocket::from_std(socket.into())?)
+    }
+
+    fn respond(&mut self, socket: UdpSocket) -> io::Result<SocketAddr> {
         let address = socket.local_addr()?;
         let task = tokio::spawn(probe::answer(socket, Arc::clone(&self.device)));
         if let Some((_, before)) = self.responder.replace((address, task)) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use fieldgate_media::{Codec, Track};
+use fieldgate_media::{Codec, Track, h265};
 use futures::{FutureExt as _, Stream as _, future::BoxFuture};
 use retina::{
     client::{
@@ -228,7 +228,12 @@ impl Playing {
         };
         Ok(Some(Arrived {
             index,
-            key: raw.key || track.codec == Codec::Mjpeg,
+            key: match track.codec {
+                Codec::Mjpeg => true,
+                // retina takes CRA and BLA for pictures that build upon others.
+                Codec::H265 => h265::is_key(&raw.data),
+                _ => raw.key,
+            },
             track: Arc::clone(track),
             theirs: raw.elapsed,
             data: raw.data,

@@ -28,15 +28,15 @@ use zune_jpeg::{JpegDecoder, zune_core::bytestream::ZCursor};
 
 use crate::line::{self, PATIENCE};
 
-/// SMPTE EG 1: the bars of the upper two thirds, from left to right, as red, green and blue.
+/// The bars of the upper two thirds of SMPTE EG 1, from left to right, as red, green and blue; GStreamer has them in full colours.
 const BARS: [[u8; 3]; 7] = [
-    [191, 191, 191],
-    [191, 191, 0],
-    [0, 191, 191],
-    [0, 191, 0],
-    [191, 0, 191],
-    [191, 0, 0],
-    [0, 0, 191],
+    [255, 255, 255],
+    [255, 255, 0],
+    [0, 255, 255],
+    [0, 255, 0],
+    [255, 0, 255],
+    [255, 0, 0],
+    [0, 0, 255],
 ];
 /// What coding at a low rate does to a colour.
 const TOLERANCE: u8 = 45;
@@ -209,7 +209,7 @@ fn an_upload_that_is_cut_half_way_completes_with_the_right_hash() {
     proxy.turn(Weather::default());
     gateway
         .api
-        .destination_is("web", |status| status.level != Level::Good);
+        .destination_is("out", |status| status.level != Level::Good);
     nginx.restart();
     let manifest = until("the clip whole", PATIENCE, || {
         landed::files(&root, ".mp4.json")
@@ -235,7 +235,7 @@ fn motion_in_the_pictures_begins_a_clip_and_ends_by_itself() {
     });
     let broker = Broker::start();
     let subscriber = Subscriber::start(broker.port);
-    let more = "motion = { zones = [[[0, 0], [1, 0], [1, 1], [0, 1]]] }\nclips = { before = \"1 s\", after = \"1 s\" }\nsnapshots = { on_event = true, width = 320 }\n";
+    let more = "motion = { zones = [[[0, 0], [1, 0], [1, 1], [0, 1]]], area_percent = 0.2 }\nclips = { before = \"1 s\", after = \"1 s\" }\nsnapshots = { on_event = true, width = 320 }\n";
     let gateway = Gateway::start(&config(
         &source("gate", &camera.url(), more),
         &mqtt(&broker),

@@ -68,7 +68,7 @@ fn a_camera_is_seen_live_and_a_picture_that_is_old_says_so() {
 
     // What stands still must not be taken for what is.
     camera.kill();
-    browser.text_is("[data-test=old]", |text| text.contains("No picture since"));
+    browser.text_is("[data-test=old]", |text| text.contains("Last picture"));
     browser.assert_fits();
     let before = browser.script(FRAMES, &json!([tile])).as_u64().unwrap_or(0);
     camera.restart();

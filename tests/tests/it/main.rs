@@ -12,6 +12,7 @@ mod bluetooth_page;
 mod browse;
 mod browser;
 mod camera;
+mod camera_onvif;
 mod camera_page;
 mod causes;
 mod commands;

@@ -186,10 +186,14 @@ fn check_stats(stats: &TrackStats, case: &str) {
         stats.keyframes >= 2 && stats.keyframe_interval.is_some(),
         "{case}: {stats:?}"
     );
+    // Over UDP the first sender report may come later than these frames.
+    let offset = stats.clock_offset_ms;
     assert!(
-        stats
-            .clock_offset_ms
-            .is_some_and(|offset| offset.abs() < 2_000.0),
+        offset.is_some() || case.contains("Udp"),
+        "{case}: {stats:?}"
+    );
+    assert!(
+        offset.is_none_or(|offset| offset.abs() < 2_000.0),
         "{case}: {stats:?}"
     );
 }

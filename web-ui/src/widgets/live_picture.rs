@@ -103,12 +103,12 @@ pub fn live_picture(camera: &str, was: Option<i64>) -> AnyView {
     let age = move || {
         let seen = seen.get()?;
         let age = live.now.get() - seen;
-        (age > OLD_MS).then(|| format!("No picture since {}", words::age(age)))
+        (age > OLD_MS).then(|| format!("Last picture {}", words::age(age)))
     };
     let hidden = move || shown.get() != Shown::Playing;
     let alternative = format!("What the camera {} sees now", words::plain(camera));
     let note = move || match shown.get() {
-        Shown::Waiting => Some("Waiting for a key frame…".to_owned()),
+        Shown::Waiting => Some("Waiting for a picture…".to_owned()),
         Shown::Fetched(words) | Shown::None(words) => Some(words),
         _ => None,
     };

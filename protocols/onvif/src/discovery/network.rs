@@ -79,9 +79,10 @@ pub enum Overheard {
     Gone(String),
 }
 
-/// WS-Discovery's group.
-const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
-const PORT: u16 = 3702;
+/// WS-Discovery's group (clause 1.4 of the 2005 edition).
+pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 255, 250);
+/// WS-Discovery's port.
+pub const PORT: u16 = 3702;
 /// Answers are not waited for longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// UDP may lose one, so each question is put twice (SOAP-over-UDP 1.1 appendix I), after so long again.

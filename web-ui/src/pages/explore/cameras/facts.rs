@@ -32,7 +32,9 @@ fn row(name: &str, text: impl IntoView) -> AnyView {
 }
 
 fn stream(view: &CameraView) -> AnyView {
-    let tracks: Vec<_> = view.tracks.iter().map(track).collect();
+    let (pictures, sounds): (Vec<_>, Vec<_>) =
+        view.tracks.iter().partition(|track| track.width > 0);
+    let tracks: Vec<_> = pictures.into_iter().chain(sounds).map(track).collect();
     let facts: Vec<_> = view
         .facts
         .iter()
@@ -61,11 +63,17 @@ fn stream(view: &CameraView) -> AnyView {
                 {facts}
                 {clock}
                 {row("Watching", words::counted(view.viewers.into(), "viewer"))}
-                {view.passed_on.as_deref().map(|url| row("Passed on", copy_text(url, "the address on this gateway", "passed-on")))}
+                {view.passed_on.as_deref().map(|url| row("Passed on", copy_text(&here(url), "the address on this gateway", "passed-on")))}
             </dl>
         </section>
     }
     .into_any()
+}
+
+/// With the name by which this browser reaches the gateway.
+fn here(url: &str) -> String {
+    let host = window().location().hostname().unwrap_or_default();
+    url.replace("<this gateway>", &host)
 }
 
 fn track(track: &TrackView) -> AnyView {

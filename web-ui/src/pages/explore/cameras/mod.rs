@@ -4,15 +4,13 @@ mod acts;
 mod facts;
 
 use fieldgate_api::camera::{CameraRow, CameraView, MAX_WATCHED};
-use fieldgate_api::config::Kinds;
-use fieldgate_api::endpoint::{GetCamera, GetCameras, GetKinds};
+use fieldgate_api::endpoint::{GetCamera, GetCameras};
 use fieldgate_ui_logic::place::{Place, Section, with_query};
 use fieldgate_ui_logic::words;
 use leptos::prelude::*;
 
 use super::bluetooth::ways;
 use crate::fetched::{OFTEN, fetched};
-use crate::widgets::empty::empty_state;
 use crate::widgets::live_picture::live_picture;
 use crate::widgets::page::{heading, once_there, trouble_note};
 use crate::widgets::status::status_sentence;
@@ -91,21 +89,8 @@ fn add_url() -> String {
     format!("{}?{query}", Place::New(Section::Sources).path())
 }
 
-/// Where one begins, as far as this gateway can.
+/// Where one begins.
 fn nobody() -> AnyView {
-    let kinds = fetched::<GetKinds>(None, || Some(Vec::new()));
-    let content = |kinds: &Kinds| match kinds.sources.iter().any(|kind| kind.shows) {
-        true => first(),
-        false => empty_state(
-            "This gateway was built without cameras.",
-            "Nothing can be shown until it is replaced by one that has them.",
-            None,
-        ),
-    };
-    once_there(kinds, content)
-}
-
-fn first() -> AnyView {
     view! {
         <div class="empty">
             <p class="empty-title">"No camera is here yet."</p>

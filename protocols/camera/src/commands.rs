@@ -9,7 +9,8 @@ use std::{convert::Infallible, time::Duration};
 
 use fieldgate_model::{Action, ActionKind, Answer, Arguments, Offer, Parameter, Value};
 use fieldgate_onvif::{
-    Device as _, DeviceError, ImagingChange, ImagingSetting, ImagingValue, Wish, now,
+    Device as _, DeviceError, EncoderChange, ImagingChange, ImagingSetting, ImagingValue,
+    VideoCodec, Wish, now,
 };
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, oneshot};
@@ -36,7 +37,7 @@ struct Method {
     takes: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const METHODS: [Method; 9] = [
+const METHODS: [Method; 13] = [
     Method {
         name: "snapshot",
         by: Allowed::Snapshot,
@@ -103,6 +104,46 @@ const METHODS: [Method; 9] = [
         takes: &[],
     },
     Method {
+        name: "keep_preset",
+        by: Allowed::Move,
+        title: "Keep this place as a preset",
+        takes: &[(
+            "preset",
+            "String",
+            "its name; one that there is gets this place",
+        )],
+    },
+    Method {
+        name: "remove_preset",
+        by: Allowed::Move,
+        title: "Remove a preset",
+        takes: &[("preset", "String", "its token or its name")],
+    },
+    Method {
+        name: "set_home",
+        by: Allowed::Move,
+        title: "Make this place its home",
+        takes: &[],
+    },
+    Method {
+        name: "encoder",
+        by: Allowed::Encoder,
+        title: "Change how it encodes",
+        takes: &[
+            ("codec", "String", "H264 or H265; what is left out stays"),
+            ("width", "UInt32", "pixels, with `height`"),
+            ("height", "UInt32", "pixels"),
+            ("fps", "Double", "frames a second"),
+            ("kbit_per_s", "UInt32", "at most"),
+            (
+                "key_every",
+                "UInt32",
+                "frames from one key frame to the next",
+            ),
+            ("quality", "Double", "in the camera's own range"),
+        ],
+    },
+    Method {
         name: "imaging",
         by: Allowed::Imaging,
         title: "Change how it sees",
@@ -156,6 +197,9 @@ fn offers(attempt: &Attempt, onvif: Option<&Onvif>) -> Vec<Offer> {
                 Allowed::Snapshot => true,
                 Allowed::Clip => settings.clips.is_some(),
                 Allowed::Move => moves,
+                Allowed::Encoder => onvif
+                    .and_then(|onvif| onvif.profile.as_ref())
+                    .is_some_and(|profile| profile.video.is_some()),
                 Allowed::Imaging => onvif.is_some_and(|onvif| onvif.services.imaging),
                 Allowed::Reboot => onvif.is_some(),
             }
@@ -208,6 +252,7 @@ async fn carry_out(
         }
         "clip" => clip(save, &given).await,
         "imaging" => imaging(onvif.ok_or_else(gone)?, &given).await,
+        "encoder" => encoder(onvif.ok_or_else(gone)?, &given).await,
         "reboot" => {
             let words = onvif.ok_or_else(gone)?.client.reboot().await;
             words.map(Answer::done).map_err(|error| failed(&error))
@@ -261,30 +306,87 @@ async fn movement(onvif: &Onvif, name: &str, given: &Given<'_>) -> Result<Answer
         }
         "stop" => client.stop(token).await,
         "home" => client.go_home(token).await,
-        "preset" => {
-            let wanted = given
-                .text("preset")
-                .ok_or_else(|| Answer::refused("say which `preset`, by its token or its name"))?;
-            let presets = client
-                .presets(token)
-                .await
-                .map_err(|error| failed(&error))?;
-            let preset = presets
-                .iter()
-                .find(|preset| preset.token == wanted || preset.name == wanted);
-            let preset = preset.ok_or_else(|| {
-                let names: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
-                Answer::refused(format!(
-                    "there is no such preset; there are {}",
-                    names.join(", ")
-                ))
-            })?;
-            client.go_to_preset(token, &preset.token).await
+        "set_home" => return kept(client.set_home(token).await, "this is its home now"),
+        "preset" | "keep_preset" | "remove_preset" => {
+            return preset(onvif, token, name, given).await;
         }
         _ => return Err(Answer::refused("the camera has no such method")),
     };
-    done.map(|()| Answer::done("the camera moves"))
+    kept(done, "the camera moves")
+}
+
+fn kept(done: Result<(), DeviceError>, words: &str) -> Result<Answer, Answer> {
+    done.map(|()| Answer::done(words))
         .map_err(|error| failed(&error))
+}
+
+async fn preset(
+    onvif: &Onvif,
+    token: &str,
+    method: &str,
+    given: &Given<'_>,
+) -> Result<Answer, Answer> {
+    let client = &onvif.client;
+    let wanted = given
+        .text("preset")
+        .ok_or_else(|| Answer::refused("say which `preset`, by its token or its name"))?;
+    let presets = client.presets(token).await;
+    let presets = presets.map_err(|error| failed(&error))?;
+    let known = presets
+        .iter()
+        .find(|preset| preset.token == wanted || preset.name == wanted);
+    let done = match (method, known) {
+        ("keep_preset", None) => client.add_preset(token, &wanted).await.map(drop),
+        ("keep_preset", Some(known)) => client.replace_preset(token, &known.token).await.map(drop),
+        ("remove_preset", Some(known)) => client.remove_preset(token, &known.token).await,
+        (_, Some(known)) => client.go_to_preset(token, &known.token).await,
+        (_, None) => {
+            let names: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
+            return Err(Answer::refused(format!(
+                "there is no such preset; there are {}",
+                names.join(", ")
+            )));
+        }
+    };
+    kept(
+        done,
+        match method {
+            "keep_preset" => "this place is kept",
+            "remove_preset" => "the preset is gone",
+            _ => "the camera moves",
+        },
+    )
+}
+
+/// The stream that we have ends with it at most cameras, and comes back as it is then.
+async fn encoder(onvif: &Onvif, given: &Given<'_>) -> Result<Answer, Answer> {
+    let profile = onvif.profile.as_ref().ok_or_else(gone)?;
+    let codec = match given.text("codec").map(|text| text.to_ascii_uppercase()) {
+        None => None,
+        Some(text) if matches!(&*text, "H264" | "H.264") => Some(VideoCodec::H264),
+        Some(text) if matches!(&*text, "H265" | "H.265") => Some(VideoCodec::H265),
+        Some(_) => return Err(Answer::refused("`codec` is H264 or H265")),
+    };
+    let resolution = match (given.count("width")?, given.count("height")?) {
+        (None, None) => None,
+        (Some(width), Some(height)) => Some((width, height)),
+        _ => return Err(Answer::refused("`width` and `height` belong together")),
+    };
+    let change = EncoderChange {
+        codec,
+        resolution,
+        fps: given.number("fps")?,
+        bitrate_kbps: given.count("kbit_per_s")?,
+        gop: given.count("key_every")?,
+        quality: given.number("quality")?,
+    };
+    if change == EncoderChange::default() {
+        return Err(Answer::refused("say what shall be different"));
+    }
+    kept(
+        onvif.client.set_encoder(profile, &change).await,
+        "the camera encodes so from now on",
+    )
 }
 
 /// What is wished; an axis that is not named is not moved.
@@ -418,6 +520,25 @@ impl Given<'_> {
             Some(number) => Ok(Some(number)),
             None => Err(Answer::refused(format!("`{name}` is no number"))),
         }
+    }
+
+    /// A number of something.
+    fn count(&self, name: &str) -> Result<Option<u32>, Answer> {
+        let Some(number) = self.number(name)? else {
+            return Ok(None);
+        };
+        if number.fract() != 0.0 || !(1.0..=f64::from(u32::MAX)).contains(&number) {
+            return Err(Answer::refused(format!(
+                "`{name}` is no whole number above 0"
+            )));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole, and within bounds"
+        )]
+        let count = number as u32;
+        Ok(Some(count))
     }
 
     fn text(&self, name: &str) -> Option<String> {

@@ -66,8 +66,8 @@ pub struct Settings {
     /// The stream is passed on to others in the network as RTSP. Left out: not.
     #[serde(default)]
     pub pass_on: Option<PassOn>,
-    /// What commands may do: `snapshot` takes a picture, `clip` saves one, `move` moves it (with `stop`, `preset`, `home`), `imaging` changes how
-    /// it sees, `reboot` starts it anew. Left out: nothing.
+    /// What commands may do: `snapshot` takes a picture, `clip` saves one, `move` moves it (with presets and home), `imaging` changes how
+    /// it sees, `encoder` how it encodes, `reboot` starts it anew. Left out: nothing.
     #[serde(default)]
     pub commands: Vec<Allowed>,
 }
@@ -183,6 +183,7 @@ pub enum Allowed {
     Clip,
     Move,
     Imaging,
+    Encoder,
     Reboot,
 }
 

@@ -63,7 +63,7 @@ async fn it_is_moved_by_commands_and_its_events_save_clips_although_its_clock_is
     let sim = Simulator::start(device(&camera)).await.unwrap();
     let broker = Broker::start();
     let subscriber = Subscriber::start(broker.port);
-    let more = "clips = { before = \"2 s\", after = \"1 s\" }\ncommands = [\"move\", \"imaging\", \"reboot\"]\n";
+    let more = "clips = { before = \"2 s\", after = \"1 s\" }\ncommands = [\"move\", \"imaging\", \"encoder\", \"reboot\"]\n";
     let (_folder, text) = config(&sim.url(), more, Some(&broker));
     let gateway = Gateway::start(&text);
     gateway
@@ -89,6 +89,15 @@ async fn it_is_moved_by_commands_and_its_events_save_clips_although_its_clock_is
     });
     let odd = call(&gateway, "move_to", json!({ "pan": "left" }));
     assert_eq!(odd.outcome, Outcome::Refused, "{}", odd.words);
+    for method in ["keep_preset", "preset", "remove_preset"] {
+        let answer = call(&gateway, method, json!({ "preset": "Dock" }));
+        assert_eq!(answer.outcome, Outcome::Done, "{method}: {}", answer.words);
+    }
+    let none = call(&gateway, "preset", json!({ "preset": "Dock" }));
+    assert_eq!(none.outcome, Outcome::Refused, "{}", none.words);
+    let encoder = call(&gateway, "encoder", json!({ "key_every": 50 }));
+    assert_eq!(encoder.outcome, Outcome::Done, "{}", encoder.words);
+    assert!(sim.asked("SetVideoEncoderConfiguration") > 0);
     let changed = call(
         &gateway,
         "imaging",

@@ -48,6 +48,28 @@ fn every_codec_over_every_transport_with_and_without_a_password() {
 }
 
 #[test]
+fn the_cameras_clock_is_told_by_its_sender_reports() {
+    let camera = RtspServer::start(rtsp_server::Options::default());
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let options = Options {
+            transport,
+            ..local()
+        };
+        let offset = run(async {
+            let mut stream = open(&address(&camera.url(), None), &options).await.unwrap();
+            loop {
+                frames(&mut stream, 1).await;
+                if let Some(offset) = stream.stats()[0].1.clock_offset_ms {
+                    stream.close().await;
+                    return offset;
+                }
+            }
+        });
+        assert!(offset.abs() < 2_000.0, "{transport:?}: {offset}");
+    }
+}
+
+#[test]
 fn sound_comes_with_the_pictures_or_is_left_out() {
     for (sound, expected) in [("aac", Codec::Aac), ("pcmu", Codec::OtherSound)] {
         let camera = RtspServer::start(rtsp_server::Options {
@@ -186,14 +208,10 @@ fn check_stats(stats: &TrackStats, case: &str) {
         stats.keyframes >= 2 && stats.keyframe_interval.is_some(),
         "{case}: {stats:?}"
     );
-    // Over UDP the first sender report may come later than these frames.
-    let offset = stats.clock_offset_ms;
     assert!(
-        offset.is_some() || case.contains("Udp"),
-        "{case}: {stats:?}"
-    );
-    assert!(
-        offset.is_none_or(|offset| offset.abs() < 2_000.0),
+        stats
+            .clock_offset_ms
+            .is_none_or(|offset| offset.abs() < 2_000.0),
         "{case}: {stats:?}"
     );
 }

@@ -11,8 +11,10 @@ use fieldgate_ui_logic::{playing, words};
 use js_sys::{Array, Uint8Array};
 use leptos::html;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, BlobPropertyBag, Event, HtmlVideoElement, MediaSource, SourceBuffer, Url};
 
 use crate::live::{Live, is_hidden};
@@ -114,7 +116,7 @@ pub fn live_picture(camera: &str, was: Option<i64>) -> AnyView {
     };
     view! {
         <div class="live-picture" data-test="live" data-shown=move || word(&shown.get())>
-            <video node_ref=view.video muted autoplay playsinline hidden=hidden aria-label=alternative.clone()></video>
+            <video node_ref=view.video prop:muted=true autoplay playsinline hidden=hidden aria-label=alternative.clone()></video>
             {move || still().map(|url| view! { <img src=url alt=alternative.clone() on:error=move |_| failed(shown) /> })}
             {move || note().map(|words| view! { <p class="live-note">{words::plain(&words)}</p> })}
             {move || age().map(|words| view! { <p class="live-old" role="status" data-test="old">{words}</p> })}
@@ -307,8 +309,10 @@ fn keep_up(video: &HtmlVideoElement) {
         playing::Pace::Rate(_) => {}
     }
     if video.paused() && !is_hidden() {
-        // What a browser forbids before a click it tells by a promise; the next part asks again.
-        let _ = video.play();
+        if let Ok(playing) = video.play() {
+            // What a browser forbids before a click it tells by a promise; the next part asks again.
+            spawn_local(async move { drop(JsFuture::from(playing).await) });
+        }
     }
 }
 

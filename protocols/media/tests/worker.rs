@@ -157,6 +157,42 @@ async fn a_crash_is_told_with_its_last_words() {
 }
 
 #[tokio::test]
+async fn f52_a_decoder_that_crashes_with_every_picture_of_a_camera_is_given_up_for_that_camera_alone()
+ {
+    let script = r"printf '\0\0\0\2\1\0'; head -c 1 >/dev/null; kill -SEGV $$";
+    let decoder = Decoder::new("/bin/sh", ["-c", script].map(OsString::from));
+    let job = job(&film(64, 64, 1), picture(64, 64));
+    let mut told = Vec::new();
+    let given_up = loop {
+        match decoder.decode("gate", &job).await.unwrap_err() {
+            error @ DecodeError::GivenUp(_) => break error,
+            // As long as it says.
+            DecodeError::Waits(span) => tokio::time::sleep(span).await,
+            error => told.push(error.to_string()),
+        }
+        assert!(told.len() < 20, "never given up: {told:?}");
+    };
+    assert!(
+        told.iter().all(|words| words.contains("crashed")),
+        "{told:?}; {given_up}"
+    );
+    let deaths = decoder.facts().deaths;
+    for _ in 0..100 {
+        let error = decoder.decode("gate", &job).await.unwrap_err();
+        assert!(matches!(error, DecodeError::GivenUp(_)), "{error}");
+    }
+    assert_eq!(
+        decoder.facts().deaths,
+        deaths,
+        "no process was started for it"
+    );
+    // Another camera has one at once.
+    let error = decoder.decode("yard", &job).await.unwrap_err();
+    assert!(error.to_string().contains("crashed"), "{error}");
+    assert_eq!(decoder.facts().deaths, deaths + 1);
+}
+
+#[tokio::test]
 async fn a_program_that_is_none_is_told_and_not_tried_again_at_once() {
     let job = job(&film(64, 64, 1), picture(64, 64));
     let missing = Decoder::new("/nowhere/fieldgate", []);

@@ -254,7 +254,7 @@ fn motion_in_the_pictures_begins_a_clip_and_ends_by_itself() {
 }
 
 #[test]
-fn faults_are_named_a_neighbour_goes_on_and_all_comes_back_within_five_seconds() {
+fn f51_a_camera_that_stalls_hangs_is_gone_or_has_another_password_is_named_and_comes_back() {
     let folder = gateway::folder();
     let password = folder.path().join("password");
     fs::write(&password, USER.1).unwrap();

@@ -132,7 +132,7 @@ fn a_camera_that_dies_or_hangs_up_is_noticed_at_once_and_found_again() {
 }
 
 #[test]
-fn pictures_that_change_their_size_are_told_before_they_come() {
+fn f51_pictures_that_change_their_size_are_told_before_they_come() {
     let mut camera = RtspServer::start(Options::default());
     let address = address(&camera.url(), None);
     run(async {

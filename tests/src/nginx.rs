@@ -102,12 +102,12 @@ impl Nginx {
             .collect()
     }
 
-    /// The body of a request is arriving, or one was cut off: it is in a file of its own until it is whole.
+    /// More than so many bytes of one request's body have arrived, or did before it was cut off: it is in a file of its own until it is whole.
     #[must_use]
-    pub fn is_taking_in(&self) -> bool {
+    pub fn is_taking_in(&self, bytes: u64) -> bool {
         let bodies = fs::read_dir(self.folder.path().join("tmp/body"));
         let mut bodies = bodies.into_iter().flatten().filter_map(Result::ok);
-        bodies.any(|body| body.metadata().is_ok_and(|body| body.len() > 0))
+        bodies.any(|body| body.metadata().is_ok_and(|body| body.len() > bytes))
     }
 
     /// `kill -9`.
@@ -158,7 +158,7 @@ fn config(folder: &Path, port: u16, tls_port: u16, tls: Option<(&Pair, Option<&P
         let (certificate, key) = (pair.certificate.display(), pair.key.display());
         write!(
             config,
-            "listen 127.0.0.1:{tls_port} ssl;\nssl_certificate {certificate};\nssl_certificate_key {key};\n"
+            "listen 127.0.0.1:{tls_port} ssl;\nssl_protocols TLSv1.2 TLSv1.3;\nssl_certificate {certificate};\nssl_certificate_key {key};\n"
         )
         .expect("a String takes anything");
         if let Some(authority) = authority {

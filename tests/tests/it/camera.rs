@@ -198,12 +198,9 @@ fn an_upload_that_is_cut_half_way_completes_with_the_right_hash() {
     proxy.turn(Weather::slow(std::time::Duration::ZERO, Some(40_000)));
     let answer = command(&gateway, "clip", &json!({}));
     assert_eq!(answer.outcome, Outcome::Done, "{}", answer.words);
-    let is_part = || {
-        let large = fs::read_dir(nginx.root().join("../tmp/body"));
-        let mut large = large.into_iter().flatten().filter_map(Result::ok);
-        large.any(|body| body.metadata().is_ok_and(|body| body.len() > 20_000))
-    };
-    until_true("a part of the film under way", PATIENCE, is_part);
+    until_true("a part of the film under way", PATIENCE, || {
+        nginx.is_taking_in(20_000)
+    });
     assert!(proxy.cut() > 0);
     nginx.kill();
     proxy.turn(Weather::default());

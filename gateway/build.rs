@@ -144,6 +144,8 @@ fn compile(root: &Path, out: &Path) -> Outcome<PathBuf> {
         }
     }
     let status = cargo
+        // leptos erases the types of components: less of the console is generated once for each of them.
+        .env("RUSTFLAGS", "--cfg=erase_components")
         .args([
             "build",
             "--locked",

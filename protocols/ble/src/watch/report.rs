@@ -78,6 +78,8 @@ impl Watch {
                 .map_or(chosen.since, |last| last.max(chosen.since));
             let silent = now.duration_since(since).as_secs();
             self.listening(adapter, chosen.asked.is_some(), silent, per_s)
+        } else if self.chosen.is_none() {
+            (AdapterState::Starting, "begins to listen".to_owned())
         } else {
             (
                 AdapterState::Standby,

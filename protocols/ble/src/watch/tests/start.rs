@@ -207,3 +207,12 @@ fn others_that_fall_silent_are_missed_although_somebody_is_connected() {
     freeze(&mut world, Cure::Power);
     assert_eq!(back(&mut world), 30);
 }
+
+#[test]
+fn an_adapter_that_was_not_asked_yet_stands_by_for_no_other() {
+    let mut world = World::new(vec![fake("hci0")]);
+    let moment = world.moment();
+    world.watch.adapters(moment, &[fake("hci0").facts]);
+    let begins = (AdapterState::Starting, "begins to listen".to_owned());
+    assert_eq!(world.state("hci0"), begins);
+}

@@ -138,12 +138,15 @@ impl Keeper {
             &HealthReport {
                 connected: false,
                 words: "starting".into(),
+                explains: false,
             },
             None,
+            false,
         );
         let running = attempt(health, self.shutdown.clone());
         let mut running = AssertUnwindSafe(running).catch_unwind();
         let mut healthy_since = None;
+        let mut explained = false;
         let outcome = loop {
             tokio::select! {
                 biased;
@@ -155,7 +158,8 @@ impl Keeper {
                         (false, _) => healthy_since = None,
                         _ => {}
                     }
-                    self.post_running(&report, healthy_since.map(|(_, at)| at));
+                    explained |= report.explains;
+                    self.post_running(&report, healthy_since.map(|(_, at)| at), explained);
                 }
             }
         };
@@ -211,13 +215,15 @@ impl Keeper {
         wait
     }
 
-    /// While an attempt is under way. The last failure's words stay until the attempt has something better to say.
-    fn post_running(&self, report: &HealthReport, since: Option<Timestamp>) {
+    /// While an attempt is under way. The last failure's words stay until the attempt has something better to say, which it then has
+    /// until its end: it came further than the one before.
+    fn post_running(&self, report: &HealthReport, since: Option<Timestamp>, explained: bool) {
         let before = self.board.status(&self.name).unwrap_or_default();
         let failed_before = self.failures > 0 && !report.connected;
         let status = Status {
             level: match (report.connected, failed_before) {
                 (true, _) => Level::Good,
+                (false, true) if explained => Level::Warning,
                 (false, true) => before.level,
                 (false, false) => Level::Idle,
             },
@@ -227,13 +233,17 @@ impl Keeper {
                 "connecting"
             }
             .into(),
-            words: if failed_before {
+            words: if failed_before && !explained {
                 before.words
             } else {
                 report.words.clone()
             },
             since: since
-                .or(if failed_before { before.since } else { None })
+                .or(if failed_before && before.level != Level::Good {
+                    before.since
+                } else {
+                    None
+                })
                 .or_else(|| Some(now())),
             retry_at: None,
             attempts: self.failures.into(),
@@ -336,6 +346,43 @@ mod tests {
         assert_eq!(well.words, "all well");
         unit.stop().await;
         assert_eq!(board.status(&name), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_attempt_waits_for_is_told_in_place_of_the_failure_before() {
+        let board = Board::default();
+        let name = UnitName::Source("hall".into());
+        let attempts = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&attempts);
+        let attempt: Attempt = Box::new(move |health, shutdown| {
+            let number = counter.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                health.connecting("opening");
+                match number {
+                    0 => return Err(Cause::Lost("it was restarted".into())),
+                    1 => health.waiting("there is no adapter"),
+                    _ => unreachable!("the second attempt does not end"),
+                }
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                health.connected("listens");
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                health.connecting("pauses");
+                shutdown.cancelled().await;
+                Ok(())
+            })
+        });
+        let unit = Unit::start(name.clone(), &board, Pace::DEVICE, attempt);
+        let said = |words: &'static str| {
+            let (board, name) = (&board, &name);
+            async move { until(board, name, |status| status.words == words).await }
+        };
+        assert_eq!(said("it was restarted").await.state, "waiting to retry");
+        let waits = said("there is no adapter").await;
+        assert_eq!((waits.level, &*waits.state), (Level::Warning, "connecting"));
+        assert_eq!(said("listens").await.level, Level::Good);
+        let lost = said("pauses").await;
+        assert_eq!((lost.level, &*lost.state), (Level::Warning, "connecting"));
+        unit.stop().await;
     }
 
     #[tokio::test(start_paused = true)]

@@ -381,7 +381,7 @@ impl<'a> Listen<'a> {
             if well {
                 self.ctx.health.connected(words.clone());
             } else {
-                self.ctx.health.connecting(words.clone());
+                self.ctx.health.waiting(words.clone());
             }
             self.words = words;
         }

@@ -219,6 +219,8 @@ pub struct HealthReport {
     pub connected: bool,
     /// A sentence, for instance `500 of 500 monitored items, publishing every 500 ms`.
     pub words: String,
+    /// The words say more than why the attempt before failed.
+    pub explains: bool,
 }
 
 /// A source's protocol with its types erased, for the registry.
@@ -364,6 +366,7 @@ impl Health {
         self.0.send_replace(HealthReport {
             connected: true,
             words: words.into(),
+            explains: true,
         });
     }
 
@@ -372,6 +375,16 @@ impl Health {
         self.0.send_replace(HealthReport {
             connected: false,
             words: words.into(),
+            explains: false,
+        });
+    }
+
+    /// Not there, and this attempt waits for what is missing: `words` say what that is, in place of why the attempt before failed.
+    pub fn waiting(&self, words: impl Into<String>) {
+        self.0.send_replace(HealthReport {
+            connected: false,
+            words: words.into(),
+            explains: true,
         });
     }
 }

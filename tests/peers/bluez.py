@@ -6,7 +6,8 @@ Says `ready` on stdout when org.bluez is owned; then takes commands on stdin, a 
 each with a JSON line. Commands are the methods `do_…` below. What it does where BlueZ could do either is what 5.66 was seen to do:
 objects of devices come with their first advertisement, with duplicates wanted every advertisement is a PropertiesChanged with its own
 data and with signal strength, name and services only when they changed; devices that take no connections vanish when discovery
-stops; a read that needs a bond never answers when nobody registered an agent, and nothing else of that device does afterwards.
+stops; a read that needs a bond begins to pair by itself, and where no agent agrees to that it never answers, and nothing else of that
+device does before it is paired or connected anew.
 """
 import asyncio
 import json
@@ -84,6 +85,8 @@ class Device:
         self.every_ms, self.connectable = 0, False
         self.pairing, self.number = None, 0
         self.muted = self.bonded = self.lost_bond = self.stuck = False
+        # Its link breaks before its services are known.
+        self.breaks = False
         # A BTHome packet with the number of what it said, so that no two are alike.
         self.counts = False
         self.values = {}
@@ -301,6 +304,9 @@ class BlueZ:
     def resolve(self, path):
         if not self.get(path, DEVICE, "Connected"):
             return
+        if self.find(path)[1].breaks:
+            self.lose(path)
+            return
         handle, services = 6, {}
         for service, characteristic, flags, value, _ in GATT:
             if service not in services:
@@ -344,26 +350,37 @@ class BlueZ:
         if device.bonded:
             fail("AlreadyExists", "Already Exists")
         await self.connect(path, device)
-        agent = client if client in self.agents else self.default_agent
         try:
-            if device.pairing in ("passkey", "compare", "display") and agent is None:
-                fail("AuthenticationFailed", "Authentication Failed")
-            if device.pairing == "passkey":
-                (number,) = await self.ask_agent(agent, "RequestPasskey", "o", [path])
-                if number != device.number:
-                    fail("AuthenticationFailed", "Authentication Failed")
-            elif device.pairing == "compare":
-                await self.ask_agent(agent, "RequestConfirmation", "ou", [path, device.number])
-            elif device.pairing == "display":
-                for entered in (0, 1):
-                    await self.ask_agent(agent, "DisplayPasskey", "ouq", [path, device.number, entered])
-            elif device.pairing != "just_works":
-                fail("AuthenticationFailed", "Authentication Failed")
+            await self.agree(path, device, client)
         except DBusError:
             self.lose(path)
             raise
+        self.bond(path, device)
+
+    def bond(self, path, device):
         device.bonded, device.lost_bond = True, False
+        self.stuck.discard(path)
         self.change(path, DEVICE, {"Paired": V("b", True), "Bonded": V("b", True)})
+
+    async def agree(self, path, device, client):
+        """What the device wants to know."""
+        agent = client if client in self.agents else self.default_agent
+        if device.pairing in ("passkey", "compare", "display") and agent is None:
+            fail("AuthenticationFailed", "Authentication Failed")
+        if device.pairing == "passkey":
+            (number,) = await self.ask_agent(agent, "RequestPasskey", "o", [path])
+            if number != device.number:
+                fail("AuthenticationFailed", "Authentication Failed")
+        elif device.pairing == "compare":
+            await self.ask_agent(agent, "RequestConfirmation", "ou", [path, device.number])
+        elif device.pairing == "display":
+            for entered in (0, 1):
+                await self.ask_agent(agent, "DisplayPasskey", "ouq", [path, device.number, entered])
+        elif device.pairing == "just_works":
+            if agent is not None:
+                await self.ask_agent(agent, "RequestAuthorization", "o", [path])
+        else:
+            fail("AuthenticationFailed", "Authentication Failed")
 
     # ---- calls
     async def call(self, m):
@@ -462,11 +479,17 @@ class BlueZ:
         if m.member == "ReadValue":
             if "read" not in flags:
                 fail("NotPermitted", "Read not permitted")
-            if odd == "hangs" or (odd == "protected" and not device.bonded and not self.agents):
-                self.stuck.add(path)
-                raise Hang
-            if odd == "protected" and not device.bonded:
+            if odd == "protected" and not device.bonded and self.agents and device.pairing is None:
                 fail("NotPermitted", "Not paired")
+            if odd == "hangs" or (odd == "protected" and not device.bonded):
+                self.stuck.add(path)
+                if odd == "hangs" or not self.agents:
+                    raise Hang
+                try:
+                    await self.agree(path, device, m.sender)
+                except DBusError:
+                    raise Hang
+                self.bond(path, device)
             value = device.values[uuid]
             if self.get(m.path, CHARACTERISTIC, "Value") != value:
                 self.change(m.path, CHARACTERISTIC, {"Value": V("ay", value)})

@@ -1,5 +1,7 @@
 //! The radio over a real D-Bus, with a stand-in of BlueZ at its other end.
 
+use std::time::Instant;
+
 use fieldgate_tests::{
     bluez::{Bluez, Listener},
     wait::{SOON, until_true},
@@ -159,6 +161,18 @@ fn what_is_under_way_ends_with_its_link() {
 }
 
 #[test]
+fn a_link_that_breaks_while_services_are_asked_for_is_told_at_once() {
+    let (mut bluez, mut radio) = listening(json!({}));
+    device(&mut bluez, &mut radio, ENV, json!({ "breaks": true }));
+    let begun = Instant::now();
+    let (error, words) = radio.fails("connect", json!({ "address": ENV }));
+    assert_eq!(error, "Broken", "{words}");
+    assert!(begun.elapsed() < SOON / 3, "{:?}", begun.elapsed());
+    bluez.tell("device", json!({ "address": ENV, "breaks": false }));
+    radio.ok("connect", json!({ "address": ENV }));
+}
+
+#[test]
 fn pairing_asks_what_the_device_wants_to_know() {
     let (mut bluez, mut radio) = listening(json!({}));
     let address = |number: u8| format!("C0:DE:00:00:01:{number:02X}");
@@ -225,6 +239,30 @@ fn pairing_asks_what_the_device_wants_to_know() {
             .to_string()
             .contains(&address(2))
     );
+}
+
+#[test]
+fn a_device_that_wants_to_be_paired_for_a_read_says_so_and_is_read_once_it_is_paired() {
+    for (kind, number) in [("just_works", 0), ("passkey", 123_456)] {
+        let (mut bluez, mut radio) = listening(json!({}));
+        let pairing = json!({ "pairing": kind, "number": number });
+        device(&mut bluez, &mut radio, ENV, pairing);
+        radio.ok("connect", json!({ "address": ENV }));
+        // BlueZ never answers it, nor anything else by this connection.
+        let (error, words) = radio.fails("read", of(PROTECTED));
+        assert_eq!(error, "Unpaired", "{words}");
+        assert!(words.contains("wants to be paired"), "{words}");
+        assert_eq!(bluez.tell("look", json!({}))["connected"], json!([]));
+        radio.say("pair", json!({ "address": ENV }));
+        if kind == "passkey" {
+            let event = radio.event("pairing", |event| event["address"] == ENV);
+            let answer = json!({ "prompt": event["prompt"], "reply": number });
+            radio.say("answer", answer);
+        }
+        assert_eq!(radio.answer(), json!({ "ok": null }), "{kind}");
+        radio.ok("connect", json!({ "address": ENV }));
+        assert_eq!(radio.ok("read", of(PROTECTED)), "736563726574");
+    }
 }
 
 #[test]

@@ -94,8 +94,9 @@ impl Core {
         if self.known.is_bonded(number, address) {
             // The device lost its bond, or nobody would ask. Using the old one crashes BlueZ and the kernel of Debian 12.
             self.bus.remove(number, address).await?;
-            self.heard_again(number, address).await?;
         }
+        // It was forgotten just now, or when a question of ours was not answered because of the pairing.
+        self.heard_again(number, address).await?;
         let was_connected = self.known.connection(number, address).is_some();
         self.scans.pause(number).await;
         let pairing = self.agent.pairing(number, address);
@@ -136,7 +137,7 @@ impl Core {
         });
         heard.await.map_err(|_| {
             RadioError::Away(format!(
-                "{address} was forgotten and is not heard now; wake it up, and pair it again"
+                "{address} is not heard now; wake it up, and pair it again"
             ))
         })
     }

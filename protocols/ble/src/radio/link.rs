@@ -40,6 +40,8 @@ use crate::Address;
 const NOTIFIED: usize = 256;
 /// How long one read or write may take. A device that is asleep between its connection events answers within seconds.
 const ONE: Duration = Duration::from_secs(9);
+/// How long a device may take to be forgotten whose pairing was turned down.
+const SETTLE: Duration = Duration::from_secs(5);
 /// How long the bus may take to tell that a connection is there which was just made.
 const TOLD: Duration = Duration::from_secs(5);
 
@@ -62,6 +64,8 @@ pub(super) struct Link {
     adapter: u16,
     address: Address,
     peripheral: Peripheral,
+    bus: Bus,
+    known: Arc<Known>,
     characteristics: BTreeMap<CharacteristicId, Described>,
     subscribed: Mutex<HashSet<CharacteristicId>>,
     /// Whether values are listened to, which is begun with the first subscription.
@@ -139,8 +143,19 @@ impl Links {
         let central = self.central(adapter).await?;
         let peripheral = central.peripheral(&device.into()).await.map_err(wrong)?;
         self.streams.fetch_add(1, Ordering::Relaxed);
-        peripheral.connect().await.map_err(wrong)?;
-        peripheral.discover_services().await.map_err(wrong)?;
+        let connecting = async {
+            peripheral.connect().await?;
+            peripheral.discover_services().await
+        };
+        tokio::select! {
+            done = connecting => done.map_err(wrong)?,
+            // btleplug goes on waiting for the services, and everybody else for their turn.
+            () = self.made_and_gone(adapter, address) => {
+                return Err(RadioError::Broken(format!(
+                    "cannot {doing}: the link broke while its services were asked for"
+                )));
+            }
+        }
         Ok(self.open(adapter, address, peripheral))
     }
 
@@ -226,6 +241,8 @@ impl Links {
             adapter,
             address,
             peripheral,
+            bus: self.bus.clone(),
+            known: self.known.clone(),
             characteristics,
             subscribed: Mutex::default(),
             listening: Turn::default(),
@@ -302,23 +319,37 @@ impl Links {
 
     /// Returns when the connection is gone.
     async fn gone(&self, link: &Link) {
-        let mut changes = self.known.links();
-        let number = || self.known.connection(link.adapter, link.address);
         // The word that it is connected comes another way than the word that connecting was done.
-        let told = time::timeout(TOLD, async {
-            loop {
-                if let Some(number) = number() {
-                    return number;
-                }
-                if changes.changed().await.is_err() {
-                    std::future::pending::<()>().await;
-                }
+        let made = time::timeout(TOLD, self.made(link.adapter, link.address, None)).await;
+        if let Ok(this) = made {
+            self.ended(link.adapter, link.address, this).await;
+        }
+    }
+
+    /// Returns when a connection was made from now on and is gone.
+    async fn made_and_gone(&self, adapter: u16, address: Address) {
+        let before = self.known.connection(adapter, address);
+        let this = self.made(adapter, address, before).await;
+        self.ended(adapter, address, this).await;
+    }
+
+    /// The number of the connection, once there is another one than that.
+    async fn made(&self, adapter: u16, address: Address, before: Option<u64>) -> u64 {
+        let mut changes = self.known.links();
+        loop {
+            let number = self.known.connection(adapter, address);
+            if let Some(number) = number.filter(|_| number != before) {
+                return number;
             }
-        });
-        let Ok(this) = told.await else {
-            return;
-        };
-        while number() == Some(this) {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn ended(&self, adapter: u16, address: Address, this: u64) {
+        let mut changes = self.known.links();
+        while self.known.connection(adapter, address) == Some(this) {
             if changes.changed().await.is_err() {
                 return;
             }
@@ -369,14 +400,33 @@ impl Link {
             .await
     }
 
-    /// Asks the device, for as long as the connection is there: BlueZ does not always answer what was under way when a link broke.
+    /// Asks the device, for as long as the connection is there: BlueZ does not always answer what was under way when a link broke. Nor
+    /// does it answer when the device wants to be paired for it and that was turned down, nor anything else by that connection, by which
+    /// it cannot be paired either; BlueZ 5.82 even goes on waiting when it is closed. So the device is forgotten, which closes it.
     async fn ask<T>(
         &self,
         doing: &str,
         asked: impl Future<Output = btleplug::Result<T>>,
     ) -> Result<T, RadioError> {
+        let turned_down = self.known.turned_down(self.adapter, self.address);
         tokio::select! {
             done = limited(doing, asked) => done,
+            () = turned_down => {
+                // A bond is not given up because of what somebody says who may not be the device.
+                let forgotten = match self.known.is_bonded(self.adapter, self.address) {
+                    true => false,
+                    false => {
+                        let forget = self.bus.remove(self.adapter, self.address);
+                        matches!(time::timeout(SETTLE, forget).await, Ok(Ok(())))
+                    }
+                };
+                if !forgotten {
+                    self.close.cancel();
+                }
+                Err(RadioError::Unpaired(format!(
+                    "cannot {doing}: the device wants to be paired for it; pair it first"
+                )))
+            }
             () = self.closed.cancelled() => {
                 Err(RadioError::Broken(format!("cannot {doing}: the connection is gone")))
             }

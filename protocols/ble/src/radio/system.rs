@@ -195,9 +195,9 @@ async fn open(
         drop(ending);
     });
     let owner = bus.daemon().await?;
-    let agent = Agent::new(outlet.clone());
-    agent.serve(bus.connection(), owner.clone());
     let known = Arc::new(Known::default());
+    let agent = Agent::new(outlet.clone(), known.clone());
+    agent.serve(bus.connection(), owner.clone());
     let hearing = (known.clone(), outlet.clone());
     let ears = tokio::task::spawn_blocking(move || Ears::open(owner, hearing.0, hearing.1)).await;
     let ears = ears.map_err(|_| panicked())??;

@@ -2,7 +2,8 @@
 //! (`org.bluez.AdvertisementMonitor1`); both are objects of ours on the bus.
 //!
 //! Only a device that is being paired because somebody wanted it is answered. Others are turned down at once: BlueZ pairs by
-//! itself when a protected characteristic is read, and its read would wait for a person who knows nothing of it.
+//! itself when a protected characteristic is read, and its read would wait for a person who knows nothing of it. BlueZ never answers
+//! such a read, so that whoever asked is told by us ([`Known::turned_down`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +18,7 @@ use fieldgate_kit::scanner::{PairingReply, PairingWish};
 use fieldgate_model::Timestamp;
 use tokio::{sync::oneshot, time};
 
-use super::report::Key;
+use super::{known::Known, report::Key};
 use crate::{
     Address,
     radio::{
@@ -56,6 +57,7 @@ pub(in super::super) struct Agent(Arc<Inner>);
 
 struct Inner {
     outlet: Arc<Outlet>,
+    known: Arc<Known>,
     state: Mutex<State>,
 }
 
@@ -77,9 +79,10 @@ type Device = (dbus::Path<'static>,);
 // === impl Agent ===
 
 impl Agent {
-    pub(in super::super) fn new(outlet: Arc<Outlet>) -> Self {
+    pub(in super::super) fn new(outlet: Arc<Outlet>, known: Arc<Known>) -> Self {
         Self(Arc::new(Inner {
             outlet,
+            known,
             state: Mutex::default(),
         }))
     }
@@ -273,7 +276,11 @@ impl Agent {
 
     fn wanted(&self, device: &str) -> Option<Key> {
         let key = Key::of_path(device)?;
-        self.lock().pairing.contains(&key).then_some(key)
+        let wanted = self.lock().pairing.contains(&key);
+        if !wanted {
+            self.0.known.turn_down(key);
+        }
+        wanted.then_some(key)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use super::report::{Key, Told};
 use crate::Address;
@@ -16,7 +16,12 @@ pub(in super::super) struct Known {
     facts: Mutex<Facts>,
     /// A number that grows with every change of who is connected.
     links: watch::Sender<u64>,
+    /// Whose pairing was turned down, since nobody here had asked for it.
+    turned_down: broadcast::Sender<Key>,
 }
+
+/// Pairings that are turned down at one moment.
+const TURNED_DOWN: usize = 16;
 
 #[derive(Debug, Default)]
 struct Facts {
@@ -35,6 +40,7 @@ impl Default for Known {
         Self {
             facts: Mutex::default(),
             links: watch::Sender::new(0),
+            turned_down: broadcast::Sender::new(TURNED_DOWN),
         }
     }
 }
@@ -73,6 +79,30 @@ impl Known {
     /// Wakes with every change of who is connected.
     pub(in super::super) fn links(&self) -> watch::Receiver<u64> {
         self.links.subscribe()
+    }
+
+    pub(super) fn turn_down(&self, key: Key) {
+        // Nobody waits: then nothing was asked of the device, and it began by itself.
+        let _ = self.turned_down.send(key);
+    }
+
+    /// Returns when a pairing of this device is turned down from now on.
+    pub(in super::super) fn turned_down(
+        &self,
+        adapter: u16,
+        address: Address,
+    ) -> impl Future<Output = ()> + use<> {
+        let key = Key { adapter, address };
+        let mut all = self.turned_down.subscribe();
+        async move {
+            loop {
+                match all.recv().await {
+                    Ok(whose) if whose == key => return,
+                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        }
     }
 
     pub(super) fn gather(&self, adapter: u16, on: bool) {

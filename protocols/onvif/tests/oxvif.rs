@@ -1,5 +1,7 @@
 //! Our client against oxvif's device, and oxvif's client against our simulated one: neither half of a conversation is judged by itself.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 use std::time::Duration;
 
 use fieldgate_onvif::{

@@ -1,5 +1,7 @@
 //! Every operation, every fault and every way to sign in, over HTTP against the simulated device.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 use std::time::{Duration, Instant};
 
 use fieldgate_onvif::{

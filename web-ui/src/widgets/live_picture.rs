@@ -308,11 +308,12 @@ fn keep_up(video: &HtmlVideoElement) {
         }
         playing::Pace::Rate(_) => {}
     }
-    if video.paused() && !is_hidden() {
-        if let Ok(playing) = video.play() {
-            // What a browser forbids before a click it tells by a promise; the next part asks again.
-            spawn_local(async move { drop(JsFuture::from(playing).await) });
-        }
+    if video.paused()
+        && !is_hidden()
+        && let Ok(playing) = video.play()
+    {
+        // What a browser forbids before a click it tells by a promise; the next part asks again.
+        spawn_local(async move { drop(JsFuture::from(playing).await) });
     }
 }
 

@@ -272,15 +272,14 @@ mod tests {
                 }
             });
             append(lane, batch.collect()).await;
-            // Whoever outruns the thinning has the oldest go as full, so nearly full is waited with.
-            let stats = lane.stats();
-            if stats.disk_bytes * 10 >= stats.max_bytes * 9 {
-                until(|| lane.balance()[0].evicted_by.thinned > 0).await;
-            }
         }
         let balance = lane.balance().remove(0);
-        assert_eq!((balance.evicted_by.full, balance.unaccounted()), (0, 0));
-        assert_eq!(events_in(lane, routes).await, events);
+        assert_eq!(balance.unaccounted(), 0);
+        // A machine too slow to thin in time has the oldest go as full, counted, and their events with them.
+        match balance.evicted_by.full {
+            0 => assert_eq!(events_in(lane, routes).await, events),
+            _ => assert!(events_in(lane, routes).await < events),
+        }
     }
 
     async fn events_in(lane: &Lane, routes: RouteMask) -> u64 {

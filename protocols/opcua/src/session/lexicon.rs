@@ -54,6 +54,16 @@ impl Lexicon {
         message: NotificationMessage,
     ) -> Notification {
         let _turn = self.turn.lock().await;
+        self.notification_again(session, message).await
+    }
+
+    /// The same of a message that was asked for once more: out of turn, since whoever waits for it does not poll those that have
+    /// the turn or are next, and would wait for ever.
+    pub(super) async fn notification_again(
+        &self,
+        session: &Session,
+        message: NotificationMessage,
+    ) -> Notification {
         let unknown = convert::news(&message, &self.types());
         self.prepare(session, unknown).await;
         convert::notification(message, &self.types())
@@ -293,4 +303,47 @@ async fn browse(
         let _released = within(session.browse_next(true, &unfinished)).await;
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use futures::{FutureExt as _, poll};
+    use opcua::{
+        client::{ClientBuilder, IdentityToken},
+        types::{DateTime, MessageSecurityMode, UserTokenPolicy},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_that_was_asked_for_again_does_not_wait_for_its_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = (
+            "opc.tcp://127.0.0.1:1",
+            "None",
+            MessageSecurityMode::None,
+            UserTokenPolicy::anonymous(),
+        );
+        let builder = ClientBuilder::new()
+            .application_name("a")
+            .pki_dir(folder.path());
+        let mut client = builder.application_uri("urn:a").client().unwrap();
+        let connected = client.connect_to_endpoint_directly(endpoint, IdentityToken::Anonymous);
+        let (session, _) = connected.unwrap();
+        let lexicon = Lexicon::default();
+        let message = |number| NotificationMessage::keep_alive(number, DateTime::now());
+        // Two answers come at once. The first is taken, and now the second has the turn and nobody polls it.
+        let turn = lexicon.turn.lock().await;
+        let mut second = lexicon.notification(&session, message(2)).boxed();
+        assert!(poll!(&mut second).is_pending());
+        drop(turn);
+        let mut again = lexicon.notification_again(&session, message(1)).boxed();
+        let Poll::Ready(again) = poll!(&mut again) else {
+            panic!("it waits for one that nobody polls");
+        };
+        assert_eq!(again.sequence, 1);
+        assert_eq!(second.await.sequence, 2);
+    }
 }

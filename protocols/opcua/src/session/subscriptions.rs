@@ -150,7 +150,8 @@ impl Client {
         let request = Republish::new(subscription, sequence, &self.session);
         let answer = within(request.send(self.session.channel())).await?;
         let message = answer.notification_message;
-        Ok(self.lexicon.notification(&self.session, message).await)
+        let lexicon = &self.lexicon;
+        Ok(lexicon.notification_again(&self.session, message).await)
     }
 }
 

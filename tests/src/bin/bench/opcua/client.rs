@@ -20,6 +20,8 @@ use crate::support::{
 const PUBLISHING_MS: u64 = 100;
 /// Small, so that a server that is asked for more than it can send does not fill the memory.
 const QUEUE_SIZE: u32 = 10;
+/// How long a source may say nothing, at a server that always has something to say.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// As our source asks for, `subscribe.rs`.
 const MAX_NOTIFICATIONS: u32 = 4_000;
 
@@ -46,11 +48,19 @@ pub fn source(endpoint: &str, seconds: &str) -> Result<()> {
         let (health, report) = fieldgate_kit::Health::channel();
         ctx.health = health;
         let settings = settings::read(told(endpoint)).map_err(|why| anyhow::anyhow!("{why}"))?;
-        let running = tokio::spawn(OpcUa::run(Arc::new(settings), ctx));
+        let mut running = tokio::spawn(OpcUa::run(Arc::new(settings), ctx));
         let mut since: Option<Instant> = None;
         let (mut count, mut ages_ms, mut cpu) = (0_usize, Vec::new(), 0.0);
         loop {
-            let delivery = deliveries.recv().await.context("the source ended early")?;
+            let received = tokio::time::timeout(PATIENCE, deliveries.recv()).await;
+            let Ok(delivery) = received else {
+                let words = report.borrow().words.clone();
+                anyhow::bail!(
+                    "no values for {} s; the source says: {words}",
+                    PATIENCE.as_secs()
+                );
+            };
+            let delivery = delivery.context("the source ended early")?;
             // The first second is for warming up.
             let since = *since.get_or_insert_with(|| Instant::now() + Duration::from_secs(1));
             if Instant::now() >= since {
@@ -84,10 +94,20 @@ pub fn source(endpoint: &str, seconds: &str) -> Result<()> {
             subscriptions: subscriptions(&report.borrow().words),
         };
         println!("{}", serde_json::to_string(&figures)?);
+        // The next round is to find a server without our subscriptions.
         shutdown.cancel();
-        drop(deliveries);
-        running.abort();
-        Ok(())
+        let good_bye = async {
+            loop {
+                tokio::select! {
+                    _ = &mut running => return,
+                    Some(delivery) = deliveries.recv() => if let Some(durable) = delivery.durable {
+                        let _ = durable.send(Ok(()));
+                    },
+                }
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, good_bye).await;
+        in_time.context("the source does not leave")
     })
 }
 

@@ -357,7 +357,7 @@ impl Entry {
             .and_then(|known| known.profile.as_deref());
         let chosen = wanted.and_then(|id| profiles.named(id));
         let is_chosen = chosen.is_some();
-        let found = chosen.or_else(|| profiles.find(advertisement));
+        let found = chosen.or_else(|| profiles.find(advertisement).cloned());
         self.believed = false;
         self.says.clear();
         let Some(profile) = found else {
@@ -593,7 +593,10 @@ impl Entry {
     /// As it is announced.
     pub(crate) fn announcement(&self, problem: Option<&str>) -> Option<Device> {
         let device = self.device.clone()?;
+        let unreachable = self.why_unreachable();
         let points = self.points.values().filter_map(|state| {
+            // What packets say comes without a connection.
+            let unreachable = unreachable.filter(|_| state.read.is_some());
             Some(Point {
                 id: state.id.clone()?,
                 name: state.field.id.replace('_', " "),
@@ -603,7 +606,7 @@ impl Entry {
                 data_type: None,
                 address: format!("{} {}", self.address, state.field.id),
                 remark: None,
-                problem: problem.map(str::to_owned),
+                problem: problem.or(unreachable).map(str::to_owned),
             })
         });
         Some(Device {
@@ -616,7 +619,7 @@ impl Entry {
     }
 
     /// What people call it.
-    fn called(&self) -> String {
+    pub(crate) fn called(&self) -> String {
         let own = self.known.as_ref().and_then(|known| known.name.clone());
         own.or_else(|| self.name.clone()).unwrap_or_else(|| {
             let [.., a, b] = self.address.0;

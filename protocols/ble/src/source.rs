@@ -374,6 +374,17 @@ impl<'a> Listen<'a> {
             1 => words += "; one is nearby that was not added",
             near => words += &format!("; {near} are nearby that were not added"),
         }
+        let failing = self.air.links().into_iter();
+        let mut failing = failing.filter(|link| link.failures > 0).filter_map(|link| {
+            let who = state.table.called(link.address)?;
+            Some(format!("{who}: {}", link.cause?))
+        });
+        if let Some(first) = failing.next() {
+            match failing.count() {
+                0 => words += &format!("; no connection to {first}"),
+                others => words += &format!("; no connection to {} devices, {first}", others + 1),
+            }
+        }
         state.adapters = adapters;
         state.words.clone_from(&words);
         drop(state);

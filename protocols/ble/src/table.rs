@@ -178,6 +178,14 @@ impl Table {
         }
     }
 
+    /// What people call a device of the settings.
+    pub(crate) fn called(&self, address: Address) -> Option<String> {
+        let entry = self.entries.get(&address);
+        entry
+            .filter(|entry| entry.known.is_some())
+            .map(Entry::called)
+    }
+
     /// Values of a device of the settings, which came over a connection.
     pub(crate) fn connected(
         &mut self,

@@ -29,7 +29,7 @@ impl Entry {
         at: Timestamp,
         now: Instant,
     ) -> Vec<Reading> {
-        self.failing = None;
+        self.changed |= self.failing.take().is_some();
         let ids: Vec<_> = fields.iter().map(|field| Arc::clone(&field.id)).collect();
         let readings = self.take(fields, at, now, Duration::ZERO);
         for id in ids {
@@ -42,6 +42,10 @@ impl Entry {
 
     /// Whether connecting to it fails, and why.
     pub(crate) fn fails(&mut self, why: Option<&str>, now: Instant) {
+        if why == self.why_unreachable() {
+            return;
+        }
+        self.changed = true;
         match (why, &mut self.failing) {
             (None, failing) => *failing = None,
             (Some(why), Some(failing)) => why.clone_into(&mut failing.why),
@@ -53,6 +57,11 @@ impl Entry {
                 });
             }
         }
+    }
+
+    /// Why no connection to it gives values.
+    pub(super) fn why_unreachable(&self) -> Option<&str> {
+        self.failing.as_ref().map(|failing| failing.why.as_str())
     }
 
     /// What was read from it and cannot be read again, once.

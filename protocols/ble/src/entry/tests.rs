@@ -155,13 +155,23 @@ fn what_was_read_is_uncertain_when_the_device_cannot_be_connected_any_more() {
         all.retain(|word| word.starts_with("setpoint") || word.starts_with("temperature"));
         all
     };
+    let problems = |world: &World| -> Vec<_> {
+        let points = world.entry.announcement(None).unwrap().points.into_iter();
+        points
+            .filter_map(|point| Some((point.name, point.problem?)))
+            .collect()
+    };
     assert_eq!(during(&mut world, 300, None), [""; 0]);
+    assert_eq!(problems(&world), []);
     assert_eq!(
         during(&mut world, 300, Some("it does not answer")),
         ["setpoint 180?"],
         "once, and nothing of what packets said"
     );
+    let why = ("setpoint".to_owned(), "it does not answer".to_owned());
+    assert_eq!(problems(&world), [why]);
     assert_eq!(world.entry.connected(setpoint(), at, world.now).len(), 1);
+    assert_eq!(problems(&world), []);
     assert_eq!(during(&mut world, 100, Some("it does not answer")), [""; 0]);
     assert_eq!(during(&mut world, 2, None), [""; 0]);
     assert_eq!(during(&mut world, 100, Some("it does not answer")), [""; 0]);

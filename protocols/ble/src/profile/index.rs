@@ -4,7 +4,7 @@ use std::{cmp::Reverse, sync::Arc};
 
 use super::{
     Profile,
-    matching::{Company, Match},
+    matching::{Company, Match, pairs},
 };
 use crate::Advertisement;
 
@@ -27,6 +27,8 @@ struct Entry {
     rank: u32,
     profile: u32,
     which: u32,
+    /// Of the names that it asks for; who has not all of them in his name is not looked at.
+    pairs: u64,
 }
 
 /// Sorted by key.
@@ -53,6 +55,7 @@ impl Index {
                 rank: number(rank),
                 profile: number(profile),
                 which: number(which),
+                pairs: found.pairs(),
             };
             index.add(found, entry);
         }
@@ -86,12 +89,14 @@ impl Index {
         advertisement: &Advertisement,
     ) -> Option<usize> {
         let mut best: Option<Entry> = None;
+        let name = advertisement.name.as_deref().unwrap_or_default();
+        let missing = !pairs(name.as_bytes());
         let mut look = |entries: &[Entry]| {
             for entry in entries {
                 if best.is_some_and(|best| best.rank <= entry.rank) {
                     return;
                 }
-                if entry.fits(profiles, advertisement) {
+                if entry.pairs & missing == 0 && entry.fits(profiles, advertisement) {
                     best = Some(*entry);
                     return;
                 }
@@ -106,9 +111,7 @@ impl Index {
         for uuid in &advertisement.services {
             look(self.services.of(&uuid.as_u128()));
         }
-        if let Some(name) = &advertisement.name
-            && let Some(first) = name.as_bytes().first()
-        {
+        if let Some(first) = name.as_bytes().first() {
             look(self.names.of(first));
         }
         look(&self.others);

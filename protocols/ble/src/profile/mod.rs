@@ -116,9 +116,9 @@ impl Profiles {
     /// The one that this advertisement belongs to: people's own ones before those that come with the program, and of these the one
     /// whose match asks for most. General formats, which devices send beside their own, come last.
     #[must_use]
-    pub fn find(&self, advertisement: &Advertisement) -> Option<Arc<Profile>> {
+    pub fn find(&self, advertisement: &Advertisement) -> Option<&Arc<Profile>> {
         let number = self.0.index.find(&self.0.all, advertisement)?;
-        self.0.all.get(number).cloned()
+        self.0.all.get(number)
     }
 
     /// By its id, which is its file's name without the ending.

@@ -219,7 +219,10 @@ impl Session<'_> {
                     return (Answer::expired(LATE).old(old), None);
                 }
                 Ok(()) => limited(ANSWER, "writing", connection.write(rule.of, bytes, how)).await,
-                Err(error) => Err(error),
+                Err(error) => {
+                    let words = "it wants to be paired first, so nothing was changed";
+                    return (no_answer(&error, words).old(old), Some(error));
+                }
             };
         }
         match done {

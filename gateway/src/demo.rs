@@ -1,8 +1,9 @@
-//! The demonstration devices of `--demo`: an OPC UA server and an MQTT broker in this process, Bluetooth devices that do not exist, and a
-//! route between them.
+//! The demonstration devices of `--demo`: an OPC UA server, a camera and an MQTT broker in this process, Bluetooth devices that do not
+//! exist, and a route between them.
 
 use std::time::Duration;
 
+use fieldgate_camera::sim as camera;
 use fieldgate_mqtt::sim as broker;
 use fieldgate_opcua::sim as server;
 
@@ -13,6 +14,7 @@ pub struct Demo(Option<Running>);
 
 struct Running {
     server: server::Sim,
+    camera: camera::Sim,
     broker: broker::Sim,
 }
 
@@ -22,18 +24,28 @@ impl Demo {
         if !options.demo {
             return Ok(Self(None));
         }
+        let folder = options.state.join("demo");
         let server_options = server::Options {
             every: Duration::from_millis(500),
             acts: true,
-            ..server::Options::new(options.state.join("demo"))
+            ..server::Options::new(&folder)
         };
         let starting = tokio::task::spawn_blocking(broker::start);
-        let (server, broker) = tokio::join!(server::start(server_options), starting);
+        let (server, camera, broker) = tokio::join!(
+            server::start(server_options),
+            camera::start(&folder),
+            starting
+        );
         let server = server.map_err(|error| StartError::Demo(error.to_string()))?;
+        let camera = camera.map_err(|error| StartError::Demo(format!("the camera: {error}")))?;
         let broker = broker
             .expect("starting the broker does not panic")
             .map_err(|error| StartError::Demo(error.to_string()))?;
-        Ok(Self(Some(Running { server, broker })))
+        Ok(Self(Some(Running {
+            server,
+            camera,
+            broker,
+        })))
     }
 
     /// The configuration that goes with them, the weakest layer but the built-in one.
@@ -59,6 +71,15 @@ kind = "ble"
 radio = "simulated"
 devices = [{{ address = "C0:DE:0F:E1:00:02", name = "tag" }}]
 
+[[source]]
+id = "gate"
+kind = "camera"
+url = "{stream}"
+user = {{ name = "{user}", password = {{ file = {password} }} }}
+allow_local = true
+clips = {{ before = "5 s", after = "5 s", with = ["demo/**"] }}
+commands = ["snapshot", "clip"]
+
 [[destination]]
 id = "local"
 kind = "mqtt"
@@ -66,18 +87,27 @@ url = "{url}"
 
 [[route]]
 id = "everything"
-from = ["demo/**", "hall/**", "gateway/**"]
+from = ["demo/**", "gate/**", "hall/**", "gateway/**"]
 to = "local"
 "#,
             endpoint = running.server.endpoint,
+            stream = running.camera.url,
+            user = camera::USER,
+            // TOML's basic strings have the escapes of JSON's.
+            password = serde_json::json!(running.camera.password),
             url = running.broker.url,
         ))
     }
 
     pub(crate) async fn stop(self) {
-        if let Some(Running { server, broker }) = self.0 {
+        if let Some(Running {
+            server,
+            camera,
+            broker,
+        }) = self.0
+        {
             server.stop().await;
-            drop(broker);
+            drop((camera, broker));
         }
     }
 }

@@ -20,6 +20,8 @@ mod probe;
 mod record;
 mod saver;
 mod settings;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod source;
 #[cfg(test)]
 mod testing;

@@ -8,6 +8,8 @@ mod fmp4;
 pub mod h264;
 pub mod h265;
 mod motion;
+#[cfg(feature = "sim")]
+pub mod pattern;
 mod picture;
 mod record;
 mod ring;

@@ -9,13 +9,13 @@ fuzz_target!(|text: &str| {
         let _ = (address.host(), address.port());
         let _ = address.to_string();
     }
-    // A password of letters in front of anything that still is a host.
-    let with = format!("rtsp://user:CANARYWORD@host/{text}");
+    // A password of letters in front of anything that still is a host; small ones, which no %-escape ends with.
+    let with = format!("rtsp://user:canaryword@host/{text}");
     // A URL has no line breaks and no tabs: what is on both sides of one comes together.
     let text = text.replace(['\n', '\r', '\t'], "");
     if let Ok(address) = Address::parse(&with)
-        && !text.contains("CANARYWORD")
+        && !text.contains("canaryword")
     {
-        assert!(!format!("{address} {address:?}").contains("CANARYWORD"));
+        assert!(!format!("{address} {address:?}").contains("canaryword"));
     }
 });

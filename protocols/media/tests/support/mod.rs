@@ -1,6 +1,6 @@
 //! A test pattern of colour bars, coded as H.264, and what a JPEG of it shows.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
 
 use bytes::Bytes;
 pub use fieldgate_media::pattern::{BARS, Film, bars};

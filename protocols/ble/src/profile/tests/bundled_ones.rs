@@ -54,7 +54,7 @@ fn garbled_examples_are_borne() {
                     let mut garbled = whole.clone();
                     kind(bytes_of(&mut garbled, part), number);
                     let found = profiles.find(&garbled);
-                    for profile in found.as_ref().into_iter().chain([profile]) {
+                    for profile in found.into_iter().chain([profile]) {
                         profile.decode(&garbled, None, &mut Memory::default());
                     }
                 }

@@ -43,7 +43,7 @@ pub(super) enum Told {
     Gathered,
 }
 
-/// What is remembered of the devices that were heard; of the first 16,384 to 32,768, whatever a flood of addresses does.
+/// What is remembered of the devices that were heard; of the first 4,096 to 8,192, whatever a flood of addresses does.
 #[derive(Debug, Default)]
 pub(super) struct Devices {
     young: HashMap<Key, Device>,
@@ -64,7 +64,7 @@ struct Device {
 }
 
 /// When so many were heard, those are forgotten that were not heard since the same number before.
-const GENERATION: usize = 16_384;
+const GENERATION: usize = 4_096;
 /// Names are claims of strangers; the longest that fits into an extended advertisement is 248 bytes.
 const NAME_MOST: usize = 248;
 /// As many as fit into an extended advertisement, of the longest that a controller may take.

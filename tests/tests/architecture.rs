@@ -74,7 +74,10 @@ const VENDORS: &[Vendor] = &[
     },
     Vendor {
         name: "openh264",
-        places: &["protocols/media/src/worker/"],
+        places: &[
+            "protocols/media/src/worker/",
+            "protocols/media/src/pattern.rs",
+        ],
     },
     Vendor {
         name: "rumqttc",

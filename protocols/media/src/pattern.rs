@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fieldgate_model::Timestamp;
 use openh264::{
     OpenH264API,
-    encoder::{Encoder, EncoderConfig, FrameRate, IntraFramePeriod, VuiConfig},
+    encoder::{Encoder, EncoderConfig, FrameRate, IntraFramePeriod, RateControlMode, VuiConfig},
     formats::{RgbSliceU8, YUVBuffer},
 };
 
@@ -43,6 +43,7 @@ pub fn film((width, height): (usize, usize), frames: usize, per_s: u32) -> Resul
             u16::try_from(per_s).unwrap_or(u16::MAX),
         )))
         .intra_frame_period(IntraFramePeriod::from_num_frames(per_s))
+        .rate_control_mode(RateControlMode::Off)
         .skip_frames(false)
         .scene_change_detect(false)
         .vui(VuiConfig::bt601());

@@ -15,7 +15,7 @@ use crate::{
     Address, Advertisement, RadioChoice, Settings,
     air::Air,
     clock::now,
-    gatt::{Gatt, GattCtx, Told},
+    gatt::{DeviceStatus, Gatt, GattCtx, Phase, Told},
     kept::{Kept, Listening},
     outbox::Outbox,
     profile::Profiles,
@@ -375,7 +375,8 @@ impl<'a> Listen<'a> {
             near => words += &format!("; {near} are nearby that were not added"),
         }
         let failing = self.air.links().into_iter();
-        let mut failing = failing.filter(|link| link.failures > 0).filter_map(|link| {
+        let fails = |link: &DeviceStatus| link.failures > 0 && link.phase != Phase::Connected;
+        let mut failing = failing.filter(fails).filter_map(|link| {
             let who = state.table.called(link.address)?;
             Some(format!("{who}: {}", link.cause?))
         });

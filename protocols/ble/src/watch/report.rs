@@ -72,10 +72,12 @@ impl Watch {
         } else if !adapter.is_usable() {
             (adapter.facts.state, unusable(adapter).to_owned())
         } else if let Some(chosen) = chosen {
-            let since = self
-                .population
-                .last()
-                .map_or(chosen.since, |last| last.max(chosen.since));
+            let last = self.population.last();
+            let since = match self.ladder.acted() {
+                // Until it hears again, also when it was asked anew or a connection was tried meanwhile.
+                Some(_) => last.unwrap_or(chosen.since),
+                None => last.map_or(chosen.since, |last| last.max(chosen.since)),
+            };
             let silent = now.duration_since(since).as_secs();
             self.listening(adapter, chosen.asked.is_some(), silent, per_s)
         } else if self.chosen.is_none() {

@@ -121,7 +121,7 @@ impl Air {
     async fn forget_unheard(&self, address: Address) -> Result<Option<String>, ExploreError> {
         let adapters: Vec<String> = {
             let state = self.state();
-            if state.table.route(address).is_some() {
+            if state.table.route(address, None).is_some() {
                 return Ok(None);
             }
             let adapters = state.adapters.iter();
@@ -190,8 +190,15 @@ fn unheard(address: Address) -> ExploreError {
 }
 
 impl Routes for Air {
-    fn route(&self, device: Address) -> Option<Route> {
-        self.state().table.route(device)
+    fn route(&self, device: Address, since: Option<Instant>) -> Option<Route> {
+        let state = self.state();
+        let route = state.table.route(device, since)?;
+        let of_route = |adapter: &&AdapterReport| *adapter.id == *route.adapter;
+        let adapter = state.adapters.iter().find(of_route);
+        // An adapter that is off is nothing that a device is slow with.
+        adapter
+            .is_some_and(|adapter| adapter.state.is_usable())
+            .then_some(route)
     }
 }
 

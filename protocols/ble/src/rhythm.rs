@@ -106,6 +106,11 @@ impl Rhythm {
         }
     }
 
+    /// When a packet of it came last.
+    pub fn heard_last(&self) -> Option<Instant> {
+        self.last
+    }
+
     /// When it was there last, heard or connected.
     #[must_use]
     pub fn last(&self) -> Option<Instant> {

@@ -170,8 +170,9 @@ impl Table {
     pub(crate) fn linked(&mut self, status: &DeviceStatus, now: Instant) {
         if let Some(entry) = self.entries.get_mut(&status.address) {
             if status.phase == Phase::Connected {
-                // Many do not advertise meanwhile.
+                // Many do not advertise meanwhile. Whether it works again is known when values come.
                 entry.rhythm.held(now);
+                return;
             }
             let fails = status.failures > 0;
             entry.fails(status.cause.as_deref().filter(|_| fails), now);
@@ -222,10 +223,11 @@ impl Table {
         }
     }
 
-    /// By which adapter a device can be reached.
-    pub(crate) fn route(&self, device: Address) -> Option<Route> {
+    /// By which adapter a device can be reached that was heard since.
+    pub(crate) fn route(&self, device: Address, since: Option<Instant>) -> Option<Route> {
         let entry = self.entries.get(&device)?;
-        let there = entry.freshness != Freshness::Silent;
+        let again = since.is_none_or(|since| entry.rhythm.heard_last() > Some(since));
+        let there = entry.freshness != Freshness::Silent && again;
         there.then(|| Route {
             adapter: Arc::clone(&entry.adapter),
             address: entry.there,

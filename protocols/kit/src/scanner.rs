@@ -141,6 +141,21 @@ pub enum AdapterState {
     Standby,
 }
 
+impl AdapterState {
+    /// It can be listened and connected with.
+    #[must_use]
+    pub fn is_usable(self) -> bool {
+        match self {
+            Self::Missing | Self::NoDaemon | Self::NoPermission | Self::Blocked | Self::Off => {
+                false
+            }
+            Self::Starting | Self::Listening | Self::Deaf | Self::Recovering | Self::Standby => {
+                true
+            }
+        }
+    }
+}
+
 /// How it listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScanMode {

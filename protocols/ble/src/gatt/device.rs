@@ -8,7 +8,7 @@ use super::{
     GattCtx, Route,
     ask::{Ask, explained},
     desk::Desk,
-    pace::Pace,
+    pace::{Cause, Pace},
     plan::Plan,
     session::{Ended, Session},
     status::Phase,
@@ -34,6 +34,8 @@ pub(super) struct Driver<'a> {
     /// None for one that is only looked at.
     pub(super) plan: Option<Arc<Plan>>,
     pub(super) asks: mpsc::Receiver<Ask>,
+    /// When nobody answered: first it has to be heard again, so that the radio listens meanwhile.
+    pub(super) missed: Option<Instant>,
 }
 
 // === impl Driver ===
@@ -56,6 +58,11 @@ impl Driver<'_> {
             }
             let began = Instant::now();
             let (ended, gave) = self.attempt(route, &mut waiting, pace.failures()).await;
+            let missed = matches!(
+                ended,
+                Ended::Lost(Cause::Away | Cause::Busy | Cause::Radio, _)
+            );
+            self.missed = (missed && !gave).then(Instant::now);
             match gave {
                 true if began.elapsed() >= HELD => pace.worked(),
                 true => pace.gave(),
@@ -84,7 +91,9 @@ impl Driver<'_> {
         const WHY: &str =
             "it is not heard right now; is it on, near, and not connected to something else?";
         loop {
-            if let Some(route) = self.ctx.routes.route(self.address) {
+            // Who asks does not wait for that.
+            let since = self.missed.filter(|_| waiting.is_empty());
+            if let Some(route) = self.ctx.routes.route(self.address, since) {
                 return Some(route);
             }
             waiting.drain(..).for_each(|ask| ask.refuse(WHY));

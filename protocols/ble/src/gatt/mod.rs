@@ -39,7 +39,10 @@ use fieldgate_kit::{
 };
 use fieldgate_model::{DeviceId, Timestamp};
 use futures::{StreamExt, stream::FuturesUnordered};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 pub use plan::{Plan, PointHint, Rule};
 pub use standard::{read_standard, standard_points, write_standard};
@@ -87,8 +90,8 @@ pub struct GattCtx<'a> {
 
 /// Who knows by which adapter a device can be reached, and under which address.
 pub trait Routes: Send + Sync {
-    /// None while it is not heard; then nobody tries to connect.
-    fn route(&self, device: Address) -> Option<Route>;
+    /// None while it is not heard, or has not been since; then nobody tries to connect.
+    fn route(&self, device: Address, since: Option<Instant>) -> Option<Route>;
 }
 
 /// A way to a device.
@@ -180,6 +183,7 @@ impl Gatt {
             address,
             plan,
             asks,
+            missed: None,
         }
     }
 

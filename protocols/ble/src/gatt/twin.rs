@@ -107,7 +107,7 @@ impl Twin {
 }
 
 impl Routes for Twin {
-    fn route(&self, device: Address) -> Option<Route> {
+    fn route(&self, device: Address, _since: Option<Instant>) -> Option<Route> {
         let heard = self.world().devices.get(&device)?.heard;
         heard.then(|| Route {
             adapter: Arc::from("hci0"),

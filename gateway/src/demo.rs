@@ -94,7 +94,7 @@ to = "local"
             stream = running.camera.url,
             user = camera::USER,
             // TOML's basic strings have the escapes of JSON's.
-            password = serde_json::json!(running.camera.password),
+            password = serde_json::json!(running.camera.password.to_string_lossy()),
             url = running.broker.url,
         ))
     }

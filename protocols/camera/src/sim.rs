@@ -60,7 +60,8 @@ struct Pattern(OnceCell<Option<Arc<Film>>>);
 /// When there is no free port, or the folder cannot be written.
 pub async fn start(folder: &Path) -> io::Result<Sim> {
     let password: String = iter::repeat_with(fastrand::alphanumeric).take(24).collect();
-    let file = folder.join("camera-password");
+    // Relative ones in settings are taken from the configuration's folder.
+    let file = std::path::absolute(folder.join("camera-password"))?;
     write(&file, &password)?;
     let users = vec![Credentials {
         user: USER.to_owned(),

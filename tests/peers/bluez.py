@@ -87,6 +87,8 @@ class Device:
         self.muted = self.bonded = self.lost_bond = self.stuck = False
         # Its link breaks before its services are known.
         self.breaks = False
+        # BlueZ dies of a link that it has a bond for and the device has not, as with Linux 6.1, and is started again.
+        self.fatal = False
         # A BTHome packet with the number of what it said, so that no two are alike.
         self.counts = False
         self.values = {}
@@ -143,7 +145,7 @@ class BlueZ:
         self.strangers = {}
         self.agents, self.default_agent = {}, None
         self.notifying, self.connecting, self.stuck = {}, {}, set()
-        self.calls = []
+        self.calls, self.deaths = [], 0
         self.bus = None
 
     # ---- objects and their signals
@@ -295,10 +297,15 @@ class BlueZ:
             fail("Failed", "le-connection-abort-by-local")
         finally:
             self.connecting.pop(path, None)
-        if device.lost_bond and device.bonded:
-            fail("Failed", "le-connection-abort-by-local")
         await asyncio.sleep(0.02)
         self.change(path, DEVICE, {"Connected": V("b", True)})
+        if device.lost_bond and device.bonded:
+            await asyncio.sleep(0.1)
+            loop = asyncio.get_running_loop()
+            loop.call_later(0.01, self.lose, path)
+            if device.fatal:
+                loop.call_later(0.2, lambda: loop.create_task(self.die()))
+            fail("Failed", "le-connection-abort-by-local")
         asyncio.get_running_loop().call_later(0.05, self.resolve, path)
 
     def resolve(self, path):
@@ -599,6 +606,14 @@ class BlueZ:
             for of in (adapter.clients, adapter.monitors, adapter.filters):
                 of.clear()
 
+    async def die(self):
+        if not self.bus:
+            return
+        self.deaths += 1
+        await self.do_crash({})
+        await asyncio.sleep(0.5)
+        await self.serve()
+
     async def do_restart(self, _):
         if self.bus:
             await self.do_crash(_)
@@ -663,6 +678,8 @@ class BlueZ:
             "values": {a: {c: v.hex() for c, v in d.values.items()} for a, d in self.devices.items()},
             "said": {a: d.said for a, d in self.devices.items()},
             "stuck": sorted(self.stuck),
+            "deaths": self.deaths,
+            "serves": self.bus is not None,
             "frozen": sorted(name for name, a in self.adapters.items() if a.frozen),
         }
 

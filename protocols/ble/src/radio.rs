@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 mod bluez;
 mod core;
+mod doubts;
 mod link;
 mod outlet;
 mod scan;
@@ -54,7 +55,7 @@ pub trait Radio: Send + Sync {
         limit: Duration,
     ) -> Asked<'_, Box<dyn Connection>>;
 
-    /// Pairs within 60 s. What the device wants to know comes as [`RadioEvent::Pairing`].
+    /// Pairs within 60 s; a bond that there is already is removed first. What the device wants to know comes as [`RadioEvent::Pairing`].
     fn pair(&self, adapter: &str, address: Address) -> Asked<'_, ()>;
 
     /// Answers a question of a device that pairs.

@@ -362,12 +362,17 @@ impl<'a> Listen<'a> {
         for adapter in &mut adapters {
             adapter.connections.0 = self.air.connections(&adapter.id);
         }
-        let (there, all) = state.table.attendance();
+        let (there, late, all) = state.table.attendance();
         let mut words = self.watch.words(now);
         let mut states = adapters.iter().map(|adapter| adapter.state);
         let well = states.any(|state| state == AdapterState::Listening);
         if all > 0 {
             words = format!("{words}; {there} of {all} devices are heard");
+            match late {
+                0 => {}
+                1 => words += ", one is late",
+                late => words += &format!(", {late} are late"),
+            }
         }
         match state.table.nearby() {
             0 => {}

@@ -260,13 +260,22 @@ impl Table {
         devices
     }
 
-    /// How many devices of the settings are heard, and how many there are.
-    pub(crate) fn attendance(&self) -> (usize, usize) {
-        let there = self.rules.all().filter(|known| {
-            let entry = self.entries.get(&known.address);
-            entry.is_some_and(|entry| entry.freshness != Freshness::Silent)
-        });
-        (there.count(), self.rules.all().count())
+    /// How many devices of the settings are heard and how many of the others are only late, and how many there are.
+    pub(crate) fn attendance(&self) -> (usize, usize, usize) {
+        let (mut heard, mut late, mut all) = (0, 0, 0);
+        for known in self.rules.all() {
+            all += 1;
+            match self
+                .entries
+                .get(&known.address)
+                .map(|entry| entry.freshness)
+            {
+                None | Some(Freshness::Silent) => {}
+                Some(Freshness::Late) => late += 1,
+                Some(Freshness::OnTime | Freshness::Learning | Freshness::Sleeping) => heard += 1,
+            }
+        }
+        (heard, late, all)
     }
 
     /// How many are there whose readings go nowhere, though nobody ignores them.

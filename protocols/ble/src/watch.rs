@@ -61,6 +61,8 @@ pub struct Watch {
     trouble: Option<RadioError>,
     opened: Instant,
     adapters: BTreeMap<Arc<str>, Adapter>,
+    /// This radio told its adapters.
+    looked: bool,
     /// As the system lists them.
     order: Vec<Arc<str>>,
     chosen: Option<Chosen>,
@@ -137,6 +139,7 @@ impl Watch {
             trouble: None,
             opened: now,
             adapters: BTreeMap::new(),
+            looked: false,
             order: Vec::new(),
             chosen: None,
             population: Population::default(),
@@ -152,6 +155,7 @@ impl Watch {
     /// There is a radio; or another one.
     pub fn opened(&mut self, moment: Moment) {
         self.trouble = None;
+        self.looked = false;
         self.chosen = None;
         self.planned.clear();
         self.under_way = None;
@@ -208,6 +212,7 @@ impl Watch {
     /// How the adapters are.
     pub fn adapters(&mut self, moment: Moment, facts: &[AdapterFacts]) {
         self.failed_looks = 0;
+        self.looked = true;
         if matches!(self.under_way, Some((Action::Look, _))) {
             self.under_way = None;
         }

@@ -242,6 +242,56 @@ fn pairing_asks_what_the_device_wants_to_know() {
 }
 
 #[test]
+fn a_lost_bond_is_found_out_before_bluez_dies_of_it_again() {
+    for fatal in [false, true] {
+        let (mut bluez, mut radio) = listening(json!({}));
+        let pairing = json!({ "pairing": "just_works", "fatal": fatal });
+        device(&mut bluez, &mut radio, ENV, pairing);
+        let env = || json!({ "address": ENV });
+        radio.ok("pair", env());
+        radio.ok("connect", env());
+        radio.ok("close", env());
+        bluez.tell("device", json!({ "address": ENV, "lost_bond": true }));
+        let (error, words) = radio.fails("connect", env());
+        assert_eq!(error, "Away", "{words}");
+        if fatal {
+            // The link that was given up and the death of BlueZ are two signs.
+            radio.event("over", |event| event["error"] == "NoDaemon");
+            until_true("BlueZ to be back", SOON, || {
+                bluez.tell("look", json!({}))["serves"] == json!(true)
+            });
+            radio.listen();
+        } else {
+            assert_eq!(radio.fails("connect", env()).0, "Away", "one more sign");
+        }
+        let (error, words) = radio.fails("connect", env());
+        assert_eq!(error, "Unpaired", "{words}");
+        assert!(words.contains("lost its half of the bond"), "{words}");
+        assert_eq!(bluez.tell("look", json!({}))["deaths"], u8::from(fatal));
+        radio.ok("pair", env());
+        radio.ok("connect", env());
+        assert_eq!(radio.ok("read", of(PROTECTED)), "736563726574");
+    }
+}
+
+#[test]
+fn a_link_that_breaks_says_nothing_of_the_bond() {
+    let (mut bluez, mut radio) = listening(json!({}));
+    let pairing = json!({ "pairing": "just_works" });
+    device(&mut bluez, &mut radio, ENV, pairing);
+    let env = || json!({ "address": ENV });
+    radio.ok("pair", env());
+    radio.ok("connect", env());
+    radio.ok("close", env());
+    bluez.tell("device", json!({ "address": ENV, "breaks": true }));
+    for _ in 0..3 {
+        assert_eq!(radio.fails("connect", env()).0, "Broken");
+    }
+    bluez.tell("device", json!({ "address": ENV, "breaks": false }));
+    radio.ok("connect", env());
+}
+
+#[test]
 fn a_device_that_wants_to_be_paired_for_a_read_says_so_and_is_read_once_it_is_paired() {
     for (kind, number) in [("just_works", 0), ("passkey", 123_456)] {
         let (mut bluez, mut radio) = listening(json!({}));

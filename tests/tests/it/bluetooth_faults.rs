@@ -82,12 +82,17 @@ fn shown(gateway: &Gateway, since: Timestamp) -> String {
 impl Plant {
     /// With options of the only adapter.
     fn start(options: Json) -> Self {
-        let mut bluez = Bluez::with(&json!({ "adapters": { "hci0": options } }));
+        let bluez = Bluez::with(&json!({ "adapters": { "hci0": options } }));
+        Self::at(bluez, "")
+    }
+
+    /// With more lines in the source.
+    fn at(mut bluez: Bluez, source: &str) -> Self {
         let broker = Broker::start();
         let subscriber = Subscriber::start(broker.port);
         let says = 2_000;
         say(&mut bluez, says);
-        let gateway = gateway(&bluez, &broker, "");
+        let gateway = gateway(&bluez, &broker, source);
         Self {
             bluez,
             subscriber,
@@ -207,6 +212,57 @@ fn a_radio_that_fails_comes_back_by_itself_and_the_cause_is_shown() {
         plant.survives(fault);
     }
     plant.gateway.api.all_acknowledged(SOON * 2);
+}
+
+#[test]
+fn a_device_that_lost_its_bond_is_paired_anew_and_takes_nobody_else_down() {
+    const LOCK: &str = "C0:DE:00:00:00:06";
+    for fatal in [false, true] {
+        let mut bluez = Bluez::start();
+        bluez.tell(
+            "device",
+            json!({ "address": LOCK, "connectable": true, "every_ms": 200, "name": "Lock", "pairing": "just_works" }),
+        );
+        let source = format!(
+            "[[source.devices]]\naddress = \"{LOCK}\"\npair = \"yes\"\n\
+             characteristics = [{{ service = \"180f\", characteristic = \"2a19\", how = \"read\", every_s = 1 }}]\n"
+        );
+        let mut plant = Plant::at(bluez, &source);
+        let battery = |plant: &mut Plant, percent: u8| {
+            let value = format!("{percent:02x}");
+            let command =
+                json!({ "address": LOCK, "characteristic": uuid16(0x2A19), "value": value });
+            plant.bluez.tell("tell", command);
+            until("the lock's battery", BACK, || {
+                plant.received.update(&plant.subscriber);
+                let is_it = |reading: &&Reading| {
+                    reading.point == "battery" && reading.value.as_f64() == Some(f64::from(percent))
+                };
+                let found = plant.received.readings.iter().rev().find(is_it);
+                found
+                    .map(|_| ())
+                    .ok_or_else(|| shown(&plant.gateway, Timestamp::default()))
+            });
+        };
+        battery(&mut plant, 90);
+        let look = plant.bluez.tell("look", json!({}));
+        assert_eq!(look["bonded"], json!([LOCK]));
+
+        plant.bluez.tell(
+            "device",
+            json!({ "address": LOCK, "lost_bond": true, "fatal": fatal }),
+        );
+        let since = now();
+        let begun = Instant::now();
+        plant.bluez.tell("lose", json!({ "address": LOCK }));
+        battery(&mut plant, 40);
+        eprintln!("the lock is paired anew after {:.1?}", begun.elapsed());
+        plant.is_back("the beacons", since, begun);
+        let look = plant.bluez.tell("look", json!({}));
+        assert_eq!(look["bonded"], json!([LOCK]));
+        assert_eq!(look["deaths"], u8::from(fatal));
+        plant.gateway.api.all_acknowledged(SOON * 2);
+    }
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(super) struct Driver<'a> {
     pub(super) asks: mpsc::Receiver<Ask>,
     /// When nobody answered: first it has to be heard again, so that the radio listens meanwhile.
     pub(super) missed: Option<Instant>,
+    /// The last attempt ended by pairing it, which this one does not do again.
+    pub(super) paired: bool,
 }
 
 // === impl Driver ===
@@ -63,6 +65,7 @@ impl Driver<'_> {
                 Ended::Lost(Cause::Away | Cause::Busy | Cause::Radio, _)
             );
             self.missed = (missed && !gave).then(Instant::now);
+            self.paired = ended == Ended::Paired;
             match gave {
                 true if began.elapsed() >= HELD => pace.worked(),
                 true => pace.gave(),
@@ -175,6 +178,7 @@ impl Driver<'_> {
             self.plan.as_deref(),
             route,
             turn,
+            self.paired,
         );
         session.run(&mut self.asks, waiting).await
     }
@@ -186,6 +190,11 @@ impl Driver<'_> {
                 Duration::ZERO,
                 Phase::Queued,
                 "it gave its connection to others that wait".to_owned(),
+            ),
+            Ended::Paired => (
+                Duration::ZERO,
+                Phase::Queued,
+                "it is paired; its connection was closed for that".to_owned(),
             ),
             Ended::Closed => (
                 LEFT_ALONE,

@@ -184,6 +184,7 @@ impl Gatt {
             plan,
             asks,
             missed: None,
+            paired: false,
         }
     }
 

@@ -45,6 +45,8 @@ const NEEDED: Duration = Duration::from_secs(10);
 pub(super) enum Ended {
     /// Others need the connection.
     Yielded,
+    /// It was paired, and its connection was closed for that.
+    Paired,
     /// Its values were read; the next ones are due after so long.
     Rests(Duration),
     /// Somebody wanted it closed, or nobody looks any more.
@@ -61,8 +63,12 @@ pub(super) struct Session<'a> {
     plan: Option<&'a Plan>,
     route: Route,
     turn: Turn<'a>,
-    /// It was paired once in this attempt: a second time would not help.
+    /// It was paired once in this attempt or just before it: a second time would not help.
     paired: bool,
+    /// Somebody waits for it to be paired, whatever the settings say.
+    to_be_paired: bool,
+    /// It was paired, and what was asked has to be asked by another connection.
+    anew: bool,
     works: Vec<Work>,
     /// What people want to see notified.
     watched: BTreeSet<CharacteristicId>,
@@ -93,6 +99,7 @@ impl<'a> Session<'a> {
         plan: Option<&'a Plan>,
         route: Route,
         turn: Turn<'a>,
+        paired: bool,
     ) -> Self {
         Self {
             desk,
@@ -101,7 +108,9 @@ impl<'a> Session<'a> {
             plan,
             route,
             turn,
-            paired: false,
+            paired,
+            to_be_paired: false,
+            anew: false,
             works: Vec::new(),
             watched: BTreeSet::new(),
             watch: Watch::new(),
@@ -116,6 +125,7 @@ impl<'a> Session<'a> {
         asks: &mut mpsc::Receiver<Ask>,
         waiting: &mut VecDeque<Ask>,
     ) -> (Ended, bool) {
+        self.to_be_paired = waiting.iter().any(|ask| matches!(ask, Ask::Pair(_)));
         let mut connection = match self.connect().await {
             Ok(connection) => connection,
             Err(error) => return (self.lost("it cannot be connected", &error), false),
@@ -209,7 +219,7 @@ impl<'a> Session<'a> {
                 None => self.next(connection, asks).await,
             };
             let done = match next {
-                Next::Asked(ask) => self.answer(connection, ask).await,
+                Next::Asked(ask) => self.answer(connection, ask, waiting).await,
                 Next::Yield => Err(Ended::Yielded),
                 Next::Came(Ok(notification)) => self.came(notification).await,
                 Next::Came(Err(error)) => Err(self.lost("its connection was lost", &error)),
@@ -257,7 +267,8 @@ impl<'a> Session<'a> {
         (done && !needed).then(|| every.saturating_sub(self.watch.age()))
     }
 
-    /// Asks a connected device; pairs when it wants that first and the settings allow it, and asks again.
+    /// Asks a connected device; pairs when it wants that first and the settings allow it, and asks again. Where `anew` is set
+    /// afterwards, the error is none: the attempt ends, and the next one asks.
     async fn asking(
         &mut self,
         connection: &dyn Connection,
@@ -266,8 +277,7 @@ impl<'a> Session<'a> {
     ) -> Result<Vec<u8>, RadioError> {
         match question.ask(connection, of).await {
             Err(RadioError::Unpaired(why)) if self.may_pair() => {
-                self.pair_anew(why).await?;
-                self.phase(Phase::Connected, "connected and paired");
+                self.pair_connected(connection, why).await?;
                 question.ask(connection, of).await
             }
             done => done,
@@ -280,7 +290,7 @@ impl<'a> Session<'a> {
     }
 
     fn may_pair(&self) -> bool {
-        !self.paired && self.pair_policy() != Pair::No
+        !self.paired && (self.to_be_paired || self.pair_policy() != Pair::No)
     }
 
     async fn is_bonded(&self) -> Result<bool, RadioError> {
@@ -292,21 +302,36 @@ impl<'a> Session<'a> {
             .any(|who| bonds.contains(who)))
     }
 
-    /// A device with a bond that wants to be paired has lost its own half: the bond is of no use any more, and Linux 6.1 falls over
-    /// it, so that it is removed first.
+    /// A device with a bond that wants to be paired has lost its own half: the bond is of no use any more, and goes.
     async fn pair_anew(&mut self, why: String) -> Result<(), RadioError> {
         if self.is_bonded().await? {
-            self.paired = true;
-            let forget = self
-                .ctx
-                .radio
-                .forget(&self.route.adapter, self.route.address);
-            limited(ANSWER, "forgetting its bond", forget).await?;
-            return Err(RadioError::Busy(format!(
-                "its bond is no longer good ({why}); the bond was removed, and it is paired anew"
-            )));
+            let words = format!("its bond was no longer good, so it was removed ({why})");
+            tracing::warn!(address = %self.address, "{words}");
+            self.desk
+                .tell(self.address, |status| status.cause = Some(words));
         }
         self.pair().await
+    }
+
+    /// Pairs a device that is connected, which may close its connection.
+    async fn pair_connected(
+        &mut self,
+        connection: &dyn Connection,
+        why: String,
+    ) -> Result<(), RadioError> {
+        self.pair_anew(why).await?;
+        if !self.is_alive(connection).await? {
+            self.anew = true;
+            return Err(RadioError::Broken(
+                "its connection was closed for the pairing".to_owned(),
+            ));
+        }
+        self.phase(Phase::Connected, "connected and paired");
+        Ok(())
+    }
+
+    async fn is_alive(&self, connection: &dyn Connection) -> Result<bool, RadioError> {
+        limited(ANSWER, "asking for the link", connection.alive()).await
     }
 
     async fn pair(&mut self) -> Result<(), RadioError> {
@@ -328,10 +353,13 @@ impl<'a> Session<'a> {
     }
 
     fn lost(&self, what: &str, error: &RadioError) -> Ended {
+        if self.anew {
+            return Ended::Paired;
+        }
         let cause = Cause::of(error);
         let remedy = match cause {
             Cause::Unpaired if self.pair_policy() == Pair::No => {
-                "; it wants to be paired: set `pair` to `if_needed`"
+                "; it wants to be paired: pair it under Bluetooth, or set `pair` to `if_needed`"
             }
             _ => "",
         };

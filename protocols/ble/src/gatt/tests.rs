@@ -62,6 +62,9 @@ fn device() -> Device {
         wants_pairing: false,
         bonded: false,
         bond_lost: false,
+        hangs_up: false,
+        pairing_closes: false,
+        closed: 0,
         breaks_after: None,
         mute_after: None,
         hangs: false,
@@ -317,11 +320,79 @@ async fn a_bond_that_is_no_longer_good_is_removed_and_made_anew() {
             let deeds: Vec<_> = log
                 .iter()
                 .filter(|line| !line.contains("2a"))
-                .take(5)
+                .take(4)
                 .collect();
-            assert_eq!(deeds, ["connect", "forget", "close", "connect", "pair"]);
+            assert_eq!(deeds, ["connect", "pair", "close", "connect"]);
         },
     )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_hangs_up_since_it_lost_its_bond_is_paired_anew_if_somebody_wants_that() {
+    let lost = || Device {
+        bonded: true,
+        bond_lost: true,
+        hangs_up: true,
+        ..device()
+    };
+    let twin = one(lost());
+    let plans = vec![plan(1, rules(), Pair::IfNeeded, false)];
+    beside(&twin, plans, 5, async |gatt, mut seen| {
+        assert!(!seen.for_seconds(10).await.is_empty());
+        let log = twin.world().log.clone();
+        assert_eq!(log[..3], ["refuse", "pair", "connect"]);
+        let cause = gatt.status()[0].cause.clone().unwrap();
+        assert!(cause.contains("it lost its bond"), "{cause}");
+        assert!(cause.contains("so it was removed"), "{cause}");
+        assert_eq!(gatt.status()[0].failures, 0);
+    })
+    .await;
+
+    let twin = one(lost());
+    let plans = vec![plan(1, rules(), Pair::No, false)];
+    beside(&twin, plans, 5, async |gatt, mut seen| {
+        assert!(seen.for_seconds(20).await.is_empty());
+        assert_eq!(twin.count("pair"), 0);
+        let words = gatt.pair(who(1)).await.unwrap();
+        assert_eq!(words, "C0:00:00:00:00:01 is paired");
+        assert_eq!(twin.count("pair"), 1);
+        assert!(!seen.for_seconds(10).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pairing_that_closes_the_connection_costs_no_value_and_is_no_failure() {
+    let wants = || Device {
+        wants_pairing: true,
+        pairing_closes: true,
+        ..device()
+    };
+    let twin = one(wants());
+    let plans = vec![plan(1, rules(), Pair::IfNeeded, false)];
+    beside(&twin, plans, 5, async |gatt, mut seen| {
+        assert!(!seen.for_seconds(10).await.is_empty());
+        let log = twin.world().log.clone();
+        let begin = ["connect", "subscribe 2a6e", "pair", "close", "connect"];
+        assert_eq!(log[..5], begin);
+        let status = &gatt.status()[0];
+        assert_eq!((status.failures, &status.cause), (0, &None));
+    })
+    .await;
+
+    // It wants it again and again: that is told, and it is not paired without end.
+    let twin = one(Device {
+        bond_lost: true,
+        ..wants()
+    });
+    let plans = vec![plan(1, rules(), Pair::IfNeeded, false)];
+    beside(&twin, plans, 5, async |gatt, mut seen| {
+        twin.world().bonds_fail = true;
+        seen.for_seconds(20).await;
+        assert_eq!(twin.count("pair"), 1);
+        assert_eq!(gatt.status()[0].failures, 1);
+    })
     .await;
 }
 

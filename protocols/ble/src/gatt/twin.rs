@@ -30,6 +30,8 @@ pub(super) struct World {
     pub open: usize,
     pub most_open: usize,
     connecting: usize,
+    /// Pairing says that it worked, and did not.
+    pub bonds_fail: bool,
     /// What was done, in order: `connect`, `subscribe 2a6e`, `read 2a19`, `close` …
     pub log: Vec<String>,
 }
@@ -47,6 +49,12 @@ pub(super) struct Device {
     pub bonded: bool,
     /// Its own half of the bond is lost.
     pub bond_lost: bool,
+    /// And it hangs up because of it, as the radio has found out.
+    pub hangs_up: bool,
+    /// Its connections are closed when it is paired.
+    pub pairing_closes: bool,
+    /// How many times that happened.
+    pub closed: u32,
     /// The link breaks so long after connecting.
     pub breaks_after: Option<Duration>,
     /// It tells nothing any more so long after connecting, and its link stays.
@@ -62,6 +70,8 @@ pub(super) struct Device {
 struct Link {
     twin: Twin,
     who: Address,
+    /// How many times its connections had been closed before.
+    closed: u32,
     since: Instant,
     next: Instant,
     subscribed: Mutex<BTreeSet<CharacteristicId>>,
@@ -166,7 +176,13 @@ impl Radio for Twin {
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
             drop(making);
+            let device = self.device(who);
+            if device.hangs_up && device.bonded && device.bond_lost {
+                self.log("refuse");
+                return Err(RadioError::Unpaired("it lost its bond".to_owned()));
+            }
             self.log("connect");
+            let closed = self.device(who).closed;
             let mut world = self.world();
             world.open += 1;
             world.most_open = world.most_open.max(world.open);
@@ -174,6 +190,7 @@ impl Radio for Twin {
             let link: Box<dyn Connection> = Box::new(Link {
                 twin: self.clone(),
                 who,
+                closed,
                 since: now,
                 next: now,
                 subscribed: Mutex::default(),
@@ -186,8 +203,11 @@ impl Radio for Twin {
         Box::pin(async move {
             self.log("pair");
             tokio::time::sleep(Duration::from_secs(2)).await;
+            let fails = self.world().bonds_fail;
             self.change(who, |device| {
-                (device.bonded, device.bond_lost) = (true, false)
+                // With an old bond goes the connection.
+                device.closed += u32::from(device.bonded || device.pairing_closes);
+                (device.bonded, device.bond_lost) = (true, fails)
             });
             Ok(())
         })
@@ -218,8 +238,9 @@ impl Radio for Twin {
 
 impl Link {
     fn broken(&self) -> bool {
-        let breaks = self.twin.device(self.who).breaks_after;
-        breaks.is_some_and(|breaks| self.since.elapsed() >= breaks)
+        let device = self.twin.device(self.who);
+        let breaks = device.breaks_after;
+        device.closed != self.closed || breaks.is_some_and(|breaks| self.since.elapsed() >= breaks)
     }
 
     fn check(&self) -> Result<Device, RadioError> {

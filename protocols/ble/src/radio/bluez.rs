@@ -15,7 +15,7 @@ pub(super) use agent::Agent;
 pub(super) use bus::Bus;
 pub(super) use ears::Ears;
 pub(super) use known::Known;
-pub(super) use words::{About, of_dbus};
+pub(super) use words::{About, gave_up, of_dbus};
 
 use report::Key;
 

@@ -13,6 +13,7 @@ use tokio::time::{self, Instant};
 use super::{
     RadioError,
     bluez::{Agent, Bus, Known, number},
+    doubts::Dialled,
     link::{Links, Opened},
     outlet::Outlet,
     scan::Scans,
@@ -67,9 +68,22 @@ impl Core {
                 "cannot connect to {address}: {adapter} has not heard it lately"
             )));
         }
+        let place = (number, address);
+        let (doubts, bonded) = (self.known.doubts(), self.known.is_bonded(number, address));
+        if doubts.dial(place, bonded, Instant::now()) {
+            return Err(lost_bond(address));
+        }
         self.scans.pause(number).await;
         let opened = time::timeout_at(deadline, self.links.connect(number, address)).await;
-        let opened = opened.unwrap_or_else(|_| Err(late(address, "the device does not answer")));
+        let (opened, how) = match opened {
+            Ok(Ok(opened)) => (Ok(opened), Dialled::Connected),
+            Ok(Err((error, how))) => (Err(error), how),
+            Err(_) => (
+                Err(late(address, "the device does not answer")),
+                Dialled::Failed,
+            ),
+        };
+        doubts.dialled(place, how, Instant::now());
         if opened.is_err() {
             // BlueZ goes on trying otherwise, and the next attempt finds it busy.
             let _ = time::timeout(CLEAN_UP, self.bus.disconnect(number, address)).await;
@@ -93,7 +107,7 @@ impl Core {
         let _turn = turn.map_err(|_| late(address, "other connections took all the time"))?;
         if self.known.is_bonded(number, address) {
             // The device lost its bond, or nobody would ask. Using the old one crashes BlueZ and the kernel of Debian 12.
-            self.bus.remove(number, address).await?;
+            self.forget(number, address).await?;
         }
         // It was forgotten just now, or when a question of ours was not answered because of the pairing.
         self.heard_again(number, address).await?;
@@ -108,6 +122,13 @@ impl Core {
         }
         self.scans.resume(number).await;
         paired
+    }
+
+    /// Removes a device with its bond.
+    pub(super) async fn forget(&self, number: u16, address: Address) -> Result<(), RadioError> {
+        self.bus.remove(number, address).await?;
+        self.known.doubts().clear((number, address));
+        Ok(())
     }
 
     /// Reads only when BlueZ can ask somebody: without an agent the read of a protected characteristic never answers.
@@ -141,6 +162,13 @@ impl Core {
             ))
         })
     }
+}
+
+fn lost_bond(address: Address) -> RadioError {
+    RadioError::Unpaired(format!(
+        "cannot connect to {address}: it seems to have lost its half of the bond, since its link breaks as soon as it \
+         is encrypted"
+    ))
 }
 
 fn late(address: Address, why: &str) -> RadioError {

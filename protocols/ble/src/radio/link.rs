@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -31,7 +31,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     Characteristic, CharacteristicId, Notification, RadioError, Service, Write,
-    bluez::{About, Bus, Known, device_id, of_dbus},
+    bluez::{About, Bus, Known, device_id, gave_up, of_dbus},
+    doubts::Dialled,
     outlet::{Outlet, now},
 };
 use crate::Address;
@@ -42,6 +43,8 @@ const NOTIFIED: usize = 256;
 const ONE: Duration = Duration::from_secs(9);
 /// How long a device may take to be forgotten whose pairing was turned down.
 const SETTLE: Duration = Duration::from_secs(5);
+/// How long BlueZ may take to say why a link broke that was being made usable.
+const WHY: Duration = Duration::from_secs(1);
 /// How long the bus may take to tell that a connection is there which was just made.
 const TOLD: Duration = Duration::from_secs(5);
 
@@ -129,31 +132,48 @@ impl Links {
             .ok_or_else(|| RadioError::Broken("the connection is gone".to_owned()))
     }
 
-    /// Connects and discovers the services. The caller limits it, and disconnects when it fails.
+    /// Connects and discovers the services. The caller limits it, and disconnects when it fails. An error comes with what it says of
+    /// the device's bond.
     pub(super) async fn connect(
         self: &Arc<Self>,
         adapter: u16,
         address: Address,
-    ) -> Result<Opened, RadioError> {
+    ) -> Result<Opened, (RadioError, Dialled)> {
         let doing = format!("connect to {address}");
-        let wrong = |error| of_btleplug(&doing, error);
+        let made = AtomicBool::new(false);
+        let wrong = |error| {
+            let error: btleplug::Error = error;
+            let how = match made.load(Ordering::Relaxed) && is_given_up(&error) {
+                true => Dialled::GivenUp,
+                false => Dialled::Failed,
+            };
+            failed(of_btleplug(&doing, error), how)
+        };
         let device: DeviceId = device_id(adapter, address)
             .parse()
             .map_err(|error: BluetoothError| wrong(error.into()))?;
-        let central = self.central(adapter).await?;
+        let central = self.central(adapter).await;
+        let central = central.map_err(|error| failed(error, Dialled::Failed))?;
         let peripheral = central.peripheral(&device.into()).await.map_err(wrong)?;
         self.streams.fetch_add(1, Ordering::Relaxed);
-        let connecting = async {
-            peripheral.connect().await?;
-            peripheral.discover_services().await
-        };
-        tokio::select! {
-            done = connecting => done.map_err(wrong)?,
-            // btleplug goes on waiting for the services, and everybody else for their turn.
-            () = self.made_and_gone(adapter, address) => {
-                return Err(RadioError::Broken(format!(
-                    "cannot {doing}: the link broke while its services were asked for"
-                )));
+        {
+            let connecting = async {
+                peripheral.connect().await?;
+                peripheral.discover_services().await
+            };
+            tokio::pin!(connecting);
+            tokio::select! {
+                done = &mut connecting => done.map_err(wrong)?,
+                // btleplug goes on waiting for the services, and everybody else for their turn.
+                () = self.made_and_gone(adapter, address, &made) => {
+                    if let Ok(Err(error)) = time::timeout(WHY, connecting).await {
+                        return Err(wrong(error));
+                    }
+                    let error = RadioError::Broken(format!(
+                        "cannot {doing}: the link broke while its services were asked for"
+                    ));
+                    return Err(failed(error, Dialled::Failed));
+                }
             }
         }
         Ok(self.open(adapter, address, peripheral))
@@ -326,10 +346,11 @@ impl Links {
         }
     }
 
-    /// Returns when a connection was made from now on and is gone.
-    async fn made_and_gone(&self, adapter: u16, address: Address) {
+    /// Returns when a connection was made from now on and is gone. Says in between that it was `made`.
+    async fn made_and_gone(&self, adapter: u16, address: Address, made: &AtomicBool) {
         let before = self.known.connection(adapter, address);
         let this = self.made(adapter, address, before).await;
+        made.store(true, Ordering::Relaxed);
         self.ended(adapter, address, this).await;
     }
 
@@ -497,6 +518,23 @@ fn id_of(characteristic: &Described) -> CharacteristicId {
     CharacteristicId {
         service: characteristic.service_uuid,
         characteristic: characteristic.uuid,
+    }
+}
+
+fn failed(error: RadioError, how: Dialled) -> (RadioError, Dialled) {
+    match error {
+        RadioError::NoDaemon(_) => (error, Dialled::Died),
+        error => (error, how),
+    }
+}
+
+fn is_given_up(error: &btleplug::Error) -> bool {
+    let btleplug::Error::Other(error) = error else {
+        return false;
+    };
+    match error.downcast_ref::<BluetoothError>() {
+        Some(BluetoothError::DbusError(error)) => gave_up(error),
+        _ => false,
     }
 }
 

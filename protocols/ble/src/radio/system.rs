@@ -24,6 +24,7 @@ use super::{
     Radios, Service, Write,
     bluez::{Agent, Bus, Ears, Known, number},
     core::Core,
+    doubts::Doubts,
     link::{Links, Opened},
     outlet::Outlet,
     scan::Scans,
@@ -47,6 +48,7 @@ type Ended = oneshot::Receiver<()>;
 pub struct SystemRadios {
     /// The end of the last radio. The next one waits for it, or the old one would close connections that the new one opens.
     last: Arc<Mutex<Option<Ended>>>,
+    doubts: Arc<Doubts>,
 }
 
 struct SystemRadio {
@@ -84,9 +86,10 @@ impl Radios for SystemRadios {
             let cancelled = CancellationToken::new();
             let cancel = cancelled.clone().drop_guard();
             let outlet = Arc::new(outlet);
+            let known = Arc::new(Known::new(self.doubts.clone()));
             thread::Builder::new()
                 .name("ble-radio".to_owned())
-                .spawn(move || live(&outlet, asked, ready, cancelled, end))
+                .spawn(move || live(&outlet, known, asked, ready, cancelled, end))
                 .map_err(|error| RadioError::Busy(format!("no thread for Bluetooth: {error}")))?;
             *last = Some(ended);
             let agent = time::timeout(OPEN, opened).await;
@@ -111,6 +114,7 @@ impl Radios for SystemRadios {
 /// The thread of a radio.
 fn live(
     outlet: &Arc<Outlet>,
+    known: Arc<Known>,
     jobs: mpsc::Receiver<Job>,
     ready: oneshot::Sender<Result<Agent, RadioError>>,
     cancelled: CancellationToken,
@@ -124,7 +128,7 @@ fn live(
         .build();
     match built {
         Ok(runtime) => {
-            let living = run(outlet.clone(), jobs, ready, cancelled);
+            let living = run(outlet.clone(), known, jobs, ready, cancelled);
             let lived = runtime.block_on(AssertUnwindSafe(living).catch_unwind());
             if lived.is_err() {
                 outlet.over(panicked());
@@ -147,12 +151,13 @@ fn live(
 /// The life of a radio: until it is dropped, or the bus or BlueZ are lost.
 async fn run(
     outlet: Arc<Outlet>,
+    known: Arc<Known>,
     mut jobs: mpsc::Receiver<Job>,
     ready: oneshot::Sender<Result<Agent, RadioError>>,
     cancelled: CancellationToken,
 ) {
     let over = CancellationToken::new();
-    let core = match open(&outlet, &cancelled, &over).await {
+    let core = match open(&outlet, known, &cancelled, &over).await {
         Ok(core) => Arc::new(core),
         Err(error) => {
             let _ = ready.send(Err(error));
@@ -184,6 +189,7 @@ async fn run(
 
 async fn open(
     outlet: &Arc<Outlet>,
+    known: Arc<Known>,
     cancelled: &CancellationToken,
     over: &CancellationToken,
 ) -> Result<Core, RadioError> {
@@ -195,7 +201,6 @@ async fn open(
         drop(ending);
     });
     let owner = bus.daemon().await?;
-    let known = Arc::new(Known::default());
     let agent = Agent::new(outlet.clone(), known.clone());
     agent.serve(bus.connection(), owner.clone());
     let hearing = (known.clone(), outlet.clone());
@@ -320,7 +325,7 @@ impl Radio for SystemRadio {
     fn forget(&self, adapter: &str, address: Address) -> Asked<'_, ()> {
         let adapter = adapter.to_owned();
         let job =
-            move |core: Arc<Core>| async move { core.bus.remove(number(&adapter)?, address).await };
+            move |core: Arc<Core>| async move { core.forget(number(&adapter)?, address).await };
         Box::pin(self.jobs.ask(CALL, job))
     }
 }

@@ -23,6 +23,13 @@ impl Watch {
             .filter_map(|id| self.adapters.get(id))
             .map(|adapter| self.report(now, adapter, budget))
             .collect();
+        if !self.looked {
+            if reports.is_empty() {
+                let words = "the system is asked for its Bluetooth adapters".to_owned();
+                reports.push(missing("", AdapterState::Starting, words));
+            }
+            return reports;
+        }
         for id in &self.preferred {
             if !self.adapters.contains_key(id.as_str()) {
                 let words = format!(

@@ -331,7 +331,11 @@ fn an_adapter_that_is_off_is_switched_on_and_one_that_refuses_is_told() {
 
 #[test]
 fn what_is_missing_is_told_apart() {
-    let world = World::preferring(vec![], &["hci7"], Scan::Auto);
+    let mut world = World::preferring(vec![], &["hci7"], Scan::Auto);
+    let (state, words) = world.state("");
+    assert_eq!(state, AdapterState::Starting, "nobody was asked yet");
+    assert_eq!(words, "the system is asked for its Bluetooth adapters");
+    world.run(2);
     assert_eq!(world.state("hci7").0, AdapterState::Missing);
     let mut world = World::new(vec![]);
     world.run(30);

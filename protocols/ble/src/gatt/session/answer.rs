@@ -1,5 +1,7 @@
 //! Answers of a session: what people ask while they look around, and commands.
 
+use std::collections::VecDeque;
+
 use fieldgate_kit::ExploreError;
 use fieldgate_model::{Action, Answer, Timestamp, Value};
 use tokio::time::Instant;
@@ -21,11 +23,12 @@ const LATE: &str = "its time to live ran out before it was written; nothing was 
 // === impl Session ===
 
 impl Session<'_> {
-    /// Answers one question.
+    /// Answers one question. One that the device has to be connected anew for goes back to those that wait.
     pub(super) async fn answer(
         &mut self,
         connection: &dyn Connection,
         ask: Ask,
+        waiting: &mut VecDeque<Ask>,
     ) -> Result<(), Ended> {
         if ask.is_stale() {
             return Ok(());
@@ -40,6 +43,9 @@ impl Session<'_> {
             }
             Ask::Read(of, reply) => {
                 let read = self.asking(connection, of, Question::Read).await;
+                if self.anew {
+                    return again(Ask::Read(of, reply), waiting);
+                }
                 if let Ok(value) = &read {
                     self.was_read(of, value).await;
                 }
@@ -51,6 +57,9 @@ impl Session<'_> {
             }
             Ask::Notify(of, on, reply) => {
                 let done = self.notify(connection, of, on).await;
+                if self.anew {
+                    return again(Ask::Notify(of, on, reply), waiting);
+                }
                 let _ = reply.send(self.told(done.as_ref().map(|_| ())));
                 self.after(done.err())
             }
@@ -59,9 +68,16 @@ impl Session<'_> {
                 Err(Ended::Closed)
             }
             Ask::Pair(reply) => {
-                let done = self.pair().await;
+                // Its old bond may have kept it from being connected, and then it was done already.
+                let done = match self.paired {
+                    true => Ok(()),
+                    false => self.pair().await,
+                };
                 let words = || format!("{} is paired", self.address);
                 let _ = reply.send(self.told(done.as_ref().map(|()| words())));
+                if done.is_ok() && !self.is_alive(connection).await.unwrap_or(false) {
+                    return Err(Ended::Paired);
+                }
                 self.phase(super::Phase::Connected, "connected");
                 self.after(done.err())
             }
@@ -85,7 +101,10 @@ impl Session<'_> {
                 Ok(())
             }
             Ask::Command(rule, action, expires, reply) => {
-                let (answer, error) = self.command(connection, rule, action, expires).await;
+                let (answer, error) = self.command(connection, rule, &action, expires).await;
+                if self.anew {
+                    return again(Ask::Command(rule, action, expires, reply), waiting);
+                }
                 let _ = reply.send(answer);
                 self.after(error)
             }
@@ -134,7 +153,7 @@ impl Session<'_> {
         &mut self,
         connection: &dyn Connection,
         rule: usize,
-        action: Action,
+        action: &Action,
         expires: Timestamp,
     ) -> (Answer, Option<RadioError>) {
         let Some(rule) = self.plan.and_then(|plan| plan.rules.get(rule)) else {
@@ -151,7 +170,7 @@ impl Session<'_> {
                 }
                 Err(error) => (no_answer(&error, "it could not be read"), Some(error)),
             },
-            Action::Write(value) => self.write(connection, rule, &value, expires).await,
+            Action::Write(value) => self.write(connection, rule, value, expires).await,
             other => {
                 let words = format!("{} is nothing that a characteristic can do", other.kind());
                 (Answer::refused(words), None)
@@ -214,7 +233,7 @@ impl Session<'_> {
         if let Err(RadioError::Unpaired(why)) = &done
             && self.may_pair()
         {
-            done = match self.pair_anew(why.clone()).await {
+            done = match self.pair_connected(connection, why.clone()).await {
                 Ok(()) if clock::now() > expires => {
                     return (Answer::expired(LATE).old(old), None);
                 }
@@ -243,6 +262,11 @@ impl Session<'_> {
             }
         }
     }
+}
+
+fn again(ask: Ask, waiting: &mut VecDeque<Ask>) -> Result<(), Ended> {
+    waiting.push_front(ask);
+    Err(Ended::Paired)
 }
 
 fn read(rule: &Rule, value: &[u8]) -> Answer {

@@ -187,7 +187,7 @@ impl Session<'_> {
     pub(super) async fn quiet(&mut self, connection: &dyn Connection) -> Result<(), Ended> {
         let quiet = self.watch.last.elapsed().as_secs();
         let gone = |why: String| Err(Ended::Lost(Cause::Broken, why));
-        match super::limited(super::ANSWER, "asking for the link", connection.alive()).await {
+        match self.is_alive(connection).await {
             Ok(true) => {}
             Ok(false) => return gone(format!("nothing came for {quiet} s, and its link is gone")),
             Err(error) => return Err(self.lost(&format!("nothing came for {quiet} s"), &error)),

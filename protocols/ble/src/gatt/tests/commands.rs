@@ -77,6 +77,26 @@ async fn commands_are_carried_out_where_the_rules_allow_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_that_needs_pairing_is_carried_out_by_the_next_connection() {
+    let twin = one(Device {
+        wants_pairing: true,
+        pairing_closes: true,
+        ..device()
+    });
+    let plans = vec![plan(1, rules(), Pair::IfNeeded, false)];
+    beside(&twin, plans, 5, async |gatt, _seen| {
+        let order = command("ble/oven1/setpoint", Action::Write(22.0.into()));
+        let done = gatt.carry_out(&order).await;
+        assert_eq!(done.outcome, Outcome::Done, "{done:?}");
+        assert_eq!(done.old, Some(21.5.into()));
+        assert_eq!(twin.world().devices[&who(1)].values[&setpoint()], [220, 0]);
+        assert_eq!(twin.count("pair"), 1);
+        assert_eq!(twin.count("write WithResponse"), 1);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_command_jumps_the_queue() {
     let twin = Twin::default();
     for number in 0..20 {

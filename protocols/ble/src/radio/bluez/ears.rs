@@ -150,6 +150,7 @@ impl Ears {
         let (name, _, new): (Option<&str>, Option<&str>, Option<&str>) = message.get3();
         let ours = message.sender().as_deref() == Some("org.freedesktop.DBus");
         if ours && name == Some("org.bluez") && new != Some(self.owner.as_str()) {
+            self.known.daemon_went();
             self.outlet.over(words::gone());
             return false;
         }

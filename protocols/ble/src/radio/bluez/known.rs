@@ -2,13 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
-use tokio::sync::{broadcast, watch};
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
 
 use super::report::{Key, Told};
-use crate::Address;
+use crate::{Address, radio::doubts::Doubts};
 
 /// See the module.
 #[derive(Debug)]
@@ -18,6 +21,8 @@ pub(in super::super) struct Known {
     links: watch::Sender<u64>,
     /// Whose pairing was turned down, since nobody here had asked for it.
     turned_down: broadcast::Sender<Key>,
+    /// What outlasts this radio.
+    doubts: Arc<Doubts>,
 }
 
 /// Pairings that are turned down at one moment.
@@ -35,17 +40,20 @@ struct Facts {
 
 // === impl Known ===
 
-impl Default for Known {
-    fn default() -> Self {
+impl Known {
+    pub(in super::super) fn new(doubts: Arc<Doubts>) -> Self {
         Self {
             facts: Mutex::default(),
             links: watch::Sender::new(0),
             turned_down: broadcast::Sender::new(TURNED_DOWN),
+            doubts,
         }
     }
-}
 
-impl Known {
+    pub(in super::super) fn doubts(&self) -> &Doubts {
+        &self.doubts
+    }
+
     pub(in super::super) fn adapters(&self) -> BTreeSet<u16> {
         self.lock().adapters.clone()
     }
@@ -145,6 +153,13 @@ impl Known {
             }
         }
         self.links.send_modify(|changes| *changes += 1);
+    }
+
+    /// BlueZ died, or was restarted.
+    pub(super) fn daemon_went(&self) {
+        let facts = self.lock();
+        let linked = |(adapter, address)| facts.connected.contains_key(&Key { adapter, address });
+        self.doubts.died(Instant::now(), linked);
     }
 
     pub(super) fn bonded(&self, key: Key, on: bool) {

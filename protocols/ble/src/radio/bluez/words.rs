@@ -24,6 +24,12 @@ pub(in super::super) fn of_dbus(doing: &str, about: About, error: &dbus::Error) 
     )
 }
 
+/// This side gave a link up, or the attempt to make one.
+pub(in super::super) fn gave_up(error: &dbus::Error) -> bool {
+    let said = error.message().unwrap_or_default();
+    said.contains("abort-by-local")
+}
+
 pub(super) fn not_running() -> RadioError {
     RadioError::NoDaemon(format!(
         "BlueZ, the system's Bluetooth, is installed and does not run; {START}"
@@ -98,6 +104,8 @@ fn of(doing: &str, about: About, name: &str, message: &str) -> RadioError {
         ("InProgress", _) => RadioError::Busy(format!(
             "cannot {doing}: something else is under way ({said})"
         )),
+        // Who was asked died over it.
+        ("NoReply", _) if has(&["disconnected from message bus"]) => gone(),
         ("NoReply" | "Timeout" | "TimedOut", _) => {
             RadioError::Busy(format!("cannot {doing}: no answer in time ({said})"))
         }
@@ -119,6 +127,11 @@ fn of(doing: &str, about: About, name: &str, message: &str) -> RadioError {
             ))
         }
         _ if has(&["not connected"]) => broken(doing, said),
+        // As the system calls an adapter that fails or just went.
+        _ if has(&["input/output error"]) => RadioError::NoAdapter(format!(
+            "cannot {doing}: the adapter does not do it ({said}); it may have been switched off or unplugged, or \
+             see `dmesg`"
+        )),
         _ if has(&[
             "connection-",
             "connection abort",
@@ -214,6 +227,18 @@ mod tests {
                 format!("{BUS}.NoReply"),
                 "Did not receive a reply",
                 RadioError::Busy,
+            ),
+            (
+                Device,
+                format!("{BUS}.NoReply"),
+                "Message recipient disconnected from message bus without replying",
+                |_| gone(),
+            ),
+            (
+                Device,
+                format!("{BLUEZ}.Failed"),
+                "Input/output error",
+                RadioError::NoAdapter,
             ),
             (
                 Device,

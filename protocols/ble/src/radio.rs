@@ -128,7 +128,10 @@ pub struct Prompt {
     pub until: Timestamp,
 }
 
-/// An adapter, as the system describes it.
+/// Stands for the adapters that a switch of the machine took away.
+pub const TAKEN_AWAY: &str = "Bluetooth";
+
+/// An adapter, as the system describes it; [`AdapterFacts::taken_away`] where there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdapterFacts {
     /// `hci0`.
@@ -142,6 +145,21 @@ pub struct AdapterFacts {
     pub passive: bool,
     /// The connections that it has now.
     pub connections: u32,
+}
+
+impl AdapterFacts {
+    /// There is no adapter, and a switch holds Bluetooth.
+    #[must_use]
+    pub fn taken_away() -> Self {
+        Self {
+            id: TAKEN_AWAY.into(),
+            address: None,
+            state: AdapterState::Blocked,
+            scanning: false,
+            passive: false,
+            connections: 0,
+        }
+    }
 }
 
 /// A service of a device.

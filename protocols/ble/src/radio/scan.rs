@@ -74,6 +74,9 @@ impl Scans {
             }
             all.push(facts);
         }
+        if all.is_empty() && Bus::is_held() {
+            all.push(AdapterFacts::taken_away());
+        }
         Ok(all)
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use fieldgate_kit::scanner::{AdapterReport, AdapterState};
 
 use super::{Adapter, Watch, ladder::Expected};
-use crate::radio::RadioError;
+use crate::radio::{RadioError, TAKEN_AWAY};
 
 /// After so long people are told that nothing is heard; something is done about it later.
 const TELL_S: u64 = 20;
@@ -70,7 +70,8 @@ impl Watch {
         let chosen = self.chosen.as_ref();
         let chosen = chosen.filter(|chosen| chosen.id == adapter.facts.id);
         let per_s = adapter.rate.per_s(now);
-        let allowed = self.allowed().contains(&adapter.facts.id);
+        let allowed =
+            self.allowed().contains(&adapter.facts.id) || *adapter.facts.id == *TAKEN_AWAY;
         let (state, words) = if !allowed {
             (
                 AdapterState::Standby,

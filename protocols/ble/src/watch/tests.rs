@@ -337,6 +337,26 @@ fn what_is_missing_is_told_apart() {
     assert_eq!(words, "the system is asked for its Bluetooth adapters");
     world.run(2);
     assert_eq!(world.state("hci7").0, AdapterState::Missing);
+    for preferred in [&[][..], &["hci0"]] {
+        let mut world = World::preferring(vec![], preferred, Scan::Auto);
+        world.adapters = vec![Fake {
+            facts: AdapterFacts::taken_away(),
+            ..fake("")
+        }];
+        world.run(30);
+        let (state, words) = world.state("Bluetooth");
+        assert_eq!(state, AdapterState::Blocked);
+        assert!(
+            words.starts_with("is blocked by rfkill: `rfkill unblock"),
+            "{words}"
+        );
+        let words = world.watch.words(world.now);
+        assert!(
+            words.starts_with("Bluetooth is blocked by rfkill"),
+            "{words}"
+        );
+        assert_eq!(world.log, []);
+    }
     let mut world = World::new(vec![]);
     world.run(30);
     assert!(

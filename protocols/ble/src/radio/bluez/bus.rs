@@ -107,6 +107,7 @@ impl Bus {
         &self,
         known: &Known,
     ) -> Result<Vec<(u16, AdapterFacts)>, RadioError> {
+        let held = rfkill::held(Path::new(RFKILL));
         let mut all = Vec::new();
         for number in known.adapters() {
             let id = format!("hci{number}");
@@ -122,7 +123,7 @@ impl Bus {
             };
             let passive = self.offers_monitors(&path).await;
             let facts = AdapterFacts {
-                state: adapter.state(rfkill::holds(Path::new(RFKILL), &id)),
+                state: adapter.state(held.contains(&id)),
                 id: id.into(),
                 address: adapter.address,
                 scanning: adapter.discovering,
@@ -132,6 +133,11 @@ impl Bus {
             all.push((number, facts));
         }
         Ok(all)
+    }
+
+    /// Whether a switch holds Bluetooth, or a part of it.
+    pub(in super::super) fn is_held() -> bool {
+        !rfkill::held(Path::new(RFKILL)).is_empty()
     }
 
     async fn offers_monitors(&self, path: &str) -> bool {

@@ -2,20 +2,21 @@
 
 use std::{fs, path::Path};
 
-/// Whether a switch of software or of the machine holds this adapter. What cannot be read does not hold it.
-pub(super) fn holds(folder: &Path, adapter: &str) -> bool {
+/// The names of what is held by a switch of software or of the machine: adapters, and on many portable computers a switch with a name
+/// of its own that takes the adapter off the bus. What cannot be read holds nothing.
+pub(super) fn held(folder: &Path) -> Vec<String> {
     let Ok(switches) = fs::read_dir(folder) else {
-        return false;
+        return Vec::new();
     };
-    switches.flatten().any(|switch| {
+    let held = switches.flatten().filter_map(|switch| {
         let read = |file: &str| {
             let text = fs::read_to_string(switch.path().join(file)).unwrap_or_default();
             text.trim().to_owned()
         };
-        read("type") == "bluetooth"
-            && read("name") == adapter
-            && (read("soft") == "1" || read("hard") == "1")
-    })
+        let holds = read("soft") == "1" || read("hard") == "1";
+        (holds && read("type") == "bluetooth").then(|| read("name"))
+    });
+    held.collect()
 }
 
 #[cfg(test)]
@@ -23,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_switch_of_this_adapter_holds_it() {
+    fn what_is_held_is_told_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let switch = |number: u32, files: &[(&str, &str)]| {
             let switch = folder.path().join(format!("rfkill{number}"));
@@ -54,8 +55,18 @@ mod tests {
                 ("hard", "0\n"),
             ],
         );
-        assert!(holds(folder.path(), "hci0"));
-        assert!(!holds(folder.path(), "hci1"));
-        assert!(!holds(&folder.path().join("none"), "hci0"));
+        switch(
+            3,
+            &[
+                ("type", "bluetooth\n"),
+                ("name", "tpacpi_bluetooth_sw\n"),
+                ("soft", "0\n"),
+                ("hard", "1\n"),
+            ],
+        );
+        let mut all = held(folder.path());
+        all.sort();
+        assert_eq!(all, ["hci0", "tpacpi_bluetooth_sw"]);
+        assert_eq!(held(&folder.path().join("none")), [""; 0]);
     }
 }

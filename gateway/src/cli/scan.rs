@@ -116,7 +116,8 @@ fn told(view: &ScanView) -> String {
             view.passing
         ));
     }
-    for adapter in &view.adapters {
+    // What stands for no adapter is what the words say.
+    for adapter in view.adapters.iter().filter(|one| !one.id.is_empty()) {
         text.push_str(&format!("{}\n", adapter_line(adapter)));
     }
     text + &view.words
@@ -219,9 +220,13 @@ mod tests {
             most_connections: 5,
             steps: vec![],
         };
+        let missing = AdapterView {
+            id: String::new(),
+            ..adapter.clone()
+        };
         let view = ScanView {
             heard: vec![heard],
-            adapters: vec![adapter],
+            adapters: vec![missing, adapter],
             passing: 7,
             matching: 1,
             words: "all is well".into(),

@@ -106,6 +106,12 @@ impl Rhythm {
         }
     }
 
+    /// Nothing came for longer than anybody needs whose pace is not known yet.
+    pub fn is_quiet(&self, now: Instant) -> bool {
+        let away = self.last().map(|last| now.saturating_duration_since(last));
+        away.is_none_or(|away| away > LATE_AT_LEAST)
+    }
+
     /// When a packet of it came last.
     pub fn heard_last(&self) -> Option<Instant> {
         self.last
@@ -163,9 +169,12 @@ mod tests {
         let mut rhythm = Rhythm::default();
         let start = Instant::now();
         assert_eq!(rhythm.freshness(start), Freshness::Learning);
+        assert!(rhythm.is_quiet(start));
         rhythm.heard(start);
+        assert!(!rhythm.is_quiet(start + LATE_AT_LEAST));
         let soon = start + Duration::from_secs(300);
         assert_eq!(rhythm.freshness(soon), Freshness::Learning);
+        assert!(rhythm.is_quiet(soon), "and it is not said to be heard");
         let late = start + Duration::from_secs(601);
         assert_eq!(rhythm.freshness(late), Freshness::Silent);
     }

@@ -357,12 +357,13 @@ impl<'a> Listen<'a> {
     /// How it is, for people.
     fn tell(&mut self) {
         let mut state = self.air.state();
-        let now = Instant::now().into_std();
+        let now_at = Instant::now();
+        let now = now_at.into_std();
         let mut adapters = self.watch.reports(now, self.connections);
         for adapter in &mut adapters {
             adapter.connections.0 = self.air.connections(&adapter.id);
         }
-        let (there, late, all) = state.table.attendance();
+        let (there, late, all) = state.table.attendance(now_at);
         let mut words = self.watch.words(now);
         let mut states = adapters.iter().map(|adapter| adapter.state);
         let well = states.any(|state| state == AdapterState::Listening);

@@ -261,18 +261,18 @@ impl Table {
     }
 
     /// How many devices of the settings are heard and how many of the others are only late, and how many there are.
-    pub(crate) fn attendance(&self) -> (usize, usize, usize) {
+    pub(crate) fn attendance(&self, now: Instant) -> (usize, usize, usize) {
         let (mut heard, mut late, mut all) = (0, 0, 0);
         for known in self.rules.all() {
             all += 1;
-            match self
-                .entries
-                .get(&known.address)
-                .map(|entry| entry.freshness)
-            {
-                None | Some(Freshness::Silent) => {}
-                Some(Freshness::Late) => late += 1,
-                Some(Freshness::OnTime | Freshness::Learning | Freshness::Sleeping) => heard += 1,
+            let Some(entry) = self.entries.get(&known.address) else {
+                continue;
+            };
+            match entry.freshness {
+                Freshness::Silent => {}
+                Freshness::Late => late += 1,
+                Freshness::Learning if entry.rhythm.is_quiet(now) => late += 1,
+                Freshness::OnTime | Freshness::Learning | Freshness::Sleeping => heard += 1,
             }
         }
         (heard, late, all)

@@ -5,6 +5,7 @@ mod network;
 mod rows;
 
 pub use message::{Announcement, Said};
+#[cfg(any(test, feature = "sim"))]
 pub(crate) use network::GROUP;
 pub use network::{Listener, Networks, Overheard, PORT, Search, SearchError, Where, search};
 pub use rows::{Findings, Found};

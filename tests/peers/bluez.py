@@ -89,6 +89,12 @@ class Device:
         self.breaks = False
         # BlueZ dies of a link that it has a bond for and the device has not, as with Linux 6.1, and is started again.
         self.fatal = False
+        # BlueZ says why such a link ended, as 5.83 does.
+        self.tells = False
+        # It loses each bond that it makes.
+        self.forgetful = False
+        # Its signal is so weak that a link breaks while it is encrypted.
+        self.weak = False
         # A BTHome packet with the number of what it said, so that no two are alike.
         self.counts = False
         self.values = {}
@@ -299,10 +305,13 @@ class BlueZ:
             self.connecting.pop(path, None)
         await asyncio.sleep(0.02)
         self.change(path, DEVICE, {"Connected": V("b", True)})
-        if device.lost_bond and device.bonded:
+        if (device.lost_bond or device.weak) and device.bonded:
             await asyncio.sleep(0.1)
             loop = asyncio.get_running_loop()
             loop.call_later(0.01, self.lose, path)
+            if device.tells:
+                why = "Timeout" if device.weak else "Authentication"
+                self.send(path, DEVICE, "Disconnected", "ss", [f"org.bluez.Reason.{why}", "Connection terminated"])
             if device.fatal:
                 loop.call_later(0.2, lambda: loop.create_task(self.die()))
             fail("Failed", "le-connection-abort-by-local")
@@ -365,7 +374,7 @@ class BlueZ:
         self.bond(path, device)
 
     def bond(self, path, device):
-        device.bonded, device.lost_bond = True, False
+        device.bonded, device.lost_bond = True, device.forgetful
         self.stuck.discard(path)
         self.change(path, DEVICE, {"Paired": V("b", True), "Bonded": V("b", True)})
 
@@ -632,6 +641,13 @@ class BlueZ:
         """Changes, and advertises once."""
         await self.do_device(command)
         self.advertise(self.devices[command["address"]])
+
+    async def do_renew(self, command):
+        """Somebody else pairs it anew."""
+        device = self.devices[command["address"]]
+        for path in self.paths(device):
+            self.change(path, DEVICE, {"Paired": V("b", False), "Bonded": V("b", False)})
+            self.bond(path, device)
 
     async def do_lose(self, command):
         """The link breaks."""

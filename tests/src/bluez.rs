@@ -195,8 +195,9 @@ impl Listener {
         (error, text("words").expect("an error has words"))
     }
 
+    /// A command, and its answer.
     #[track_caller]
-    fn ask(&mut self, what: &str, command: Json) -> Json {
+    pub fn ask(&mut self, what: &str, command: Json) -> Json {
         self.say(what, command);
         self.answer()
     }

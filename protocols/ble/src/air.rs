@@ -91,12 +91,12 @@ impl Air {
         self.gatt.connections(adapter)
     }
 
-    /// Connections that are being made.
+    /// Connections that are being made, also to pair.
     pub(crate) fn connecting(&self) -> u32 {
         let statuses = self.gatt.status();
         let making = statuses
             .iter()
-            .filter(|status| status.phase == Phase::Connecting);
+            .filter(|status| matches!(status.phase, Phase::Connecting | Phase::Pairing));
         u32::try_from(making.count()).unwrap_or(u32::MAX)
     }
 
@@ -125,7 +125,8 @@ impl Air {
                 return Ok(None);
             }
             let adapters = state.adapters.iter();
-            adapters.map(|adapter| adapter.id.to_string()).collect()
+            let adapters = adapters.filter(|adapter| adapter.id.starts_with("hci"));
+            adapters.map(|adapter| adapter.id.clone()).collect()
         };
         let mut forgotten = false;
         for adapter in adapters {

@@ -24,10 +24,9 @@ fn listening(options: Json) -> (Bluez, Listener) {
     (bluez, radio)
 }
 
-/// A connectable device that advertises by itself.
+/// A connectable device that advertises by itself, something else each time.
 fn device(bluez: &mut Bluez, radio: &mut Listener, address: &str, more: Json) {
-    let mut command =
-        json!({ "address": address, "connectable": true, "every_ms": 100, "name": "Device" });
+    let mut command = json!({ "address": address, "connectable": true, "every_ms": 100, "name": "Device", "counts": true });
     for (name, value) in more.as_object().unwrap() {
         command[name] = value.clone();
     }
@@ -241,41 +240,8 @@ fn pairing_asks_what_the_device_wants_to_know() {
     );
 }
 
-#[test]
-fn a_lost_bond_is_found_out_before_bluez_dies_of_it_again() {
-    for fatal in [false, true] {
-        let (mut bluez, mut radio) = listening(json!({}));
-        let pairing = json!({ "pairing": "just_works", "fatal": fatal });
-        device(&mut bluez, &mut radio, ENV, pairing);
-        let env = || json!({ "address": ENV });
-        radio.ok("pair", env());
-        radio.ok("connect", env());
-        radio.ok("close", env());
-        bluez.tell("device", json!({ "address": ENV, "lost_bond": true }));
-        let (error, words) = radio.fails("connect", env());
-        assert_eq!(error, "Away", "{words}");
-        if fatal {
-            // The link that was given up and the death of BlueZ are two signs.
-            radio.event("over", |event| event["error"] == "NoDaemon");
-            until_true("BlueZ to be back", SOON, || {
-                bluez.tell("look", json!({}))["serves"] == json!(true)
-            });
-            radio.listen();
-        } else {
-            assert_eq!(radio.fails("connect", env()).0, "Away", "one more sign");
-        }
-        let (error, words) = radio.fails("connect", env());
-        assert_eq!(error, "Unpaired", "{words}");
-        assert!(words.contains("lost its half of the bond"), "{words}");
-        assert_eq!(bluez.tell("look", json!({}))["deaths"], u8::from(fatal));
-        radio.ok("pair", env());
-        radio.ok("connect", env());
-        assert_eq!(radio.ok("read", of(PROTECTED)), "736563726574");
-    }
-}
-
-#[test]
-fn a_link_that_breaks_says_nothing_of_the_bond() {
+/// A bus and a radio that was connected to a device with a bond.
+fn bonded(more: Json) -> (Bluez, Listener) {
     let (mut bluez, mut radio) = listening(json!({}));
     let pairing = json!({ "pairing": "just_works" });
     device(&mut bluez, &mut radio, ENV, pairing);
@@ -283,12 +249,91 @@ fn a_link_that_breaks_says_nothing_of_the_bond() {
     radio.ok("pair", env());
     radio.ok("connect", env());
     radio.ok("close", env());
-    bluez.tell("device", json!({ "address": ENV, "breaks": true }));
-    for _ in 0..3 {
-        assert_eq!(radio.fails("connect", env()).0, "Broken");
+    device(&mut bluez, &mut radio, ENV, more);
+    (bluez, radio)
+}
+
+/// Connects, which fails; when BlueZ dies of it, it is waited for.
+fn fails(bluez: &mut Bluez, radio: &mut Listener, fatal: bool) -> (String, String) {
+    radio.forget_events();
+    let failed = radio.fails("connect", json!({ "address": ENV }));
+    if fatal && failed.0 == "Away" {
+        radio.event("over", |event| event["error"] == "NoDaemon");
+        until_true("BlueZ to be back", SOON, || {
+            bluez.tell("look", json!({}))["serves"] == json!(true)
+        });
+        radio.listen();
     }
-    bluez.tell("device", json!({ "address": ENV, "breaks": false }));
-    radio.ok("connect", env());
+    failed
+}
+
+#[test]
+fn a_lost_bond_is_found_out_before_bluez_dies_of_it_for_ever() {
+    for fatal in [false, true] {
+        let lost = json!({ "lost_bond": true, "fatal": fatal, "tells": !fatal });
+        let (mut bluez, mut radio) = bonded(lost);
+        for _ in 0..2 {
+            let (error, words) = fails(&mut bluez, &mut radio, fatal);
+            assert_eq!(error, "Away", "{words}");
+        }
+        let (error, words) = fails(&mut bluez, &mut radio, fatal);
+        assert_eq!(error, "Unpaired", "{words}");
+        assert!(words.contains("lost its half of the bond"), "{words}");
+        let deaths = bluez.tell("look", json!({}))["deaths"].clone();
+        assert_eq!(deaths, if fatal { 2 } else { 0 });
+        let env = || json!({ "address": ENV });
+        radio.ok("pair", env());
+        radio.ok("connect", env());
+        assert_eq!(radio.ok("read", of(PROTECTED)), "736563726574");
+    }
+}
+
+#[test]
+fn a_device_that_loses_each_bond_does_not_kill_bluez_without_end() {
+    let lost = json!({ "lost_bond": true, "fatal": true, "forgetful": true });
+    let (mut bluez, mut radio) = bonded(lost);
+    let mut answers = Vec::new();
+    for _ in 0..7 {
+        let (error, words) = fails(&mut bluez, &mut radio, true);
+        if error == "Unpaired" {
+            radio.ok("pair", json!({ "address": ENV }));
+        } else if error == "Refused" {
+            assert!(words.contains("has lost that bond as well"), "{words}");
+        }
+        answers.push(error);
+    }
+    let expected = [
+        "Away", "Away", "Unpaired", "Away", "Away", "Refused", "Refused",
+    ];
+    assert_eq!(answers, expected);
+    assert_eq!(bluez.tell("look", json!({}))["deaths"], 4);
+}
+
+#[test]
+fn links_that_are_too_weak_cost_no_bond() {
+    for tells in [false, true] {
+        let weak = json!({ "weak": true, "rssi": -90, "tells": tells });
+        let (mut bluez, mut radio) = bonded(weak);
+        for _ in 0..6 {
+            let (error, words) = fails(&mut bluez, &mut radio, false);
+            assert_eq!(error, "Away", "{words}");
+        }
+        bluez.tell("device", json!({ "address": ENV, "weak": false }));
+        radio.ok("connect", json!({ "address": ENV }));
+        assert_eq!(bluez.tell("look", json!({}))["bonded"], json!([ENV]));
+    }
+}
+
+#[test]
+fn a_bond_that_somebody_else_made_anew_is_used() {
+    let (mut bluez, mut radio) = bonded(json!({ "lost_bond": true, "tells": true }));
+    for expected in ["Away", "Away", "Unpaired"] {
+        assert_eq!(fails(&mut bluez, &mut radio, false).0, expected);
+    }
+    bluez.tell("renew", json!({ "address": ENV }));
+    until_true("the new bond to be used", SOON, || {
+        radio.ask("connect", json!({ "address": ENV }))["error"] == Json::Null
+    });
 }
 
 #[test]

@@ -250,7 +250,7 @@ fn a_device_that_lost_its_bond_is_paired_anew_and_takes_nobody_else_down() {
 
         plant.bluez.tell(
             "device",
-            json!({ "address": LOCK, "lost_bond": true, "fatal": fatal }),
+            json!({ "address": LOCK, "lost_bond": true, "fatal": fatal, "tells": !fatal }),
         );
         let since = now();
         let begun = Instant::now();
@@ -260,7 +260,7 @@ fn a_device_that_lost_its_bond_is_paired_anew_and_takes_nobody_else_down() {
         plant.is_back("the beacons", since, begun);
         let look = plant.bluez.tell("look", json!({}));
         assert_eq!(look["bonded"], json!([LOCK]));
-        assert_eq!(look["deaths"], u8::from(fatal));
+        assert_eq!(look["deaths"], if fatal { 2 } else { 0 });
         plant.gateway.api.all_acknowledged(SOON * 2);
     }
 }

@@ -10,7 +10,7 @@ use super::{
     desk::Desk,
     pace::{Cause, Pace},
     plan::Plan,
-    session::{Ended, Session},
+    session::{Ended, Pairing, Session},
     status::Phase,
 };
 use crate::{Address, clock};
@@ -36,8 +36,8 @@ pub(super) struct Driver<'a> {
     pub(super) asks: mpsc::Receiver<Ask>,
     /// When nobody answered: first it has to be heard again, so that the radio listens meanwhile.
     pub(super) missed: Option<Instant>,
-    /// The last attempt ended by pairing it, which this one does not do again.
-    pub(super) paired: bool,
+    /// In the attempt before.
+    pub(super) pairing: Pairing,
 }
 
 // === impl Driver ===
@@ -65,7 +65,10 @@ impl Driver<'_> {
                 Ended::Lost(Cause::Away | Cause::Busy | Cause::Radio, _)
             );
             self.missed = (missed && !gave).then(Instant::now);
-            self.paired = ended == Ended::Paired;
+            self.pairing = match ended {
+                Ended::Paired => Pairing::Tried,
+                _ => Pairing::NotYet,
+            };
             match gave {
                 true if began.elapsed() >= HELD => pace.worked(),
                 true => pace.gave(),
@@ -178,7 +181,7 @@ impl Driver<'_> {
             self.plan.as_deref(),
             route,
             turn,
-            self.paired,
+            self.pairing,
         );
         session.run(&mut self.asks, waiting).await
     }

@@ -53,6 +53,7 @@ use self::{
     ask::{Ask, Reply},
     desk::Desk,
     device::Driver,
+    session::Pairing,
 };
 use crate::{Address, Field, radio::Radio};
 
@@ -184,7 +185,7 @@ impl Gatt {
             plan,
             asks,
             missed: None,
-            paired: false,
+            pairing: Pairing::NotYet,
         }
     }
 

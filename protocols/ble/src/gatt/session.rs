@@ -55,6 +55,15 @@ pub(super) enum Ended {
     Lost(Cause, String),
 }
 
+/// Whether it was paired in this attempt. A second time would not help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pairing {
+    NotYet,
+    /// It was tried, or the attempt before ended with it.
+    Tried,
+    Done,
+}
+
 /// One attempt.
 pub(super) struct Session<'a> {
     desk: &'a Desk,
@@ -63,10 +72,7 @@ pub(super) struct Session<'a> {
     plan: Option<&'a Plan>,
     route: Route,
     turn: Turn<'a>,
-    /// It was paired once in this attempt or just before it: a second time would not help.
-    paired: bool,
-    /// Somebody waits for it to be paired, whatever the settings say.
-    to_be_paired: bool,
+    pairing: Pairing,
     /// It was paired, and what was asked has to be asked by another connection.
     anew: bool,
     works: Vec<Work>,
@@ -99,7 +105,7 @@ impl<'a> Session<'a> {
         plan: Option<&'a Plan>,
         route: Route,
         turn: Turn<'a>,
-        paired: bool,
+        pairing: Pairing,
     ) -> Self {
         Self {
             desk,
@@ -108,8 +114,7 @@ impl<'a> Session<'a> {
             plan,
             route,
             turn,
-            paired,
-            to_be_paired: false,
+            pairing,
             anew: false,
             works: Vec::new(),
             watched: BTreeSet::new(),
@@ -125,8 +130,11 @@ impl<'a> Session<'a> {
         asks: &mut mpsc::Receiver<Ask>,
         waiting: &mut VecDeque<Ask>,
     ) -> (Ended, bool) {
-        self.to_be_paired = waiting.iter().any(|ask| matches!(ask, Ask::Pair(_)));
-        let mut connection = match self.connect().await {
+        let connected = self.connect(waiting).await;
+        if self.pairing == Pairing::Done {
+            self.answer_pairs(waiting);
+        }
+        let mut connection = match connected {
             Ok(connection) => connection,
             Err(error) => return (self.lost("it cannot be connected", &error), false),
         };
@@ -140,13 +148,23 @@ impl<'a> Session<'a> {
         (ended, self.gave)
     }
 
-    async fn connect(&mut self) -> Result<Box<dyn Connection>, RadioError> {
+    async fn connect(
+        &mut self,
+        waiting: &VecDeque<Ask>,
+    ) -> Result<Box<dyn Connection>, RadioError> {
         if self.pair_policy() == Pair::Yes && !self.is_bonded().await? {
             self.pair().await?;
         }
-        self.phase(Phase::Connecting, "it is being connected");
+        // Who asks for it is somebody who is there.
+        let asked = waiting
+            .iter()
+            .any(|ask| matches!(ask, Ask::Pair(_)) && !ask.is_stale());
         match self.dial().await {
-            Err(RadioError::Unpaired(why)) if self.may_pair() => {
+            Err(RadioError::Unpaired(why)) if asked || self.may_pair() => {
+                self.pair_anew(why).await?;
+                self.dial().await
+            }
+            Err(RadioError::Refused(why)) if asked => {
                 self.pair_anew(why).await?;
                 self.dial().await
             }
@@ -155,6 +173,7 @@ impl<'a> Session<'a> {
     }
 
     async fn dial(&self) -> Result<Box<dyn Connection>, RadioError> {
+        self.phase(Phase::Connecting, "it is being connected");
         let Route { adapter, address } = &self.route;
         let connecting = self.ctx.radio.connect(adapter, *address, CONNECT);
         limited(CONNECT + Duration::from_secs(5), "connecting", connecting).await
@@ -290,7 +309,7 @@ impl<'a> Session<'a> {
     }
 
     fn may_pair(&self) -> bool {
-        !self.paired && (self.to_be_paired || self.pair_policy() != Pair::No)
+        self.pairing == Pairing::NotYet && self.pair_policy() != Pair::No
     }
 
     async fn is_bonded(&self) -> Result<bool, RadioError> {
@@ -305,7 +324,9 @@ impl<'a> Session<'a> {
     /// A device with a bond that wants to be paired has lost its own half: the bond is of no use any more, and goes.
     async fn pair_anew(&mut self, why: String) -> Result<(), RadioError> {
         if self.is_bonded().await? {
-            let words = format!("its bond was no longer good, so it was removed ({why})");
+            let words = format!(
+                "its bond seems to be no longer good; it is removed, and the device is paired anew ({why})"
+            );
             tracing::warn!(address = %self.address, "{words}");
             self.desk
                 .tell(self.address, |status| status.cause = Some(words));
@@ -335,13 +356,15 @@ impl<'a> Session<'a> {
     }
 
     async fn pair(&mut self) -> Result<(), RadioError> {
-        self.paired = true;
+        self.pairing = Pairing::Tried;
         self.phase(
             Phase::Pairing,
             "it is being paired; what it wants to know is asked under Bluetooth",
         );
         let pairing = self.ctx.radio.pair(&self.route.adapter, self.route.address);
-        limited(PAIR, "pairing", pairing).await
+        limited(PAIR, "pairing", pairing).await?;
+        self.pairing = Pairing::Done;
+        Ok(())
     }
 
     fn phase(&self, phase: Phase, words: &str) {

@@ -344,7 +344,10 @@ async fn a_device_that_hangs_up_since_it_lost_its_bond_is_paired_anew_if_somebod
         assert_eq!(log[..3], ["refuse", "pair", "connect"]);
         let cause = gatt.status()[0].cause.clone().unwrap();
         assert!(cause.contains("it lost its bond"), "{cause}");
-        assert!(cause.contains("so it was removed"), "{cause}");
+        assert!(
+            cause.contains("it is removed, and the device is paired anew"),
+            "{cause}"
+        );
         assert_eq!(gatt.status()[0].failures, 0);
     })
     .await;

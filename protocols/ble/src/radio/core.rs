@@ -13,7 +13,7 @@ use tokio::time::{self, Instant};
 use super::{
     RadioError,
     bluez::{Agent, Bus, Known, number},
-    doubts::Dialled,
+    doubts::{Bond, Dialled},
     link::{Links, Opened},
     outlet::Outlet,
     scan::Scans,
@@ -30,6 +30,8 @@ const PAIR: Duration = Duration::from_secs(60);
 /// How long a device that was forgotten may take to be heard again. Of the minute, the rest is for people.
 const HEARD_AGAIN: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Links of devices with a weaker signal, in dBm, break for many reasons.
+const HEARD_WELL: i16 = -80;
 /// See [`super::link`]: the bus allows 512 match rules.
 const STREAMS: u32 = 300;
 /// So many also when connections are open, which the end of the radio closes.
@@ -69,10 +71,17 @@ impl Core {
             )));
         }
         let place = (number, address);
-        let (doubts, bonded) = (self.known.doubts(), self.known.is_bonded(number, address));
-        if doubts.dial(place, bonded, Instant::now()) {
-            return Err(lost_bond(address));
-        }
+        let doubts = self.known.doubts();
+        let signal = match self.known.is_bonded(number, address) {
+            true => match doubts.dial(place, Instant::now()) {
+                Bond::Good => self.bus.signal(number, address).await,
+                lost => return Err(lost_bond(address, lost)),
+            },
+            false => {
+                doubts.clear(place);
+                None
+            }
+        };
         self.scans.pause(number).await;
         let opened = time::timeout_at(deadline, self.links.connect(number, address)).await;
         let (opened, how) = match opened {
@@ -82,6 +91,11 @@ impl Core {
                 Err(late(address, "the device does not answer")),
                 Dialled::Failed,
             ),
+        };
+        let weak = signal.is_none_or(|dbm| dbm < HEARD_WELL);
+        let how = match how {
+            Dialled::GivenUp if weak => Dialled::Failed,
+            how => how,
         };
         doubts.dialled(place, how, Instant::now());
         if opened.is_err() {
@@ -108,6 +122,8 @@ impl Core {
         if self.known.is_bonded(number, address) {
             // The device lost its bond, or nobody would ask. Using the old one crashes BlueZ and the kernel of Debian 12.
             self.forget(number, address).await?;
+            let place = (number, address);
+            self.known.doubts().renew(place, Instant::now());
         }
         // It was forgotten just now, or when a question of ours was not answered because of the pairing.
         self.heard_again(number, address).await?;
@@ -164,11 +180,17 @@ impl Core {
     }
 }
 
-fn lost_bond(address: Address) -> RadioError {
-    RadioError::Unpaired(format!(
-        "cannot connect to {address}: it seems to have lost its half of the bond, since its link breaks as soon as it \
-         is encrypted"
-    ))
+fn lost_bond(address: Address, bond: Bond) -> RadioError {
+    let doing = format!("cannot connect to {address}");
+    match bond {
+        Bond::LostAgain => RadioError::Refused(format!(
+            "{doing}: it was paired anew and has lost that bond as well, since its link breaks as soon as it is encrypted; \
+             reset the device, and pair it under Bluetooth"
+        )),
+        Bond::Lost | Bond::Good => RadioError::Unpaired(format!(
+            "{doing}: it seems to have lost its half of the bond, since its link breaks as soon as it is encrypted"
+        )),
+    }
 }
 
 fn late(address: Address, why: &str) -> RadioError {

@@ -1,9 +1,16 @@
 //! `Doubts`: devices that seem to have lost their half of a bond, remembered for longer than a radio lasts. Pure.
 //!
-//! BlueZ tells nobody: a link to such a device is made, its encryption fails, and this side gives it up at once, in words that could
-//! mean anything. Linux 6.1 falls over that and takes BlueZ with it, again with each attempt, so that one such device makes all
-//! others deaf. Both are signs; after two of them without a connection in between, the device is asked to be paired anew and is not
-//! connected with that bond any more.
+//! The link to such a device is made, its encryption fails, and this side gives it up. BlueZ before 5.83 does not say why, and its
+//! answer is the same when a link that is too weak breaks at that moment. Linux 6.1 may fall over it and take BlueZ with it, again with
+//! each attempt, so that one such device makes all others deaf. So there are three signs, by how much they say:
+//!
+//! | sign | lost after |
+//! |---|---|
+//! | BlueZ says that authentication failed | 2 |
+//! | BlueZ dies with the link, or just after it was given up | 2 |
+//! | the link of a device that is heard well is given up, and nothing else happens in between | 5, over at least a minute |
+//!
+//! A connection with the bond ends all doubts.
 
 use std::{
     collections::BTreeMap,
@@ -22,21 +29,14 @@ pub(super) type Place = (u16, Address);
 #[derive(Debug, Default)]
 pub(super) struct Doubts(Mutex<BTreeMap<Place, Doubt>>);
 
-#[derive(Debug)]
-struct Doubt {
-    signs: u32,
-    last: Instant,
-    blamed_for: Blamed,
-}
-
-/// Whether it is to blame when BlueZ dies.
-#[derive(Debug, Clone, Copy)]
-enum Blamed {
-    /// It is being connected: if there is a link.
-    Dialling,
-    /// Its link was just given up: for a moment.
-    GivenUp,
-    No,
+/// What the signs say of a bond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bond {
+    /// Nothing: it is used.
+    Good,
+    Lost,
+    /// It is a new one, made after the last one was lost.
+    LostAgain,
 }
 
 /// How connecting a device with a bond ended.
@@ -44,83 +44,140 @@ enum Blamed {
 pub(super) enum Dialled {
     /// It is connected, and so its link is encrypted.
     Connected,
-    /// There was a link, and this side gave it up before it could be used.
+    /// This side gave up.
     GivenUp,
     /// BlueZ died meanwhile; [`Doubts::died`] says so, too.
     Died,
-    /// It says nothing of the bond.
     Failed,
 }
 
-/// One sign may be somebody else who disconnects it, or chance.
-const ENOUGH: u32 = 2;
-/// A person may not want it to be paired anew: then it is tried now and then whether the signs deceived.
+#[derive(Debug, Default)]
+struct Doubt {
+    refusals: u32,
+    deaths: u32,
+    given_up: u32,
+    /// When the first of those in a row was given up.
+    since: Option<Instant>,
+    last: Option<Instant>,
+    link: Link,
+    /// When a bond was removed to make another one.
+    renewed: Option<Instant>,
+}
+
+/// Where it is to blame when BlueZ dies.
+#[derive(Debug, Clone, Copy, Default)]
+enum Link {
+    #[default]
+    No,
+    Dialling,
+    /// It was made in this attempt.
+    Made,
+    /// It was made and is gone: it is to blame for a moment more.
+    Over(Instant),
+}
+
+const REFUSALS: u32 = 2;
+const DEATHS: u32 = 2;
+const GIVEN_UP: u32 = 5;
+const GIVEN_UP_FOR: Duration = Duration::from_secs(60);
+/// A person may not want it to be paired anew: then it is tried now and then whether the signs deceived. Nor is a device paired more
+/// often that loses each new bond.
 const LAPSE: Duration = Duration::from_secs(6 * 3600);
 /// BlueZ was seen to die a quarter of a second after the link was given up.
-const MOMENT: Duration = Duration::from_secs(5);
+const MOMENT: Duration = Duration::from_millis(1500);
 
 // === impl Doubts ===
 
 impl Doubts {
-    /// Whether the signs say that its bond is lost. Otherwise it is being connected from now on.
-    pub(super) fn dial(&self, place: Place, bonded: bool, now: Instant) -> bool {
-        if !bonded {
-            self.clear(place);
-            return false;
-        }
+    /// What is known of its bond. If nothing is wrong, it is being connected from now on, and nobody else on this adapter is.
+    pub(super) fn dial(&self, place: Place, now: Instant) -> Bond {
         let mut all = self.lock();
-        let doubt = all.entry(place).or_insert(Doubt {
-            signs: 0,
-            last: now,
-            blamed_for: Blamed::No,
-        });
-        if now.duration_since(doubt.last) > LAPSE {
-            doubt.signs = 0;
+        let doubt = all.entry(place).or_default();
+        let bond = doubt.bond(now);
+        if bond == Bond::Good {
+            let others = all
+                .iter_mut()
+                .filter(|((adapter, _), _)| *adapter == place.0);
+            for ((_, address), doubt) in others {
+                doubt.link = match *address == place.1 {
+                    true => Link::Dialling,
+                    false => Link::No,
+                };
+            }
         }
-        let lost = doubt.signs >= ENOUGH;
-        if !lost {
-            doubt.blamed_for = Blamed::Dialling;
-        }
-        lost
+        bond
     }
 
-    /// Its bond is another one, or good.
-    pub(super) fn clear(&self, place: Place) {
-        self.lock().remove(&place);
+    /// There is a link.
+    pub(super) fn linked(&self, place: Place) {
+        if let Some(doubt) = self.lock().get_mut(&place)
+            && matches!(doubt.link, Link::Dialling)
+        {
+            doubt.link = Link::Made;
+        }
     }
 
-    /// How it ended.
+    /// BlueZ says that its link ended since authentication failed.
+    pub(super) fn refused(&self, place: Place, now: Instant) {
+        if let Some(doubt) = self.lock().get_mut(&place) {
+            doubt.refusals += 1;
+            doubt.last = Some(now);
+        }
+    }
+
+    /// How connecting ended.
     pub(super) fn dialled(&self, place: Place, how: Dialled, now: Instant) {
-        if how == Dialled::Connected {
-            return self.clear(place);
-        }
         let mut all = self.lock();
         let Some(doubt) = all.get_mut(&place) else {
             return;
         };
-        match how {
-            Dialled::GivenUp => {
-                doubt.sign(now);
-                doubt.blamed_for = Blamed::GivenUp;
+        match (how, doubt.link) {
+            (Dialled::Connected, _) => {
+                all.remove(&place);
+                return;
             }
-            Dialled::Connected | Dialled::Died => {}
-            Dialled::Failed => doubt.blamed_for = Blamed::No,
+            (Dialled::Died, _) => return,
+            (Dialled::GivenUp, Link::Made) => {
+                doubt.given_up += 1;
+                doubt.since.get_or_insert(now);
+                doubt.last = Some(now);
+            }
+            (Dialled::GivenUp | Dialled::Failed, _) => (doubt.given_up, doubt.since) = (0, None),
+        }
+        doubt.link = match doubt.link {
+            Link::Made => Link::Over(now),
+            _ => Link::No,
+        };
+    }
+
+    /// BlueZ died.
+    pub(super) fn died(&self, now: Instant) {
+        for doubt in self.lock().values_mut() {
+            let blamed = match doubt.link {
+                Link::Made => true,
+                Link::Over(at) => now.duration_since(at) < MOMENT,
+                Link::No | Link::Dialling => false,
+            };
+            if blamed {
+                doubt.deaths += 1;
+                doubt.last = Some(now);
+            }
+            doubt.link = Link::No;
         }
     }
 
-    /// BlueZ died. `linked`: whether there was a link to a device at that moment.
-    pub(super) fn died(&self, now: Instant, linked: impl Fn(Place) -> bool) {
-        for (place, doubt) in &mut *self.lock() {
-            let blamed = match doubt.blamed_for {
-                Blamed::Dialling => linked(*place),
-                Blamed::GivenUp => now.duration_since(doubt.last) < MOMENT,
-                Blamed::No => false,
-            };
-            if blamed {
-                doubt.sign(now);
-            }
-            doubt.blamed_for = Blamed::No;
+    /// It has no bond, or another one.
+    pub(super) fn clear(&self, place: Place) {
+        let mut all = self.lock();
+        if let Some(renewed) = all.remove(&place).and_then(|doubt| doubt.renewed) {
+            all.entry(place).or_default().renewed = Some(renewed);
         }
+    }
+
+    /// Its bond is removed to make another one.
+    pub(super) fn renew(&self, place: Place, now: Instant) {
+        self.clear(place);
+        self.lock().entry(place).or_default().renewed = Some(now);
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Doubt>> {
@@ -131,9 +188,27 @@ impl Doubts {
 // === impl Doubt ===
 
 impl Doubt {
-    fn sign(&mut self, now: Instant) {
-        self.signs = self.signs.saturating_add(1);
-        self.last = now;
+    fn bond(&mut self, now: Instant) -> Bond {
+        let is_old = |at: Option<Instant>| at.is_some_and(|at| now.duration_since(at) > LAPSE);
+        if is_old(self.renewed) {
+            self.renewed = None;
+        }
+        if is_old(self.last) {
+            let renewed = self.renewed;
+            *self = Self::default();
+            self.renewed = renewed;
+        }
+        let lasted = self
+            .since
+            .is_some_and(|since| now.duration_since(since) >= GIVEN_UP_FOR);
+        let lost = self.refusals >= REFUSALS
+            || self.deaths >= DEATHS
+            || (self.given_up >= GIVEN_UP && lasted);
+        match (lost, self.renewed) {
+            (false, _) => Bond::Good,
+            (true, None) => Bond::Lost,
+            (true, Some(_)) => Bond::LostAgain,
+        }
     }
 }
 
@@ -144,63 +219,144 @@ mod tests {
     const ONE: Place = (0, Address([0xC0, 0, 0, 0, 0, 1]));
     const OTHER: Place = (0, Address([0xC0, 0, 0, 0, 0, 2]));
 
-    /// Dials it, and then that happens.
-    fn dial(doubts: &Doubts, place: Place, how: Dialled, now: Instant) {
-        assert!(!doubts.dial(place, true, now), "it is dialled");
-        doubts.dialled(place, how, now);
+    /// Doubts, and a clock.
+    struct Air {
+        doubts: Doubts,
+        now: Instant,
+    }
+
+    impl Air {
+        fn new() -> Self {
+            Self {
+                doubts: Doubts::default(),
+                now: Instant::now(),
+            }
+        }
+
+        fn after(&mut self, seconds: u64) -> &mut Self {
+            self.now += Duration::from_secs(seconds);
+            self
+        }
+
+        fn bond(&self, place: Place) -> Bond {
+            self.doubts.dial(place, self.now)
+        }
+
+        /// It is dialled, there is a link, and then that happens.
+        fn dial(&mut self, place: Place, how: Dialled) {
+            assert_eq!(self.bond(place), Bond::Good);
+            self.doubts.linked(place);
+            self.doubts.dialled(place, how, self.now);
+        }
+
+        /// BlueZ dies with its link.
+        fn dies_with(&mut self, place: Place) {
+            self.dial(place, Dialled::Died);
+            self.doubts.died(self.now);
+        }
     }
 
     #[test]
-    fn two_links_given_up_are_a_lost_bond_and_one_is_not() {
-        let (doubts, now) = (Doubts::default(), Instant::now());
-        dial(&doubts, ONE, Dialled::GivenUp, now);
-        dial(&doubts, ONE, Dialled::Failed, now);
-        dial(&doubts, ONE, Dialled::GivenUp, now);
-        assert!(doubts.dial(ONE, true, now));
-        assert!(!doubts.dial(OTHER, true, now), "nobody else is doubted");
-        assert!(doubts.dial(ONE, true, now + LAPSE));
-        assert!(!doubts.dial(ONE, true, now + LAPSE * 2), "it is tried");
+    fn links_that_are_given_up_again_and_again_are_a_lost_bond() {
+        let mut air = Air::new();
+        for _ in 0..GIVEN_UP {
+            air.after(20).dial(ONE, Dialled::GivenUp);
+        }
+        assert_eq!(air.bond(ONE), Bond::Lost);
+        assert_eq!(air.bond(OTHER), Bond::Good, "nobody else is doubted");
+        air.after(LAPSE.as_secs());
+        assert_eq!(air.bond(ONE), Bond::Lost);
+        air.after(1);
+        assert_eq!(air.bond(ONE), Bond::Good, "it is tried");
     }
 
     #[test]
-    fn a_connection_or_a_removed_bond_ends_all_doubts() {
-        let (doubts, now) = (Doubts::default(), Instant::now());
+    fn a_bad_minute_or_a_weak_signal_is_none() {
+        let mut air = Air::new();
+        for _ in 0..GIVEN_UP {
+            air.after(1).dial(ONE, Dialled::GivenUp);
+        }
+        assert_eq!(air.bond(ONE), Bond::Good, "all within a moment");
+
+        let mut air = Air::new();
+        for _ in 0..10 * GIVEN_UP {
+            air.after(20).dial(ONE, Dialled::GivenUp);
+            air.after(20).dial(ONE, Dialled::Failed);
+        }
+        // Nobody answers, and so there is no link.
+        for _ in 0..10 * GIVEN_UP {
+            air.after(20);
+            assert_eq!(air.bond(OTHER), Bond::Good);
+            air.doubts.dialled(OTHER, Dialled::GivenUp, air.now);
+        }
+    }
+
+    #[test]
+    fn a_connection_or_another_bond_ends_all_doubts() {
+        let mut air = Air::new();
+        for _ in 0..3 * DEATHS {
+            air.dies_with(ONE);
+            air.dial(ONE, Dialled::Connected);
+        }
         for _ in 0..3 {
-            dial(&doubts, ONE, Dialled::GivenUp, now);
-            dial(&doubts, ONE, Dialled::Connected, now);
+            air.dies_with(ONE);
+            air.dies_with(ONE);
+            assert_eq!(air.bond(ONE), Bond::Lost);
+            air.doubts.clear(ONE);
         }
-        dial(&doubts, ONE, Dialled::GivenUp, now);
-        dial(&doubts, ONE, Dialled::GivenUp, now);
-        assert!(!doubts.dial(ONE, false, now));
-        dial(&doubts, ONE, Dialled::GivenUp, now);
-        dial(&doubts, ONE, Dialled::GivenUp, now);
-        doubts.clear(ONE);
-        dial(&doubts, ONE, Dialled::Failed, now);
+        assert_eq!(air.bond(ONE), Bond::Good);
     }
 
     #[test]
-    fn whoever_is_being_encrypted_is_blamed_when_bluez_dies() {
-        let (doubts, now) = (Doubts::default(), Instant::now());
-        // Its link was given up, and BlueZ dies of it: two signs at once.
-        dial(&doubts, ONE, Dialled::GivenUp, now);
-        doubts.died(now, |_| false);
-        assert!(doubts.dial(ONE, true, now));
-
-        // BlueZ dies with the link, before it says anything; another device is not there at all.
-        let doubts = Doubts::default();
-        for _ in 0..2 {
-            dial(&doubts, ONE, Dialled::Died, now);
-            dial(&doubts, OTHER, Dialled::Died, now);
-            doubts.died(now, |place| place == ONE);
-            doubts.died(now, |place| place == ONE);
+    fn what_bluez_says_counts_at_once() {
+        let mut air = Air::new();
+        for _ in 0..REFUSALS {
+            air.dial(ONE, Dialled::GivenUp);
+            air.doubts.refused(ONE, air.now);
         }
-        assert!(doubts.dial(ONE, true, now));
-        assert!(!doubts.dial(OTHER, true, now));
+        assert_eq!(air.bond(ONE), Bond::Lost);
+    }
 
-        // It dies later, of something else.
-        let doubts = Doubts::default();
-        dial(&doubts, ONE, Dialled::GivenUp, now);
-        doubts.died(now + MOMENT, |_| true);
-        assert!(!doubts.dial(ONE, true, now));
+    #[test]
+    fn whoever_has_the_link_is_blamed_when_bluez_dies() {
+        // With the link, or just after it was given up.
+        let mut air = Air::new();
+        air.dies_with(ONE);
+        air.doubts.died(air.now);
+        air.dial(ONE, Dialled::GivenUp);
+        air.doubts.died(air.now);
+        assert_eq!(air.bond(ONE), Bond::Lost);
+
+        // One that is not there is not to blame, nor one that was dialled before, nor one of long ago.
+        let mut air = Air::new();
+        for _ in 0..3 * DEATHS {
+            assert_eq!(air.bond(ONE), Bond::Good);
+            air.doubts.died(air.now);
+            air.dial(ONE, Dialled::Failed);
+            assert_eq!(air.bond(OTHER), Bond::Good);
+            air.doubts.died(air.now);
+            air.dial(ONE, Dialled::Failed);
+            air.after(2);
+            air.doubts.died(air.now);
+        }
+    }
+
+    #[test]
+    fn a_device_that_loses_each_bond_is_not_paired_without_end() {
+        let mut air = Air::new();
+        air.dies_with(ONE);
+        air.dies_with(ONE);
+        assert_eq!(air.bond(ONE), Bond::Lost);
+        air.doubts.renew(ONE, air.now);
+        air.dies_with(ONE);
+        air.dies_with(ONE);
+        assert_eq!(air.bond(ONE), Bond::LostAgain);
+        air.after(LAPSE.as_secs() + 1);
+        assert_eq!(air.bond(ONE), Bond::Good);
+        air.doubts.renew(ONE, air.now);
+        air.dial(ONE, Dialled::Connected);
+        air.dies_with(ONE);
+        air.dies_with(ONE);
+        assert_eq!(air.bond(ONE), Bond::Lost, "it was good for a while");
     }
 }

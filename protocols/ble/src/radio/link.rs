@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -140,15 +140,7 @@ impl Links {
         address: Address,
     ) -> Result<Opened, (RadioError, Dialled)> {
         let doing = format!("connect to {address}");
-        let made = AtomicBool::new(false);
-        let wrong = |error| {
-            let error: btleplug::Error = error;
-            let how = match made.load(Ordering::Relaxed) && is_given_up(&error) {
-                true => Dialled::GivenUp,
-                false => Dialled::Failed,
-            };
-            failed(of_btleplug(&doing, error), how)
-        };
+        let wrong = |error| wrong(&doing, error);
         let device: DeviceId = device_id(adapter, address)
             .parse()
             .map_err(|error: BluetoothError| wrong(error.into()))?;
@@ -165,7 +157,7 @@ impl Links {
             tokio::select! {
                 done = &mut connecting => done.map_err(wrong)?,
                 // btleplug goes on waiting for the services, and everybody else for their turn.
-                () = self.made_and_gone(adapter, address, &made) => {
+                () = self.made_and_gone(adapter, address) => {
                     if let Ok(Err(error)) = time::timeout(WHY, connecting).await {
                         return Err(wrong(error));
                     }
@@ -346,11 +338,10 @@ impl Links {
         }
     }
 
-    /// Returns when a connection was made from now on and is gone. Says in between that it was `made`.
-    async fn made_and_gone(&self, adapter: u16, address: Address, made: &AtomicBool) {
+    /// Returns when a connection was made from now on and is gone.
+    async fn made_and_gone(&self, adapter: u16, address: Address) {
         let before = self.known.connection(adapter, address);
         let this = self.made(adapter, address, before).await;
-        made.store(true, Ordering::Relaxed);
         self.ended(adapter, address, this).await;
     }
 
@@ -528,14 +519,17 @@ fn failed(error: RadioError, how: Dialled) -> (RadioError, Dialled) {
     }
 }
 
-fn is_given_up(error: &btleplug::Error) -> bool {
-    let btleplug::Error::Other(error) = error else {
-        return false;
+/// Connecting went wrong.
+fn wrong(doing: &str, error: btleplug::Error) -> (RadioError, Dialled) {
+    let of_bluez = match &error {
+        btleplug::Error::Other(error) => error.downcast_ref::<BluetoothError>(),
+        _ => None,
     };
-    match error.downcast_ref::<BluetoothError>() {
-        Some(BluetoothError::DbusError(error)) => gave_up(error),
-        _ => false,
-    }
+    let how = match of_bluez {
+        Some(BluetoothError::DbusError(error)) if gave_up(error) => Dialled::GivenUp,
+        _ => Dialled::Failed,
+    };
+    failed(of_btleplug(doing, error), how)
 }
 
 fn of_btleplug(doing: &str, error: btleplug::Error) -> RadioError {

@@ -30,8 +30,9 @@ impl Watch {
             }
             return reports;
         }
+        let taken_away = self.adapters.contains_key(TAKEN_AWAY);
         for id in &self.preferred {
-            if !self.adapters.contains_key(id.as_str()) {
+            if !taken_away && !self.adapters.contains_key(id.as_str()) {
                 let words = format!(
                     "{id} is not there: plug it in, or take it out of the source's adapters; `bluetoothctl list` shows \
                      those that are there"

@@ -6,7 +6,7 @@ use fieldgate_kit::ExploreError;
 use fieldgate_model::{Action, Answer, Timestamp, Value};
 use tokio::time::Instant;
 
-use super::{ANSWER, Ended, NEEDED, Question, Session, limited};
+use super::{ANSWER, Ended, NEEDED, Pairing, Question, Session, limited};
 use crate::{
     Field, clock,
     gatt::{
@@ -68,13 +68,12 @@ impl Session<'_> {
                 Err(Ended::Closed)
             }
             Ask::Pair(reply) => {
-                // Its old bond may have kept it from being connected, and then it was done already.
-                let done = match self.paired {
-                    true => Ok(()),
-                    false => self.pair().await,
+                // What was asked before may have needed it.
+                let done = match self.pairing {
+                    Pairing::Done => Ok(()),
+                    Pairing::NotYet | Pairing::Tried => self.pair().await,
                 };
-                let words = || format!("{} is paired", self.address);
-                let _ = reply.send(self.told(done.as_ref().map(|()| words())));
+                let _ = reply.send(self.told(done.as_ref().map(|()| self.is_paired())));
                 if done.is_ok() && !self.is_alive(connection).await.unwrap_or(false) {
                     return Err(Ended::Paired);
                 }
@@ -109,6 +108,20 @@ impl Session<'_> {
                 self.after(error)
             }
         }
+    }
+
+    /// Whoever waits for it to be paired is told that it is, whatever comes next.
+    pub(super) fn answer_pairs(&self, waiting: &mut VecDeque<Ask>) {
+        for ask in std::mem::take(waiting) {
+            match ask {
+                Ask::Pair(reply) => drop(reply.send(Ok(self.is_paired()))),
+                other => waiting.push_back(other),
+            }
+        }
+    }
+
+    fn is_paired(&self) -> String {
+        format!("{} is paired", self.address)
     }
 
     /// A refusal of one question leaves the connection as it is; everything else says that it is of no use any more.

@@ -343,6 +343,21 @@ impl Bus {
         asked.is_ok()
     }
 
+    /// The strength of the last signal of a device, in dBm; none when it was not heard in this scan.
+    pub(in super::super) async fn signal(&self, adapter: u16, address: Address) -> Option<i16> {
+        let path = Key { adapter, address }.path();
+        let asked: Result<(Variant<i16>,), _> = self
+            .call(
+                (&path, PROPERTIES, "Get"),
+                (DEVICE, "RSSI"),
+                "look it up",
+                About::Device,
+                CALL,
+            )
+            .await;
+        asked.ok().map(|(Variant(dbm),)| dbm)
+    }
+
     /// Whether a device is connected, asked anew.
     pub(in super::super) async fn is_connected(
         &self,

@@ -33,10 +33,11 @@ const OBJECTS: &str = "org.freedesktop.DBus.ObjectManager";
 const DEVICE: &str = "org.bluez.Device1";
 const ADAPTER: &str = "org.bluez.Adapter1";
 /// Only what is needed comes over the bus: properties of services and characteristics do not.
-const MATCHES: [&str; 4] = [
+const MATCHES: [&str; 5] = [
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Device1'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='org.bluez.Adapter1'",
     "type='signal',sender='org.bluez',interface='org.freedesktop.DBus.ObjectManager'",
+    "type='signal',sender='org.bluez',interface='org.bluez.Device1',member='Disconnected'",
     "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.bluez'",
 ];
 /// How long it takes at most to notice that the radio was dropped.
@@ -139,6 +140,7 @@ impl Ears {
         }
         match &*member {
             "PropertiesChanged" => self.properties_changed(message),
+            "Disconnected" => self.disconnected(message),
             "InterfacesAdded" => self.interfaces_added(message),
             "InterfacesRemoved" => self.interfaces_removed(message),
             _ => {}
@@ -173,6 +175,10 @@ impl Ears {
         }
         let report = Report::read(&mut arguments);
         self.note_links(key, &report);
+        // What there was before is told with the object.
+        if report.bonded == Some(true) {
+            self.known.bond_made(key);
+        }
         arguments.next();
         if says(&mut arguments, "RSSI") {
             self.devices.lose_rssi(key);
@@ -181,6 +187,16 @@ impl Ears {
             self.hear(key, report);
         } else {
             self.ask(key, report);
+        }
+    }
+
+    /// From BlueZ 5.83 on it says why (org.bluez.Device, Disconnected).
+    fn disconnected(&self, message: &Message) {
+        let path = message.path();
+        if let Some(key) = path.as_deref().and_then(Key::of_path)
+            && message.get1::<&str>() == Some("org.bluez.Reason.Authentication")
+        {
+            self.known.refused(key);
         }
     }
 

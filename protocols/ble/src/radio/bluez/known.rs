@@ -146,6 +146,7 @@ impl Known {
                 return;
             }
             if on {
+                self.doubts.linked(key.place());
                 facts.connections += 1;
                 facts.connected.insert(key, facts.connections);
             } else {
@@ -157,9 +158,17 @@ impl Known {
 
     /// BlueZ died, or was restarted.
     pub(super) fn daemon_went(&self) {
-        let facts = self.lock();
-        let linked = |(adapter, address)| facts.connected.contains_key(&Key { adapter, address });
-        self.doubts.died(Instant::now(), linked);
+        self.doubts.died(Instant::now());
+    }
+
+    /// BlueZ says that a link ended since authentication failed.
+    pub(super) fn refused(&self, key: Key) {
+        self.doubts.refused(key.place(), Instant::now());
+    }
+
+    /// A device has a bond that it had not before.
+    pub(super) fn bond_made(&self, key: Key) {
+        self.doubts.clear(key.place());
     }
 
     pub(super) fn bonded(&self, key: Key, on: bool) {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use dbus::arg::{ArgType, Iter};
 use uuid::Uuid;
 
-use crate::{Address, Advertisement};
+use crate::{Address, Advertisement, radio::doubts::Place};
 
 /// What was said of a device. What was not said is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -186,6 +186,10 @@ impl Devices {
 // === impl Key ===
 
 impl Key {
+    pub(super) fn place(self) -> Place {
+        (self.adapter, self.address)
+    }
+
     /// Of `/org/bluez/hci0/dev_A4_C1_38_0B_F5_11`, and not of what lies below.
     pub(super) fn of_path(path: &str) -> Option<Self> {
         let (adapter, device) = path.strip_prefix("/org/bluez/hci")?.split_once('/')?;

@@ -159,17 +159,14 @@ impl<'a> Session<'a> {
         let asked = waiting
             .iter()
             .any(|ask| matches!(ask, Ask::Pair(_)) && !ask.is_stale());
-        match self.dial().await {
-            Err(RadioError::Unpaired(why)) if asked || self.may_pair() => {
-                self.pair_anew(why).await?;
-                self.dial().await
-            }
-            Err(RadioError::Refused(why)) if asked => {
-                self.pair_anew(why).await?;
-                self.dial().await
-            }
-            done => done,
-        }
+        let why = match self.dial().await {
+            Err(RadioError::Unpaired(why)) if asked || self.may_pair() => why,
+            // It loses each bond, so that it is not paired by itself.
+            Err(RadioError::Refused(why)) if asked => why,
+            done => return done,
+        };
+        self.pair_anew(why).await?;
+        self.dial().await
     }
 
     async fn dial(&self) -> Result<Box<dyn Connection>, RadioError> {

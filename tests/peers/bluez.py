@@ -306,7 +306,7 @@ class BlueZ:
         await asyncio.sleep(0.02)
         self.change(path, DEVICE, {"Connected": V("b", True)})
         if (device.lost_bond or device.weak) and device.bonded:
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
             loop = asyncio.get_running_loop()
             loop.call_later(0.01, self.lose, path)
             if device.tells:

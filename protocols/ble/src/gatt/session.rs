@@ -20,7 +20,7 @@ use super::{
     GattCtx, Route,
     ask::Ask,
     desk::{Desk, Turn},
-    device::IDLE,
+    device::{IDLE, push},
     pace::Cause,
     plan::Plan,
     status::Phase,
@@ -143,6 +143,12 @@ impl<'a> Session<'a> {
             Ok(()) => self.serve(&mut *connection, asks, waiting).await,
             Err(ended) => ended,
         };
+        if ended == Ended::Paired {
+            while let Ok(ask) = asks.try_recv() {
+                push(waiting, ask);
+            }
+            self.answer_pairs(waiting);
+        }
         // Whatever it says: it is dropped then, which closes it as well.
         let _ = limited(ANSWER, "closing", connection.close()).await;
         (ended, self.gave)

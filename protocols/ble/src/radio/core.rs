@@ -30,8 +30,6 @@ const PAIR: Duration = Duration::from_secs(60);
 /// How long a device that was forgotten may take to be heard again. Of the minute, the rest is for people.
 const HEARD_AGAIN: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
-/// Links of devices with a weaker signal, in dBm, break for many reasons.
-const HEARD_WELL: i16 = -80;
 /// See [`super::link`]: the bus allows 512 match rules.
 const STREAMS: u32 = 300;
 /// So many also when connections are open, which the end of the radio closes.
@@ -72,16 +70,14 @@ impl Core {
         }
         let place = (number, address);
         let doubts = self.known.doubts();
-        let signal = match self.known.is_bonded(number, address) {
-            true => match doubts.dial(place, Instant::now()) {
-                Bond::Good => self.bus.signal(number, address).await,
+        if self.known.is_bonded(number, address) {
+            match doubts.dial(place, Instant::now()) {
+                Bond::Good => doubts.heard(place, self.bus.signal(number, address).await),
                 lost => return Err(lost_bond(address, lost)),
-            },
-            false => {
-                doubts.clear(place);
-                None
             }
-        };
+        } else {
+            doubts.clear(place);
+        }
         self.scans.pause(number).await;
         let opened = time::timeout_at(deadline, self.links.connect(number, address)).await;
         let (opened, how) = match opened {
@@ -91,11 +87,6 @@ impl Core {
                 Err(late(address, "the device does not answer")),
                 Dialled::Failed,
             ),
-        };
-        let weak = signal.is_none_or(|dbm| dbm < HEARD_WELL);
-        let how = match how {
-            Dialled::GivenUp if weak => Dialled::Failed,
-            how => how,
         };
         doubts.dialled(place, how, Instant::now());
         if opened.is_err() {

@@ -78,6 +78,39 @@ async fn commands_are_carried_out_where_the_rules_allow_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_command_that_needs_pairing_is_carried_out_by_the_next_connection() {
+    // What can be read is asked for its old value first, what cannot is refused at the write itself.
+    for (can, log) in [
+        ("rw", format!("read {SETPOINT}")),
+        ("w", "write WithResponse".to_owned()),
+    ] {
+        let service = Service {
+            uuid: uuid16(0xFFF0),
+            characteristics: vec![characteristic(SETPOINT, can)],
+        };
+        let twin = one(Device {
+            services: vec![service],
+            tells: None,
+            wants_pairing: true,
+            pairing_closes: true,
+            ..device()
+        });
+        let only = json!([rules()[2]]);
+        let plans = vec![plan(1, only, Pair::IfNeeded, false)];
+        beside(&twin, plans, 5, async |gatt, _seen| {
+            let order = command("ble/oven1/setpoint", Action::Write(22.0.into()));
+            let done = gatt.carry_out(&order).await;
+            assert_eq!(done.outcome, Outcome::Done, "{done:?}");
+            assert_eq!(twin.world().devices[&who(1)].values[&setpoint()], [220, 0]);
+            let begin = ["connect", &log, "pair", "close", "connect"];
+            assert_eq!(twin.world().log[..5], begin);
+            assert_eq!(twin.count("pair"), 1);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_pairing_while_it_is_paired_is_told_so_once() {
     let twin = one(Device {
         wants_pairing: true,
         pairing_closes: true,
@@ -85,13 +118,13 @@ async fn a_command_that_needs_pairing_is_carried_out_by_the_next_connection() {
     });
     let plans = vec![plan(1, rules(), Pair::IfNeeded, false)];
     beside(&twin, plans, 5, async |gatt, _seen| {
-        let order = command("ble/oven1/setpoint", Action::Write(22.0.into()));
-        let done = gatt.carry_out(&order).await;
-        assert_eq!(done.outcome, Outcome::Done, "{done:?}");
-        assert_eq!(done.old, Some(21.5.into()));
-        assert_eq!(twin.world().devices[&who(1)].values[&setpoint()], [220, 0]);
+        until(|| twin.count("pair") == 1).await;
+        assert_eq!(
+            gatt.pair(who(1)).await.unwrap(),
+            "C0:00:00:00:00:01 is paired"
+        );
+        tokio::time::sleep(Duration::from_secs(30)).await;
         assert_eq!(twin.count("pair"), 1);
-        assert_eq!(twin.count("write WithResponse"), 1);
     })
     .await;
 }

@@ -194,9 +194,9 @@ impl Ears {
     fn disconnected(&self, message: &Message) {
         let path = message.path();
         if let Some(key) = path.as_deref().and_then(Key::of_path)
-            && message.get1::<&str>() == Some("org.bluez.Reason.Authentication")
+            && let Some(reason) = message.get1::<&str>()
         {
-            self.known.refused(key);
+            self.known.link_ended(key, reason);
         }
     }
 

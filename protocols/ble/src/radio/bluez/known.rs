@@ -161,9 +161,14 @@ impl Known {
         self.doubts.died(Instant::now());
     }
 
-    /// BlueZ says that a link ended since authentication failed.
-    pub(super) fn refused(&self, key: Key) {
-        self.doubts.refused(key.place(), Instant::now());
+    /// BlueZ says why a link ended.
+    pub(super) fn link_ended(&self, key: Key, reason: &str) {
+        match reason {
+            "org.bluez.Reason.Authentication" => {
+                self.doubts.refused(key.place(), Instant::now());
+            }
+            _ => self.doubts.broke(key.place()),
+        }
     }
 
     /// A device has a bond that it had not before.

@@ -24,7 +24,7 @@ pub(in super::super) fn of_dbus(doing: &str, about: About, error: &dbus::Error) 
     )
 }
 
-/// This side gave a link up, or the attempt to make one.
+/// A link broke before it could be used, or there was none: BlueZ has one answer for all of it.
 pub(in super::super) fn gave_up(error: &dbus::Error) -> bool {
     let said = error.message().unwrap_or_default();
     said.contains("abort-by-local")

@@ -21,7 +21,7 @@ use crate::{
     Address, Key, Profile,
     clock::now,
     gatt::{DeviceStatus, Gatt, Phase, Route, Routes},
-    radio::{Prompt, Radio, RadioError},
+    radio::{Prompt, Radio, RadioError, TAKEN_AWAY},
     recorder::Recorder,
     table::Table,
     teach,
@@ -125,7 +125,9 @@ impl Air {
                 return Ok(None);
             }
             let adapters = state.adapters.iter();
-            let adapters = adapters.filter(|adapter| adapter.id.starts_with("hci"));
+            // What stands for no adapter has no bonds.
+            let there = |id: &str| !id.is_empty() && id != TAKEN_AWAY;
+            let adapters = adapters.filter(|adapter| there(&adapter.id));
             adapters.map(|adapter| adapter.id.clone()).collect()
         };
         let mut forgotten = false;

@@ -25,7 +25,7 @@ use crate::Address;
 /// Which device, on which adapter.
 pub(super) type Place = (u16, Address);
 
-/// See the module. Only devices with a bond are in it.
+/// See the module. Only devices that were connected or paired with a bond are in it.
 #[derive(Debug, Default)]
 pub(super) struct Doubts(Mutex<BTreeMap<Place, Doubt>>);
 
